@@ -1,0 +1,147 @@
+"""Takes payments in phases: write down the attempt, call the gateway, write down the outcome.
+
+Between the phases anything may crash. The attempt, with its key and the exact body to send, is committed
+before the first call, so the call can be repeated by anybody at any time and is still the same call.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from .decisions import Decisions, Verdict
+from .errors import RefusedError
+from .flights import Flights
+from .gateway_client import Answer, GatewayClient
+from .model import Attempt, Order
+from .outcomes import Outcomes
+from .seams import Clock
+from .store import Store
+
+Json = dict[str, Any]
+
+
+class Checkout:
+    """Begins attempts and settles them. `wake` is called after a commit that may owe goods to somebody."""
+
+    def __init__(
+        self,
+        store: Store,
+        gateway: GatewayClient,
+        decisions: Decisions,
+        outcomes: Outcomes,
+        clock: Clock,
+        flights: Flights,
+        wake: Callable[[], None],
+    ) -> None:
+        self.store, self.gateway, self.decisions, self.outcomes = store, gateway, decisions, outcomes
+        self.clock, self.flights, self.wake = clock, flights, wake
+
+    async def take_payment(self, order: Order, body: Json) -> Attempt:
+        """Pay an order with a nonce, or join the payment under way. The attempt, which may still be open."""
+        now = await self.clock.now()
+        with self.store.transaction():
+            attempt = self.begin(order.id, body, now)
+        await self.settle(attempt.id)
+        return self.store.get(Attempt, attempt.id)
+
+    def begin(self, order_id: str, body: Json, now: float) -> Attempt:
+        """The attempt that a click is about: a new one only if the order can be paid and nothing is open.
+
+        Raises RefusedError 409 if the order is refunded or cancelled.
+        """
+        order, nonce = self.store.get(Order, order_id), body["payment_nonce"]
+        going_on = self.store.first(Attempt, "order_id = ? AND state = 'open'", order.id)
+        if going_on and self.decisions.joins(going_on, nonce):
+            return going_on
+        if order.status == "PAID" and order.paid_by:
+            return self.store.get(Attempt, order.paid_by)
+        if order.status in ("REFUNDED", "CANCELLED"):
+            raise RefusedError(409, "order_not_payable", f"the order is {order.status}; place a new one")
+        tried = self.store.first(Attempt, "order_id = ? AND nonce = ?", order.id, nonce)
+        if tried:
+            return tried  # a nonce works once; the same click again gets the same outcome
+        number = 1 + self.store.scalar(
+            "SELECT coalesce(max(number), 0) FROM attempts WHERE order_id = ?", order.id
+        )
+        attempt = self.new_attempt(order, number, body, now)
+        self.store.insert(attempt)
+        self.store.execute("UPDATE orders SET status = 'PENDING' WHERE id = ?", order.id)
+        return attempt
+
+    def new_attempt(self, order: Order, number: int, body: Json, now: float) -> Attempt:
+        """An open attempt, with everything that its call needs."""
+        attempt_id, nonce = self.outcomes.ids("attempt"), body["payment_nonce"]
+        key = self.decisions.new_key(order, nonce, self.outcomes.ids)
+        amount = self.decisions.amount_to_charge(order, body)
+        charge = {
+            "amount": amount,
+            "currency": order.currency,
+            "payment_nonce": nonce,
+            "order_id": order.id,
+            "metadata": {"attempt": attempt_id},
+        }
+        return Attempt(
+            *(attempt_id, order.id, number, key, nonce, json.dumps(charge)),
+            *(amount, order.currency, "open", None, None, now),
+        )
+
+    async def settle(self, attempt_id: str) -> None:
+        """Find out how an open attempt ended, within bounds: it may still be open afterwards."""
+        await self.flights.join(attempt_id, lambda: self._settle(attempt_id))
+
+    async def _settle(self, attempt_id: str) -> float | None:
+        attempt = self.store.get(Attempt, attempt_id)
+        if attempt.state != "open":
+            return None
+        answer = await self._ask(attempt)
+        now = await self.clock.now()
+        with self.store.transaction():
+            self.record(self.store.get(Attempt, attempt_id), answer, now)
+        self.wake()
+        return (answer.retry_after or 0.0) if self._is_open(attempt_id) else None
+
+    async def _ask(self, attempt: Attempt) -> Answer:
+        """The gateway's word on an attempt. Repeating the call is the question as long as the key lives."""
+        if attempt.charge_id:
+            return await self.gateway.get_charge(attempt.charge_id)
+        if not self.decisions.key_alive(attempt.created_at, await self.clock.now()):
+            found = await self._look_up(attempt)
+            if found.status != 404:
+                return found
+            # Not there: then the nonce is unused, or dead. It works once, so to send it again can charge
+            # once at most.
+        answer = await self.flights.insist(
+            attempt.id,
+            lambda tries: self.gateway.charge(
+                attempt.request_body, self.decisions.key_to_send(attempt.idempotency_key, tries)
+            ),
+            lambda: self._is_open(attempt.id),
+        )
+        if self.decisions.read(answer) is Verdict.REFUSED:
+            found = await self._look_up(attempt)
+            return answer if self.decisions.refusal_stands(found) else found
+        return answer
+
+    async def _look_up(self, attempt: Attempt) -> Answer:
+        return await self.gateway.find_charge(
+            attempt.order_id, lambda charge: self.decisions.belongs(attempt, charge)
+        )
+
+    def _is_open(self, attempt_id: str) -> bool:
+        return self.store.get(Attempt, attempt_id).state == "open"
+
+    def record(self, attempt: Attempt, answer: Answer, now: float) -> None:
+        """Write down what an answer says about an attempt; inside a transaction."""
+        verdict = self.decisions.read(answer)
+        if verdict is Verdict.KNOWN:
+            self.outcomes.charge(attempt, answer.body, now)
+        elif verdict is Verdict.DECLINED:
+            charge_id = answer.body.get("charge_id")
+            code = str(answer.body.get("decline_code") or answer.code)
+            self.outcomes.failure(
+                attempt, "declined", code, charge_id if isinstance(charge_id, str) else None
+            )
+        elif verdict is Verdict.REFUSED:
+            self.outcomes.failure(attempt, "refused", answer.code)

@@ -1,0 +1,148 @@
+"""Every choice that a payment bug can get wrong, one small function each.
+
+The shop asks these and nothing else; a mutant (see `mutants/`) is a subclass that answers one of them badly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from . import signatures
+from .config import Config
+from .gateway_client import Answer
+from .model import Attempt, Order
+from .seams import Ids
+from .store import Store
+
+if TYPE_CHECKING:
+    from .checkout import Checkout
+    from .webhooks import Webhooks
+
+Json = dict[str, Any]
+
+
+class Verdict(Enum):
+    """What an answer says about the one attempt it was given for."""
+
+    KNOWN = "the gateway shows the charge or refund"
+    DECLINED = "the card was declined, nothing was charged"
+    REFUSED = "the gateway will not do this, and did not do it by this call"
+    UNKNOWN = "it may have happened or not: ask again, with the same key"
+
+
+# 4xx that speak of this call and not of the attempt: our credentials, our pace, or a twin still at work
+UNDECIDED = frozenset({401, 403, 408, 409, 425, 429})
+KEY_LIFE_S = 24 * 3600 - 600  # what the gateway promises, less ten minutes for clocks that differ
+
+
+class Decisions:
+    """The right answers."""
+
+    relaxes: tuple[str, ...] = ()  # rules of schema.sql that this shop does without
+    reconciles = True
+    payment_fields = frozenset({"order_id", "payment_nonce"})
+    unknown_order_status = 409  # not a 2xx: the webhook may have overtaken the order and must come again
+    unknown_type_status = 200  # new event types appear any day; they are no failure
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    # The click
+
+    async def pay(self, checkout: Checkout, order: Order, body: Json) -> Attempt:
+        """Take a payment: write down the attempt, then call. `body` is what the browser sent, checked."""
+        return await checkout.take_payment(order, body)
+
+    def amount_to_charge(self, order: Order, body: Json) -> int:
+        """The shop's price, whatever the browser says."""
+        return order.amount
+
+    def joins(self, attempt: Attempt, nonce: str) -> bool:
+        """A click while an attempt is open is about that attempt, also if it brings a new nonce."""
+        return True
+
+    def new_key(self, order: Order, nonce: str, ids: Ids) -> str:
+        """One key for each attempt: never of the order (a second card needs its own) nor of the nonce."""
+        return ids("key")
+
+    # The call
+
+    def key_to_send(self, stored: str | None, tries: int) -> str | None:
+        """The stored key, at every try and from every channel."""
+        return stored
+
+    def key_alive(self, created_at: float, now: float) -> bool:
+        """Whether the gateway still knows the key; afterwards it would take a repetition for news."""
+        return now - created_at < KEY_LIFE_S
+
+    def retry_pause_s(self, key: str, tries: int, retry_after: float | None) -> float:
+        """Exponential back-off with a cap, spread by the key so that shoppers do not return all at once."""
+        pause = min(self.config.retry_cap_s, self.config.retry_base_s * 2 ** (tries - 1))
+        spread = hashlib.blake2b(f"{key} {tries}".encode(), digest_size=2).digest()
+        return float(max(pause * (0.5 + int.from_bytes(spread, "big") / 131072), retry_after or 0))
+
+    def read(self, answer: Answer) -> Verdict:
+        """What an answer means. No answer, a 5xx or gibberish is no failure: the outcome is unknown."""
+        if answer.status is None or answer.status >= 500 or answer.status in UNDECIDED:
+            return Verdict.UNKNOWN
+        if answer.status in (200, 201) and all(isinstance(answer.body.get(n), str) for n in ("id", "status")):
+            return Verdict.KNOWN
+        if answer.status == 402 and answer.code:
+            return Verdict.DECLINED
+        return Verdict.REFUSED if 400 <= answer.status < 500 and answer.code else Verdict.UNKNOWN
+
+    def refusal_stands(self, found: Answer) -> bool:
+        """A refusal of our call ends the attempt only when the gateway also shows no charge of it.
+
+        The nonce may be used up because an earlier call of ours did go through.
+        """
+        return found.status == 404
+
+    def belongs(self, attempt: Attempt, charge: Json) -> bool:
+        """Whether a charge is of this very attempt; that it is of the same order says nothing."""
+        if attempt.charge_id is not None and charge.get("id") == attempt.charge_id:
+            return True
+        metadata = charge.get("metadata")
+        if isinstance(metadata, dict) and "attempt" in metadata:
+            return bool(metadata["attempt"] == attempt.id)
+        return attempt.nonce is not None and charge.get("payment_nonce") == attempt.nonce
+
+    # The outcome
+
+    def fits(self, attempt: Attempt, charge: Json) -> bool:
+        """Whether a successful charge is of the amount and currency asked for, and all of it was captured."""
+        captured = charge.get("amount_captured")
+        return (charge.get("amount"), charge.get("currency")) == (attempt.amount, attempt.currency) and (
+            captured is None or captured == attempt.amount
+        )
+
+    def failure_counts(self, attempt: Attempt) -> bool:
+        """A failure closes the attempt it is about, if that is open, and touches nothing else."""
+        return attempt.state == "open"
+
+    def pays(self, order: Order) -> bool:
+        """Whether a success makes the order paid; if it is already, or is cancelled, the money goes back."""
+        return order.status in ("PENDING", "FAILED")
+
+    def owe_goods(self, store: Store, order: Order) -> None:
+        """Note the parcel in the transaction that makes the order paid."""
+        store.execute("INSERT INTO outbox VALUES (?, 'pending')", order.id)
+
+    # The webhook
+
+    def verify(self, headers: Mapping[str, str], raw: bytes, now: float) -> str:
+        """The webhook's id, if the raw bytes are signed, and now; else SignatureError."""
+        config = self.config
+        return signatures.verify(headers, raw, config.webhook_secrets, now, config.webhook_tolerance_s)
+
+    async def take_event(self, webhooks: Webhooks, webhook_id: str, event: Json, now: float) -> int:
+        """Write what an event says, then acknowledge: the status to answer with."""
+        return webhooks.apply(webhook_id, event, now)
+
+    def is_new(self, store: Store, webhook_id: str, event_type: str, now: float) -> bool:
+        """Note the event in the transaction that applies it; False if it was there."""
+        written = store.execute("INSERT OR IGNORE INTO events VALUES (?, ?, ?)", webhook_id, event_type, now)
+        return written.rowcount == 1

@@ -1,0 +1,108 @@
+"""Gives money back as carefully as it is taken: a stored key before the call, unknown is not failure."""
+
+from __future__ import annotations
+
+from .decisions import Decisions, Verdict
+from .errors import RefusedError
+from .flights import Flights
+from .gateway_client import Answer, GatewayClient, Json
+from .model import Attempt, Order, Refund
+from .outcomes import Outcomes
+from .seams import Clock
+from .store import Store
+
+
+class Refunds:
+    """Asks for refunds and settles them."""
+
+    def __init__(
+        self,
+        store: Store,
+        gateway: GatewayClient,
+        decisions: Decisions,
+        outcomes: Outcomes,
+        clock: Clock,
+        flights: Flights,
+    ) -> None:
+        self.store, self.gateway, self.decisions = store, gateway, decisions
+        self.outcomes, self.clock, self.flights = outcomes, clock, flights
+
+    async def refund(self, order_id: str, amount: int | None) -> Refund:
+        """Give back an amount in minor units, or the rest. The refund, which may still be open.
+
+        Raises RefusedError 409 if the order is not paid or a different refund is open, 400 if it is too much.
+        """
+        now = await self.clock.now()
+        with self.store.transaction():
+            refund = self._begin(order_id, amount, now)
+        await self.settle(refund.id)
+        return self.store.get(Refund, refund.id)
+
+    def _begin(self, order_id: str, amount: int | None, now: float) -> Refund:
+        order = self.store.get(Order, order_id)
+        going_on = self.store.first(Refund, "order_id = ? AND state = 'open' AND purpose = 'asked'", order_id)
+        if going_on and amount in (None, going_on.amount):
+            return going_on  # a second click
+        if going_on:
+            raise RefusedError(409, "refund_in_progress", f"a refund of {going_on.amount} is not settled yet")
+        if order.status != "PAID" or order.paid_by is None:
+            raise RefusedError(409, "order_not_refundable", f"the order is {order.status}, expected PAID")
+        rest = order.amount - order.amount_refunded
+        if amount is not None and amount > rest:
+            raise RefusedError(
+                400, "amount_too_large", f"amount is {amount}, at most {rest} is left", "amount"
+            )
+        charge_id = self.store.get(Attempt, order.paid_by).charge_id
+        assert charge_id is not None, "an order is paid by a charge"
+        refund = self.outcomes.new_refund(order_id, charge_id, "asked", amount or rest, now)
+        self.store.insert(refund)
+        return refund
+
+    async def settle(self, refund_id: str) -> None:
+        """Find out how an open refund ended, within bounds: it may still be open afterwards."""
+        await self.flights.join(refund_id, lambda: self._settle(refund_id))
+
+    async def _settle(self, refund_id: str) -> float | None:
+        refund = self.store.get(Refund, refund_id)
+        if refund.state != "open":
+            return None
+        answer = await self._ask(refund)
+        verdict = self.decisions.read(answer)
+        with self.store.transaction():
+            refund = self.store.get(Refund, refund_id)
+            if verdict is Verdict.KNOWN:
+                self.outcomes.refund(refund, answer.body)
+            elif verdict is not Verdict.UNKNOWN:
+                self.outcomes.refund_refused(refund)
+        return (answer.retry_after or 0.0) if self._is_open(refund_id) else None
+
+    async def _ask(self, refund: Refund) -> Answer:
+        if refund.refund_id:
+            return await self.gateway.get_refund(refund.refund_id)
+        if not self.decisions.key_alive(refund.created_at, await self.clock.now()):
+            found = await self._look_up(refund)
+            if found.status != 404:
+                return (
+                    found  # past the key's life a repetition would be a second refund: only if there is none
+                )
+        answer = await self.flights.insist(
+            refund.id,
+            lambda tries: self.gateway.refund(
+                *(refund.charge_id, refund.request_body),
+                self.decisions.key_to_send(refund.idempotency_key, tries),
+            ),
+            lambda: self._is_open(refund.id),
+        )
+        if self.decisions.read(answer) is Verdict.REFUSED:
+            found = await self._look_up(refund)
+            return answer if self.decisions.refusal_stands(found) else found
+        return answer
+
+    async def _look_up(self, refund: Refund) -> Answer:
+        def ours(seen: Json) -> bool:
+            return bool(seen.get("reason") == refund.id)
+
+        return await self.gateway.find_refund(refund.charge_id, ours)
+
+    def _is_open(self, refund_id: str) -> bool:
+        return self.store.get(Refund, refund_id).state == "open"

@@ -1,0 +1,117 @@
+// The storefront's script: asks the gateway's iframe for a nonce, and pays the order with it.
+// A click that has no outcome yet is never turned into a second payment: the order is kept, and asked about.
+"use strict";
+
+const gateway = document.body.dataset.gatewayUrl;
+const gatewayOrigin = new URL(gateway).origin;
+const form = document.getElementById("shop");
+const goods = document.getElementById("goods");
+const frame = document.getElementById("card");
+const button = document.getElementById("pay");
+const outcome = document.getElementById("outcome");
+const poll_ms = 1000;
+let order = null;
+
+const say = (text) => { outcome.textContent = text; };
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+async function call(method, path, body) {
+  const response = await fetch(path, {
+    method,
+    headers: body ? { "Content-Type": "application/json" } : {},
+    body: body ? JSON.stringify(body) : undefined,
+  });
+  return { status: response.status, body: await response.json() };
+}
+
+// A client token is good for one card, so each try at paying gets fresh fields.
+async function freshFields() {
+  button.disabled = true;
+  try {
+    const answer = await call("GET", "/client-token");
+    if (answer.status !== 200) throw new Error(answer.body.error.message);
+    const query = new URLSearchParams({
+      client_token: answer.body.client_token,
+      parent_origin: window.location.origin,
+    });
+    frame.src = gateway + "/hosted/card-fields?" + query;
+  } catch {
+    say("The card fields cannot be loaded just now. We will try again.");
+    setTimeout(freshFields, 2 * poll_ms);
+  }
+}
+frame.addEventListener("load", () => { button.disabled = !frame.src; });
+
+async function placeOrder() {
+  if (order) return;
+  const items = [...goods.querySelectorAll("input")]
+    .map((input) => ({ sku: input.name, quantity: Number(input.value) }))
+    .filter((item) => item.quantity > 0);
+  if (!items.length) throw new Error("Choose something first.");
+  const answer = await call("POST", "/orders", { items });
+  if (answer.status !== 201) throw new Error(answer.body.error.message);
+  order = answer.body;
+  goods.disabled = true;
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (button.disabled) return;
+  button.disabled = true;
+  try {
+    await placeOrder();
+    say("Checking the card…");
+    frame.contentWindow.postMessage({ target: "gatecrash", action: "submit" }, gatewayOrigin);
+  } catch (error) {
+    say(error.message);
+    button.disabled = false;
+  }
+});
+
+window.addEventListener("message", async (event) => {
+  // Anybody may post messages to this window: only the gateway's own frame is listened to.
+  if (event.origin !== gatewayOrigin || event.source !== frame.contentWindow) return;
+  if (!event.data || event.data.source !== "gatecrash" || !order) return;
+  if (event.data.error) {
+    say(event.data.error.detail || "The card was not accepted. Check it and try again.");
+    await freshFields();
+  } else if (typeof event.data.nonce === "string") {
+    await pay(event.data.nonce);
+  }
+});
+
+async function pay(nonce) {
+  say("Paying…");
+  let answer;
+  try {
+    answer = await call("POST", "/create-payment", { order_id: order.id, payment_nonce: nonce });
+  } catch {
+    answer = { status: 202 }; // the shop did not answer; it may have heard us all the same
+  }
+  if (answer.status === 200) return paid();
+  if (answer.status === 202 || answer.status >= 500) return untilKnown();
+  say(answer.body.error.message + " Nothing was charged.");
+  await freshFields();
+}
+
+async function untilKnown() {
+  say("We do not know yet whether the payment went through. Please wait, and do not pay again.");
+  for (;;) {
+    await pause(poll_ms);
+    const answer = await call("GET", "/orders/" + order.id).catch(() => null);
+    const status = answer && answer.status === 200 ? answer.body.status : "PENDING";
+    const attempts = (answer && answer.body.attempts) || [];
+    if (status === "PAID" || status === "REFUNDED") return paid();
+    if (status === "FAILED" || (answer && !attempts.some((each) => each.status === "open"))) {
+      say("The payment did not go through. Nothing was charged; you can try another card.");
+      return freshFields();
+    }
+  }
+}
+
+function paid() {
+  say("Paid. Thank you! Your order is " + order.id + ".");
+  form.hidden = true;
+}
+
+freshFields();
