@@ -1,0 +1,110 @@
+"""`gatecrash demo`: the product in a minute. Failure stories against a naive and a careful merchant, side
+by side.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from gatecrash.harness.merchant_profile import MerchantProfile
+    from gatecrash.harness.run import Outcome
+    from gatecrash.harness.story import Story
+
+MERCHANTS = ("naive", "reference")
+
+
+@click.command(name="demo")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per story and merchant."
+)
+@click.option("--story", "story_names", multiple=True, metavar="NAME", help="Only this story; repeatable.")
+@click.option(
+    "--merchant",
+    "merchant_names",
+    multiple=True,
+    type=click.Choice(MERCHANTS),
+    help="Only this merchant; repeatable.",
+)
+def command(as_json: bool, story_names: tuple[str, ...], merchant_names: tuple[str, ...]) -> None:
+    """Play failure stories against two merchants, in real processes.
+
+    For each: what the customer was charged, what the shop believes, and whether they agree. First a naive
+    merchant (charge, then save; a timeout means failed; no webhook handler), then the reference merchant.
+
+    Exit code: 0 when the reference merchant is clean and the naive one was caught, 1 otherwise, 2 when the
+    set-up is wrong.
+    """
+    from gatecrash.harness.merchant_profile import reference
+    from gatecrash.harness.story import StoryError, choose, load_all
+    from gatecrash.harness.world import SetupFailed
+
+    profiles = [
+        reference(None if name == "reference" else name)
+        for name in MERCHANTS
+        if not merchant_names or name in merchant_names
+    ]
+    try:
+        stories = choose(load_all(), story_names)
+        outcomes = asyncio.run(_play(stories, profiles, quiet=as_json))
+    except (StoryError, SetupFailed, FileNotFoundError) as error:
+        click.echo(f"gatecrash demo: {error}", err=True)
+        sys.exit(2)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        click.echo("gatecrash demo: interrupted; everything it had started is stopped", err=True)
+        sys.exit(130)
+    if as_json:
+        from gatecrash.harness.report import row
+
+        click.echo(json.dumps([row(outcome) for outcome in outcomes], indent=2))
+    sys.exit(0 if _as_it_should_be(outcomes) else 1)
+
+
+def _as_it_should_be(outcomes: "list[Outcome]") -> bool:
+    """The reference merchant clean in every story; the naive one caught by what each story teaches."""
+    caught = [outcome for outcome in outcomes if outcome.merchant == "naive"]
+    clean = [outcome for outcome in outcomes if outcome.merchant == "reference"]
+    return not any(outcome.violations for outcome in clean) and all(
+        outcome.story.teaches <= {each.oracle for each in outcome.violations} for outcome in caught
+    )
+
+
+async def _play(stories: "list[Story]", profiles: "list[MerchantProfile]", *, quiet: bool) -> "list[Outcome]":
+    """Plays everything; unless quiet, prints each merchant's table when it is complete, then the verdict."""
+    from gatecrash.harness.demo import play_all
+
+    task = asyncio.current_task()
+    assert task is not None
+    # a polite kill must clean up as Ctrl-C does
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    outcomes: list[Outcome] = []
+    if quiet:
+        async with aclosing(play_all(stories, profiles)) as runs:
+            async for outcome in runs:
+                outcomes.append(outcome)
+        return outcomes
+
+    from rich.console import Console
+
+    from gatecrash.harness.report import HEADINGS, summary, table
+
+    console = Console(soft_wrap=False)
+    began = asyncio.get_running_loop().time()
+    total = len(stories) * len(profiles)
+    with console.status(f"0 of {total} runs") as status:
+        async with aclosing(play_all(stories, profiles)) as runs:
+            async for outcome in runs:
+                outcomes.append(outcome)
+                status.update(f"{len(outcomes)} of {total} runs")
+                if len(outcomes) % len(stories) == 0:
+                    console.print(table(outcomes[-len(stories) :], HEADINGS[outcome.merchant]))
+    for line in summary(outcomes):
+        console.print(line)
+    seconds = asyncio.get_running_loop().time() - began
+    console.print(f"{total} runs in {seconds:.0f} s, each with a gateway and a shop of its own.")
+    return outcomes

@@ -1,0 +1,145 @@
+"""The customer, the same one for every merchant: orders, pays, and reacts to what the page says.
+
+Told PAID, they stop. Told PENDING, they wait. Told FAILED, or shown an error, they pay again with a fresh
+nonce (the card form makes a new one each time). Nobody knows of idempotency keys on this side of the
+counter.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gatecrash.harness import history
+from gatecrash.harness.gateway import Gateway
+from gatecrash.harness.history import FAILED, PAID, PENDING
+from gatecrash.harness.merchant_profile import Call, MerchantProfile, resolve
+from gatecrash.harness.world import Host, Reply, SetupFailed, World
+
+#: A browser gives up on a page after this long.
+PAGE_TIMEOUT_S = 15.0
+ERROR = "error"
+
+
+@dataclass(slots=True)
+class OrderInProgress:
+    """What is known of one order while the run goes on."""
+
+    id: str
+    amount: int
+    currency: str
+    statuses: list[str] = field(default_factory=list)
+    fulfilments: int | None = None
+    attempts: list[history.Attempt] = field(default_factory=list)
+    nonces: list[str] = field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        return self.statuses[-1] if self.statuses else PENDING
+
+    @property
+    def told(self) -> str:
+        """What the customer was told last."""
+        return self.attempts[-1].told if self.attempts else PENDING
+
+    def finished(self) -> history.Order:
+        return history.Order(
+            id=self.id,
+            amount=self.amount,
+            currency=self.currency,
+            statuses=tuple(self.statuses),
+            fulfilments=self.fulfilments,
+            attempts=tuple(self.attempts),
+        )
+
+
+@dataclass(slots=True)
+class Customer:
+    """Talks to the shop as the profile says, and remembers what the shop said."""
+
+    world: World
+    gateway: Gateway
+    orders: list[OrderInProgress] = field(default_factory=list)
+
+    @property
+    def profile(self) -> MerchantProfile:
+        return self.world.profile
+
+    async def place_order(self, amount: int, currency: str) -> OrderInProgress:
+        """Orders something of this price. Raises SetupFailed when the shop takes no order: nothing to judge
+        then.
+        """
+        call = self.profile.place_order
+        reply = await self._call(call, {"amount": amount, "currency": currency})
+        order_id = resolve(reply.body, self.profile.order_id)
+        if not reply.ok or not isinstance(order_id, str | int):
+            raise SetupFailed(
+                f"the shop took no order: {call.method} {call.path} answered {reply.status} "
+                f"{reply.body or reply.error}; "
+                f"expected a 2xx with the order's id at {self.profile.order_id}"
+            )
+        order = OrderInProgress(str(order_id), amount, currency)
+        self.orders.append(order)
+        return order
+
+    async def pay(self, order: OrderInProgress, card: str) -> str:
+        """Presses pay once; returns what the page told: a status, or `error`."""
+        nonce = await self.gateway.nonce(card)
+        order.nonces.append(nonce)
+        reply = await self._call(
+            self.profile.pay,
+            {"order_id": order.id, "nonce": nonce, "amount": order.amount, "currency": order.currency},
+        )
+        told = self._told(reply)
+        detail = reply.error or f"{reply.status}"
+        order.attempts.append(history.Attempt(card=card, nonce=nonce, told=told, detail=detail))
+        return told
+
+    async def double_click(self, order: OrderInProgress, card: str) -> None:
+        await asyncio.gather(self.pay(order, card), self.pay(order, card))
+
+    async def retry_while_unpaid(self, order: OrderInProgress, card: str, times: int) -> None:
+        """The model of the module's first lines, `times` attempts at most."""
+        for _ in range(times):
+            if order.told == PENDING:
+                await self.wait_while_pending(order)
+            if PAID in (order.told, order.status) or order.status == PENDING == order.told:
+                return
+            await self.pay(order, card)
+
+    async def wait_while_pending(self, order: OrderInProgress) -> None:
+        """Watches the order's page for a few reconciliation periods of the shop."""
+
+        async def moved() -> bool:
+            return await self.look(order) not in (PENDING, None)
+
+        await self.world.until(moved, within_s=3 * self.profile.reconcile_s + 0.5)
+
+    async def look(self, order: OrderInProgress) -> str | None:
+        """Reads the order's page, notes a new status; None when the shop did not answer."""
+        reply = await self._call(self.profile.read_order, {"order_id": order.id})
+        status = self.profile.status(resolve(reply.body, self.profile.order_status)) if reply.ok else None
+        if status is None:
+            return None
+        if not order.statuses or order.statuses[-1] != status:
+            order.statuses.append(status)
+        if self.profile.fulfilments is not None:
+            order.fulfilments = _count(resolve(reply.body, self.profile.fulfilments))
+        return status
+
+    def _told(self, reply: Reply) -> str:
+        if reply.status == 0:
+            return ERROR
+        told = self.profile.status(resolve(reply.body, self.profile.pay_status))
+        if told is not None and (reply.status < 500):
+            return told
+        return FAILED if reply.status == 402 else ERROR
+
+    async def _call(self, call: Call, values: Mapping[str, Any]) -> Reply:
+        method, path, body = call.fill({**self.world.values, **values})
+        return await self.world.request(Host.MERCHANT, method, path, body, timeout_s=PAGE_TIMEOUT_S)
+
+
+def _count(value: Any) -> int:
+    """A number of fulfilments, or a list of them, as a number."""
+    return len(value) if isinstance(value, list) else int(value or 0)

@@ -1,0 +1,53 @@
+"""Plays stories against merchants in real processes, several at once, and hands the outcomes on in a stable
+order.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
+
+from gatecrash.harness.merchant_profile import MerchantProfile
+from gatecrash.harness.run import Outcome, play
+from gatecrash.harness.story import Story
+from gatecrash.harness.world import SetupFailed
+from gatecrash.harness.worlds.real import RealWorld
+
+#: Runs under way at once. They mostly wait, for processes to start and timeouts to pass, so more than there
+#: are cores.
+AT_ONCE = 4
+
+
+async def play_for_real(story: Story, profile: MerchantProfile) -> Outcome:
+    """One story against one merchant, in processes of their own. Raises SetupFailed, saying whose run it
+    was.
+    """
+    try:
+        async with RealWorld(profile) as world:
+            return await play(story, world)
+    except SetupFailed as error:
+        raise SetupFailed(f"story {story.name}, merchant {profile.name}: {error}") from error
+
+
+async def play_all(
+    stories: Sequence[Story], merchants: Sequence[MerchantProfile], *, at_once: int = AT_ONCE
+) -> AsyncGenerator[Outcome, None]:
+    """Every story for the first merchant, then for the next; outcomes in that order, each as soon as it is
+    its turn.
+
+    Raises SetupFailed at the first run that could not be set up. Leaving the iterator early stops the rest.
+    """
+    gate = asyncio.Semaphore(at_once)
+
+    async def one(story: Story, profile: MerchantProfile) -> Outcome:
+        async with gate:
+            return await play_for_real(story, profile)
+
+    runs = [asyncio.create_task(one(story, profile)) for profile in merchants for story in stories]
+    try:
+        for run in runs:
+            yield await run
+    finally:
+        for run in runs:
+            run.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*runs, return_exceptions=True)

@@ -1,0 +1,150 @@
+"""The harness's hand on the gateway: the customer's card form, the control API, and the reading of the
+books.
+
+Speaks HTTP through the world, and outlasts a gateway that is being restarted: every call is repeated until
+answered.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from gatecrash.harness.cards import card_fields
+from gatecrash.harness.history import Charge
+from gatecrash.harness.world import Host, Reply, SetupFailed, World
+
+ANSWER_WITHIN_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The sandbox clock. `next_timer_s` is how far ahead the next timer is, None when nothing is due any
+    more.
+    """
+
+    now: datetime
+    next_timer_s: float | None
+
+
+@dataclass(slots=True)
+class Gateway:
+    """One sandbox, seen from outside."""
+
+    world: World
+    secret_key: str
+    publishable_key: str
+    rules: dict[str, list[str]] = field(
+        default_factory=dict
+    )  #: ids of the rules that end with the calm, by station
+
+    async def register_webhooks(self, url: str) -> str:
+        """Registers the merchant's webhook URL; returns the signing secret."""
+        return str((await self._must("POST", "/v1/webhook_endpoints", {"url": url}))["secret"])
+
+    async def nonce(self, card: str) -> str:
+        """What the customer's card form does: a card by name becomes a single-use nonce."""
+        body = {"card": card_fields(card)}
+        return str((await self._must("POST", "/v1/tokens", body, key=self.publishable_key))["id"])
+
+    async def arm(self, rule: Mapping[str, Any], *, standing: bool = False) -> None:
+        added = await self._must("POST", "/_gatecrash/faults", dict(rule))
+        if not standing:
+            self.rules.setdefault(rule["station"], []).append(added["id"])
+
+    async def mend(self, station: str | None = None) -> None:
+        """Takes away the rules of this station, or of all; standing rules stay."""
+        for name in [station] if station else list(self.rules):
+            for rule_id in self.rules.pop(name, ()):
+                await self._ask("DELETE", f"/_gatecrash/faults/{rule_id}")
+
+    async def mend_everything(self) -> None:
+        self.rules.clear()
+        await self._must("DELETE", "/_gatecrash/faults")
+
+    async def struck(self, station: str) -> bool:
+        """Whether a fault has struck at this station, by the journal."""
+        return any(entry.get("station") == station for entry in await self.journal(kind="fault"))
+
+    async def clock(self) -> Clock:
+        answer = await self._must("GET", "/_gatecrash/clock")
+        now = datetime.fromisoformat(answer["now"])
+        due = answer.get("next_timer_at")
+        return Clock(now, (datetime.fromisoformat(due) - now).total_seconds() if due else None)
+
+    async def advance(self, seconds: float) -> None:
+        await self._must("POST", "/_gatecrash/clock/advance", {"seconds": seconds})
+
+    async def journal(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """The journal's entries, oldest first, all pages of it."""
+        entries: list[dict[str, Any]] = []
+        after, more = 0, True
+        while more:
+            only = f"&kind={kind}" if kind else ""
+            page = await self._must("GET", f"/_gatecrash/journal?after={after}&limit=1000{only}")
+            entries += page["data"]
+            more = bool(page["has_more"]) and bool(page["data"])
+            after = page["data"][-1]["seq"] if page["data"] else after
+        return entries
+
+    async def balanced(self) -> bool:
+        return bool((await self._must("GET", "/_gatecrash/books"))["balanced"])
+
+    async def charges(self, order_by_nonce: Mapping[str, str]) -> tuple[Charge, ...]:
+        """All charges of the sandbox, oldest first."""
+        return tuple(
+            Charge(
+                id=charge["id"],
+                order=_order_of(charge, order_by_nonce),
+                status=charge["status"],
+                amount=charge["amount"],
+                amount_captured=charge["amount_captured"],
+                amount_refunded=charge["amount_refunded"],
+                currency=charge["currency"],
+            )
+            for charge in reversed(await self._all("/v1/charges"))
+        )
+
+    async def order_by_event(self, order_by_nonce: Mapping[str, str]) -> dict[str, str | None]:
+        """The order each event is about."""
+        events = await self._all("/v1/events")
+        return {event["id"]: _order_of(event.get("data") or {}, order_by_nonce) for event in events}
+
+    async def _all(self, path: str) -> list[dict[str, Any]]:
+        """Every page of a list, newest first."""
+        found: list[dict[str, Any]] = []
+        more, cursor = True, ""
+        while more:
+            page = await self._must("GET", f"{path}?limit=100{cursor}")
+            found += page["data"]
+            more = bool(page["has_more"]) and bool(page["data"])
+            cursor = f"&starting_after={page['data'][-1]['id']}" if page["data"] else ""
+        return found
+
+    async def _ask(self, method: str, path: str, body: Any = None, key: str = "") -> Reply:
+        """The first answer that is not the lack of one, nor a gateway busy with coming up."""
+        headers = {"Authorization": f"Bearer {key or self.secret_key}"}
+
+        async def answered() -> Reply | None:
+            reply = await self.world.request(Host.GATEWAY, method, path, body, headers=headers)
+            return reply if reply.status not in (0, 502, 503) else None
+
+        reply = await self.world.until(answered, within_s=ANSWER_WITHIN_S)
+        if reply is None:
+            raise SetupFailed(f"the gateway did not answer {method} {path} within {ANSWER_WITHIN_S:.0f} s")
+        return reply
+
+    async def _must(self, method: str, path: str, body: Any = None, key: str = "") -> Any:
+        reply = await self._ask(method, path, body, key)
+        if not reply.ok:
+            raise SetupFailed(f"the gateway refused {method} {path}: {reply.status} {_detail(reply.body)}")
+        return reply.body
+
+
+def _order_of(data: Mapping[str, Any], order_by_nonce: Mapping[str, str]) -> str | None:
+    """The order a charge was made for: the nonce tells, whatever the merchant called it."""
+    return order_by_nonce.get(str(data.get("payment_nonce")), data.get("order_id"))
+
+
+def _detail(body: Any) -> str:
+    return str(body.get("detail", body)) if isinstance(body, dict) else str(body)

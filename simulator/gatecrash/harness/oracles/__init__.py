@@ -1,0 +1,48 @@
+"""The oracles: judges of a finished run. A new one is a small function in a file here, and a row below."""
+
+from gatecrash.harness.history import History
+from gatecrash.harness.oracles import liveness, safety
+from gatecrash.harness.oracles._oracle import Oracle, Violation
+
+__all__ = ["ORACLES", "Oracle", "Violation", "judge"]
+
+ORACLES: dict[str, Oracle] = {
+    found.code: found
+    for found in (
+        safety.charged_twice,
+        safety.wrong_amount,
+        safety.paid_without_charge,
+        safety.fulfilled_twice,
+        safety.acknowledged_and_lost,
+        safety.regressed,
+        safety.beyond_what_was_agreed,
+        liveness.charged_never_paid,
+        liveness.stuck,
+        liveness.paid_never_fulfilled,
+        liveness.no_second_card,
+    )
+}
+
+#: The code of a story's own `expect`, which is not an oracle: it holds for that story only.
+EXPECTATION = "expect"
+
+
+def judge(history: History) -> list[Violation]:
+    """All violations of a run, in the order of ORACLES, then what the story itself expected and did not
+    get.
+    """
+    found = [Violation(code, message) for code, each in ORACLES.items() for message in each.judge(history)]
+    return found + [Violation(EXPECTATION, message) for message in _unmet(history)]
+
+
+def _unmet(history: History) -> list[str]:
+    expect = history.expect or {}
+    unmet = []
+    for order in history.orders[:1]:
+        if "status" in expect and order.status != expect["status"]:
+            unmet.append(f"order {order.id}: expected to end {expect['status']}, it is {order.status}")
+        if "captured" in expect and history.captured(order) != expect["captured"]:
+            unmet.append(
+                f"order {order.id}: expected {expect['captured']} captured, found {history.captured(order)}"
+            )
+    return unmet

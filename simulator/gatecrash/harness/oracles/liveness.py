@@ -1,0 +1,70 @@
+"""L oracles: what must happen in the end, once the faults are over and everybody is up again."""
+
+from gatecrash.harness.cards import GOOD_CARDS
+from gatecrash.harness.history import FAILED, PAID, PENDING, SHOWS_PAYMENT, History, Order
+from gatecrash.harness.oracles._oracle import Findings, money, oracle
+
+
+@oracle("L1", "charged, never paid")
+def charged_never_paid(history: History) -> Findings:
+    """The customer's money is gone and the shop does not know. Usually a crash or a lost answer between
+    charge and commit, with neither a webhook handler nor a reconciliation to learn the outcome later. Store
+    the attempt before the call; learn the outcome from webhooks and by asking. Judged after the calm: net
+    money captured, and an order that says neither PAID nor REFUNDED.
+    """
+    for order in history.orders:
+        taken = history.captured(order)
+        if taken > 0 and order.status not in SHOWS_PAYMENT:
+            yield f"order {order.id}: {money(taken, order.currency)} taken, and the shop says {order.status}"
+
+
+@oracle("L2", "stuck")
+def stuck(history: History) -> Findings:
+    """The order never comes to an end: no money moved, nothing is broken any more, a customer with a good
+    card still tries, and the order stays unpaid. Usually an attempt left in an unknown state that nothing
+    resolves, or an error taken for a verdict. Judged after the calm, for orders that were tried and not
+    charged: still PENDING, or not PAID although the customer's last card was good and none had been
+    declined before (that would be L5).
+    """
+    for order in history.orders:
+        if history.captured(order) > 0 or not order.attempts:
+            continue
+        tries = len(order.attempts)
+        if order.status in {PENDING, "unknown"}:
+            yield f"order {order.id} is {order.status} after {tries} attempts and the whole calm"
+        elif not history.customer_gone and order.status == FAILED and not _declines(order):
+            yield f"order {order.id} is {order.status}, though the customer tried {tries} times"
+
+
+@oracle("L4", "paid, never fulfilled")
+def paid_never_fulfilled(history: History) -> Findings:
+    """The shop says PAID and ships nothing. Usually payment and fulfilment live in two transactions and the
+    process died between them. Write the intent to fulfil (an outbox row) in the transaction that marks the
+    order paid. Judged after the calm from the merchant's own count, where it tells one.
+    """
+    for order in history.orders:
+        if order.status == PAID and order.fulfilments == 0:
+            yield f"order {order.id} is PAID and was never fulfilled"
+
+
+@oracle("L5", "cannot pay after a decline")
+def no_second_card(history: History) -> Findings:
+    """A card was declined, the customer brought a good one, and the order still cannot be paid. Usually the
+    second attempt goes out under the first one's idempotency key and gets the stored decline again, or the
+    order is closed for good. An attempt whose outcome is known is over: the next one deserves a new key.
+    Judged for orders tried with a card that is declined, then with a good one, and without a charge at the
+    end.
+    """
+    for order in history.orders:
+        declines = _declines(order)
+        if not declines or history.captured(order) > 0:
+            continue
+        later = [attempt.card for attempt in order.attempts[declines[0] + 1 :] if attempt.card in GOOD_CARDS]
+        if later:
+            declined = order.attempts[declines[0]].card
+            yield f"order {order.id}: {declined} was declined, and {later[0]} could not pay it afterwards"
+
+
+def _declines(order: Order) -> list[int]:
+    """The attempts made with a card that is always declined, by index."""
+    return [index for index, attempt in enumerate(order.attempts) if attempt.card not in GOOD_CARDS]

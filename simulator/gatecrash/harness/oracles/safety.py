@@ -1,0 +1,122 @@
+"""S oracles: what must never happen, whatever breaks."""
+
+from gatecrash.harness.history import PAID, SHOWS_PAYMENT, TERMINAL, History
+from gatecrash.harness.oracles._oracle import Findings, money, oracle
+
+#: Where a terminal status may still go: what was paid can be given back.
+LEGAL_AFTER_TERMINAL = {PAID: {"REFUNDED", "PARTIALLY_REFUNDED"}, "PARTIALLY_REFUNDED": {"REFUNDED"}}
+#: A FAILED order is open to another card in many shops, so it may go on.
+REOPENABLE = {"FAILED": {"PENDING", PAID}}
+
+
+@oracle("S1", "more than one net charge for an order")
+def charged_twice(history: History) -> Findings:
+    """The customer paid twice for one order. Usually an answer was lost after the money had moved, the shop
+    took silence for failure, and a second attempt went out under a new idempotency key (or none). Bind the
+    key to the order's payment attempt, store it before the first call, and while an outcome is unknown ask
+    again with the same key. Judged from the gateway's charges: two or more of one order with money kept,
+    refunds taken off.
+    """
+    for order in history.orders:
+        kept = [charge for charge in history.charges_of(order) if charge.net > 0]
+        if len(kept) > 1:
+            total = sum(charge.net for charge in kept)
+            ids = ", ".join(charge.id for charge in kept)
+            yield (
+                f"order {order.id} was charged {len(kept)} times: "
+                f"{money(total, kept[0].currency)} taken, {money(order.amount, order.currency)} owed ({ids})"
+            )
+
+
+@oracle("S2", "wrong amount or currency")
+def wrong_amount(history: History) -> Findings:
+    """A charge was made for another amount or currency than the order's. Usually floats (0.29 × 100 is
+    28.999…), a currency without minor units multiplied by a hundred, or a price taken from the browser.
+    Keep integers in minor units and charge what the stored order says. Judged for every charge that took or
+    holds money.
+    """
+    for order in history.orders:
+        for charge in history.charges_of(order):
+            holds_money = charge.amount_captured > 0 or charge.status == "authorized"
+            if holds_money and (charge.amount, charge.currency) != (order.amount, order.currency):
+                yield (
+                    f"order {order.id} costs {money(order.amount, order.currency)}, "
+                    f"charge {charge.id} asked for {money(charge.amount, charge.currency)}"
+                )
+
+
+@oracle("S3", "paid without a matching charge")
+def paid_without_charge(history: History) -> Findings:
+    """The shop says PAID, and the gateway holds no charge that covers the order. Usually a timeout taken
+    for success, a return URL or an unsigned message believed, or an event whose amount nobody compared.
+    Mark an order paid only on the gateway's word for this order, amount and currency. Judged at the end of
+    the run: net money captured in the order's currency against its price.
+    """
+    for order in history.orders:
+        if order.status != PAID:
+            continue
+        taken = sum(charge.net for charge in history.charges_of(order) if charge.currency == order.currency)
+        if taken < order.amount:
+            yield (
+                f"order {order.id} is PAID for {money(order.amount, order.currency)}, "
+                f"but the gateway captured {money(taken, order.currency)}"
+            )
+
+
+@oracle("S4", "fulfilled twice")
+def fulfilled_twice(history: History) -> Findings:
+    """One order was shipped more than once. Usually the same event delivered twice (webhooks are
+    at-least-once by contract), or the page and the webhook both fulfilling. Record the event and the
+    fulfilment in the transaction that moves the order to PAID, with a unique constraint on the order.
+    Judged from the merchant's own count.
+    """
+    for order in history.orders:
+        if order.fulfilments is not None and order.fulfilments > 1:
+            yield f"order {order.id} was fulfilled {order.fulfilments} times"
+
+
+@oracle("S5", "acknowledged event lost")
+def acknowledged_and_lost(history: History) -> Findings:
+    """The shop answered a payment event with 2xx, so the gateway will never send it again, and yet the
+    order does not show the payment. Usually the answer went out before the write was durable, and the
+    process died in between. Write first, acknowledge after. Judged from deliveries answered 2xx against the
+    order's final status.
+    """
+    acknowledged: dict[str | None, str] = {}
+    for entry in history.entries("delivery"):
+        event, status = str(entry.get("event_id")), entry.get("status")
+        if entry.get("event_type") == "charge.succeeded" and isinstance(status, int) and 200 <= status < 300:
+            acknowledged[history.order_by_event.get(event)] = event
+    for order in history.orders:
+        if order.id in acknowledged and history.captured(order) > 0 and order.status not in SHOWS_PAYMENT:
+            event = acknowledged[order.id]
+            yield f"order {order.id}: event {event} was acknowledged, and the shop says {order.status}"
+
+
+@oracle("S7", "terminal state regressed")
+def regressed(history: History) -> Findings:
+    """An order left a final state: PAID became PENDING or FAILED. Usually a late failure of an earlier
+    attempt, or an older event, overwrote newer news. Tie events to their attempt and let only legal
+    transitions through. Judged from the statuses the shop showed, in order; PAID may still become REFUNDED,
+    and FAILED may be tried again.
+    """
+    for order in history.orders:
+        for before, after in zip(order.statuses, order.statuses[1:], strict=False):
+            legal = LEGAL_AFTER_TERMINAL.get(before, set()) | REOPENABLE.get(before, set())
+            if before in TERMINAL and after not in legal:
+                yield f"order {order.id} went from {before} to {after}"
+
+
+@oracle("S8", "over-capture or over-refund")
+def beyond_what_was_agreed(history: History) -> Findings:
+    """More was captured than authorized, or more given back than taken. A gateway refuses both on one
+    charge, so this also catches books that do not balance. Usually captures or refunds repeated under fresh
+    keys. Judged from the gateway's charges and its books.
+    """
+    for charge in history.charges:
+        if charge.amount_captured > charge.amount:
+            yield f"{charge.id}: captured {charge.amount_captured} of {charge.amount} authorized"
+        if charge.amount_refunded > charge.amount_captured:
+            yield f"{charge.id}: refunded {charge.amount_refunded} of {charge.amount_captured} captured"
+    if not history.balanced:
+        yield "the gateway's books do not balance: debits differ from credits"

@@ -1,0 +1,121 @@
+"""What finished runs look like to a reader: rows of plain data, a table, and a verdict in words."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gatecrash.harness.run import Outcome
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+HEADINGS = {
+    "naive": "The naive merchant: charges, then saves; a timeout means failed; no webhook handler",
+    "reference": "The reference merchant: stores the attempt before the call, asks again, hears webhooks",
+}
+
+
+def row(outcome: Outcome) -> dict[str, Any]:
+    """One object of `gatecrash demo --json`.
+
+    `{story, merchant, order_amount, captured, order_status, fulfilments, violations: [{oracle, message}]}`.
+    Amounts in minor units; `captured` is net, refunds taken off, over all charges of the order;
+    `fulfilments` is null when the shop does not tell. A story with several orders reports the sums, and the
+    status of the last.
+    """
+    history = outcome.history
+    told = [order.fulfilments for order in history.orders if order.fulfilments is not None]
+    return {
+        "story": outcome.story.name,
+        "merchant": outcome.merchant,
+        "order_amount": sum(order.amount for order in history.orders),
+        "captured": sum(history.captured(order) for order in history.orders),
+        "order_status": history.orders[-1].status if history.orders else None,
+        "fulfilments": sum(told) if told else None,
+        "violations": [{"oracle": each.oracle, "message": each.message} for each in outcome.violations],
+    }
+
+
+def money(amount: int, currency: str) -> str:
+    """`42.00` for 4200 usd; currencies without minor units stay whole."""
+    exponent = {"jpy": 0, "krw": 0, "clp": 0, "huf": 2, "bhd": 3, "kwd": 3, "tnd": 3}.get(currency, 2)
+    if exponent == 0:
+        return str(amount)
+    whole, rest = divmod(abs(amount), 10**exponent)
+    return f"{'-' if amount < 0 else ''}{whole}.{rest:0{exponent}}"
+
+
+def table(outcomes: Sequence[Outcome], title: str) -> "Table":
+    """The outcomes of one merchant: what was owed, what was charged, what the shop believes, whether they
+    agree.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    drawn.add_column("story", overflow="fold", ratio=4)
+    drawn.add_column("owed", justify="right", no_wrap=True)
+    drawn.add_column("charged", justify="right", no_wrap=True)
+    drawn.add_column("the shop says", no_wrap=True)
+    drawn.add_column("do they agree?", overflow="fold", ratio=3)
+    for outcome in outcomes:
+        found = row(outcome)
+        currency = outcome.story.currency
+        charged = money(found["captured"], currency)
+        off = found["captured"] not in (0, found["order_amount"])
+        shipped = {None: "", 0: "", 1: ", shipped"}.get(
+            found["fulfilments"], f", shipped {found['fulfilments']}×"
+        )
+        drawn.add_row(
+            outcome.story.title,
+            money(found["order_amount"], currency),
+            Text(charged, style="bold red" if off else ""),
+            f"{found['order_status']}{shipped}",
+            _verdict(outcome),
+        )
+    return drawn
+
+
+def _verdict(outcome: Outcome) -> Any:
+    from rich.text import Text
+
+    from gatecrash.harness.oracles import ORACLES
+
+    if not outcome.violations:
+        return Text("yes", style="green")
+    titles = {
+        each.oracle: ORACLES[each.oracle].title if each.oracle in ORACLES else each.message
+        for each in outcome.violations
+    }
+    return Text("NO: " + "; ".join(f"{title} ({code})" for code, title in titles.items()), style="bold red")
+
+
+def summary(outcomes: Sequence[Outcome], currency: str = "usd") -> list[str]:
+    """A line per merchant, in words."""
+    lines = []
+    for name in dict.fromkeys(outcome.merchant for outcome in outcomes):
+        runs = [outcome for outcome in outcomes if outcome.merchant == name]
+        wrong = [outcome for outcome in runs if outcome.violations]
+        if not wrong:
+            lines.append(
+                f"{name}: clean. In all {len(runs)} stories the customer was charged what the shop believes."
+            )
+            continue
+        codes = _count(wrong)
+        twice, lost = codes.get("S1", 0), codes.get("L1", 0)
+        parts = [f"charged twice in {twice}"] * bool(twice) + [f"took money for no order in {lost}"] * bool(
+            lost
+        )
+        rest = {code: times for code, times in codes.items() if code not in ("S1", "L1")}
+        parts += [f"{code} in {times}" for code, times in rest.items()]
+        lines.append(f"{name}: caught in {len(wrong)} of {len(runs)} stories: {', '.join(parts)}.")
+    return lines
+
+
+def _count(outcomes: Sequence[Outcome]) -> Mapping[str, int]:
+    """How many of these runs each oracle objected to."""
+    counts: dict[str, int] = {}
+    for outcome in outcomes:
+        for code in dict.fromkeys(each.oracle for each in outcome.violations):
+            counts[code] = counts.get(code, 0) + 1
+    return counts

@@ -1,0 +1,159 @@
+"""Plays a story in a world, in two phases, and returns its history.
+
+Faults: the story's rules are armed and its steps played. Calm: those rules are off, everything is up, the
+customer keeps trying unless gone, and the sandbox clock moves from timer to timer until the shop has come
+to rest, or the whole webhook budget has passed. A shop that has not come to rest by then never will.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from gatecrash.harness.customer import Customer, OrderInProgress
+from gatecrash.harness.gateway import Gateway
+from gatecrash.harness.history import FAILED, PAID, PENDING, History
+from gatecrash.harness.oracles import Violation, judge
+from gatecrash.harness.steps import VERBS, Stage
+from gatecrash.harness.story import Story
+from gatecrash.harness.world import Host, World
+
+#: All webhook attempts of the native schedule, 0 to 24 h apart, and an hour for the last one to be answered.
+WEBHOOK_BUDGET_S = 5 + 300 + 1800 + 3600 * (2 + 5 + 10 + 14 + 20 + 24) + 3600
+#: No story needs more timers than this; a run that does is going in circles.
+TIMERS_MAX = 200
+#: How often a persistent customer tries again in the calm.
+CALM_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A judged run. `seconds` is the time it took, in the merchant's time."""
+
+    story: Story
+    merchant: str
+    history: History
+    violations: tuple[Violation, ...]
+    seconds: float
+
+
+async def play(story: Story, world: World) -> Outcome:
+    """Sets the stage in an entered world, plays both phases, judges. Raises SetupFailed."""
+    started = world.now()
+    stage = await _set_up(story, world)
+    try:
+        await _faults(stage)
+        await _calm(stage)
+        history = await _finish(stage)
+    finally:
+        for page in stage.spinning:
+            page.cancel()
+        await asyncio.gather(*stage.spinning, return_exceptions=True)
+    return Outcome(
+        story=story,
+        merchant=world.profile.name,
+        history=history,
+        violations=tuple(judge(history)),
+        seconds=world.now() - started,
+    )
+
+
+async def _set_up(story: Story, world: World) -> Stage:
+    gateway = Gateway(world, world.values["secret_key"], world.values["publishable_key"])
+    if world.profile.webhook_path is not None:
+        url = world.values["merchant"] + world.profile.webhook_path
+        world.values["webhook_secret"] = await gateway.register_webhooks(url)
+    await world.start_merchant()
+    return Stage(story, world, gateway, Customer(world, gateway))
+
+
+async def _faults(stage: Stage) -> None:
+    for rule in stage.story.standing_faults:
+        await stage.gateway.arm(rule, standing=True)
+    for rule in stage.story.faults:
+        await stage.gateway.arm(rule)
+    for step in stage.story.steps:
+        await VERBS[step.verb](stage, step.argument)
+
+
+async def _calm(stage: Stage) -> None:
+    await stage.gateway.mend()
+    await stage.world.start_merchant()
+    await stage.pages_answered()
+    began = stage.world.now()
+    if not await _rests(stage):
+        await _customer_tries(stage, {FAILED})
+    await _run_timers(stage)
+    for _ in range(CALM_TRIES):
+        # by now every webhook has been tried: whoever was told to wait has waited long enough
+        if await _rests(stage) or not await _customer_tries(stage, {FAILED, PENDING}):
+            break
+    await _run_timers(stage)
+    # what the shop does by itself, it does within a reconciliation period: leave it one
+    remaining = stage.world.profile.reconcile_s - (stage.world.now() - began)
+    if remaining > 0:
+        await stage.world.pause(remaining)
+
+
+async def _rests(stage: Stage) -> bool:
+    """Whether the shop comes to rest by itself, given a few reconciliation periods."""
+
+    async def at_rest() -> bool:
+        return all([await _at_rest(stage, order) for order in stage.customer.orders])
+
+    return bool(await stage.world.until(at_rest, within_s=3 * stage.world.profile.reconcile_s + 0.5))
+
+
+async def _at_rest(stage: Stage, order: OrderInProgress) -> bool:
+    """Whether the shop has nothing left to do for this order, as far as its page tells."""
+    status = await stage.customer.look(order)
+    if not order.attempts:
+        return True
+    if status == PAID:
+        return order.fulfilments is None or order.fulfilments > 0
+    return status not in (PENDING, FAILED, None)
+
+
+async def _customer_tries(stage: Stage, statuses: set[str]) -> bool:
+    """A customer who is still there pays again what shows one of these statuses; whether anything was
+    tried.
+    """
+    if stage.story.customer_gone:
+        return False
+    unpaid = [order for order in stage.customer.orders if order.attempts and order.status in statuses]
+    for order in unpaid:
+        await stage.customer.pay(order, stage.story.calm_card)
+    return bool(unpaid)
+
+
+async def _run_timers(stage: Stage) -> None:
+    """Moves the sandbox clock from timer to timer through the webhook budget."""
+    clock = await stage.gateway.clock()
+    start = clock.now
+    for _ in range(TIMERS_MAX):
+        ahead = clock.next_timer_s
+        passed = (clock.now - start).total_seconds()
+        if ahead is None or passed + ahead > WEBHOOK_BUDGET_S:
+            return
+        await stage.gateway.advance(max(ahead, 0.0) + 0.001)
+        for order in stage.customer.orders:
+            await stage.customer.look(order)
+        clock = await stage.gateway.clock()
+
+
+async def _finish(stage: Stage) -> History:
+    """The last word of the shop, then the gateway's books, read when nobody can change them any more."""
+    for order in stage.customer.orders:
+        await stage.customer.look(order)
+    await stage.world.kill(Host.MERCHANT)
+    await stage.gateway.mend_everything()
+    order_by_nonce = {nonce: order.id for order in stage.customer.orders for nonce in order.nonces}
+    return History(
+        story=stage.story.name,
+        merchant=stage.world.profile.name,
+        orders=tuple(order.finished() for order in stage.customer.orders),
+        charges=await stage.gateway.charges(order_by_nonce),
+        order_by_event=await stage.gateway.order_by_event(order_by_nonce),
+        journal=tuple(await stage.gateway.journal()),
+        balanced=await stage.gateway.balanced(),
+        customer_gone=stage.story.customer_gone,
+        expect=stage.story.expect,
+    )

@@ -1,0 +1,196 @@
+"""A story: what customers do, what breaks, what must hold. Read from YAML, checked against
+contracts/story.schema.json.
+
+Errors name the file, the line and the place in it, what was found and what was expected.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from gatecrash import resources
+from gatecrash.harness.channels import CHANNELS
+
+Rule = dict[str, Any]
+
+
+class StoryError(ValueError):
+    """A story that cannot be read, told in one line: where, what was found, what was expected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step: the verb, its argument (None when it has none) and the line it stands on."""
+
+    verb: str
+    argument: Any = None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """A story as played: rules of `faults` end with the calm, those of `standing_faults` never."""
+
+    name: str
+    title: str
+    group: str
+    about: str
+    channels: str
+    amount: int
+    currency: str
+    steps: tuple[Step, ...]
+    faults: tuple[Rule, ...] = ()
+    standing_faults: tuple[Rule, ...] = ()
+    customer_gone: bool = False
+    calm_card: str = "visa"
+    expect: Mapping[str, Any] | None = None
+    teaches: frozenset[str] = frozenset()
+    path: Path | None = None
+
+
+def load(path: Path) -> Story:
+    """The story in a YAML file. Raises StoryError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoryError(f"{path}: cannot be read: {error}") from error
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Story:
+    """The story in a YAML text; `path` is for the errors, and its stem must be the story's name."""
+    try:
+        raw = yaml.safe_load(text)
+        lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise StoryError(f"{where}: not YAML: {getattr(error, 'problem', None) or error}") from error
+    flaw = best_match(_validator().iter_errors(raw))
+    if flaw is not None:
+        raise StoryError(_explain(flaw, path, lines))
+    if raw["name"] != path.stem:
+        raise StoryError(
+            f"{path}:{lines.get(('name',), 1)}: the story is called {raw['name']!r}; rename the file "
+            f"to {raw['name']}.yaml or the story to {path.stem!r}"
+        )
+    return _build(raw, path, lines)
+
+
+def load_all(folder: Path | None = None) -> list[Story]:
+    """All stories of a folder (ours, by default), in the order of the schema's groups, then by name. Raises
+    StoryError.
+    """
+    folder = folder or resources.scenarios()
+    stories = [load(path) for path in sorted(folder.glob("*.yaml"))]
+    if not stories:
+        raise StoryError(f"{folder}: no stories here; expected files called NAME.yaml")
+    groups: list[str] = _schema()["properties"]["group"]["enum"]
+    return sorted(stories, key=lambda story: (groups.index(story.group), story.name))
+
+
+def choose(stories: Iterable[Story], names: Iterable[str]) -> list[Story]:
+    """The named ones of these stories, in the order of `stories`; all of them when no name is given."""
+    stories, wanted = list(stories), set(names)
+    unknown = sorted(wanted - {story.name for story in stories})
+    if unknown:
+        known = ", ".join(story.name for story in stories)
+        raise StoryError(f"no story called {', '.join(map(repr, unknown))}; there are: {known}")
+    return [story for story in stories if not wanted or story.name in wanted]
+
+
+def _build(raw: Mapping[str, Any], path: Path, lines: Mapping[tuple[str | int, ...], int]) -> Story:
+    channel = CHANNELS[raw.get("channels", "all")]
+    return Story(
+        name=raw["name"],
+        title=raw["title"],
+        group=raw["group"],
+        about=" ".join(raw["about"].split()),
+        channels=raw.get("channels", "all"),
+        amount=raw["order"]["amount"],
+        currency=raw["order"]["currency"],
+        steps=tuple(
+            Step(verb=step, line=lines.get(("steps", index), 0))
+            if isinstance(step, str)
+            else Step(
+                verb=next(iter(step)), argument=next(iter(step.values())), line=lines.get(("steps", index), 0)
+            )
+            for index, step in enumerate(raw["steps"])
+        ),
+        faults=tuple(raw.get("faults", ())),
+        standing_faults=(*raw.get("standing_faults", ()), *channel.standing_faults),
+        customer_gone=channel.customer_gone or raw.get("calm_customer") == "gone",
+        calm_card=raw.get("calm_card", "visa"),
+        expect=raw.get("expect"),
+        teaches=frozenset(raw.get("teaches", ())),
+        path=path,
+    )
+
+
+@cache
+def _schema() -> Any:
+    return json.loads((resources.contracts() / "story.schema.json").read_text(encoding="utf-8"))
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(_schema())
+
+
+def _explain(error: ValidationError, path: Path, lines: Mapping[tuple[str | int, ...], int]) -> str:
+    place = tuple(error.absolute_path)
+    known = next((lines[place[:size]] for size in range(len(place), -1, -1) if place[:size] in lines), 1)
+    pointer = "/" + "/".join(map(str, place))
+    found = _short(error.instance)
+    schema: Any = error.schema
+    value: Any = error.validator_value
+    given: Any = error.instance
+    match error.validator:
+        case "enum":
+            expected = "one of " + ", ".join(map(str, value))
+        case "additionalProperties":
+            allowed = ", ".join(schema.get("properties", {}))
+            extra = sorted(set(given) - set(schema.get("properties", {})))
+            found, expected = f"unknown {', '.join(map(repr, extra))}", f"only {allowed}"
+        case "required":
+            missing = [name for name in value if name not in given]
+            found, expected = (
+                f"{', '.join(map(repr, missing))} missing",
+                "all of " + ", ".join(value),
+            )
+        case "type":
+            expected = value if isinstance(value, str) else " or ".join(value)
+        case "oneOf":
+            expected = (
+                "a step: a verb, or one verb with its argument (contracts/story.schema.json lists them)"
+            )
+        case _:
+            expected = f"{error.validator} {value}"
+    return f"{path}:{known}: {pointer}: found {found}, expected {expected}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _lines(node: yaml.Node | None, place: tuple[str | int, ...] = ()) -> dict[tuple[str | int, ...], int]:
+    """The line of every value, by its place: YAML's own loader forgets them."""
+    if node is None:
+        return {}
+    lines = {place: node.start_mark.line + 1}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            lines |= _lines(value, (*place, key.value))
+            lines[(*place, key.value)] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            lines |= _lines(value, (*place, index))
+    return lines

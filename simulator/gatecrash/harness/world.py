@@ -1,0 +1,106 @@
+"""Where a story happens: a gateway and a merchant that can be spoken to, killed and brought back, and a
+time that passes.
+
+A story, the customer and the oracles know only this interface; whether hosts are processes on a real
+machine or coroutines in simulated time is the business of ``worlds/``.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Self, TypeVar
+
+from gatecrash.harness.merchant_profile import MerchantProfile
+
+T = TypeVar("T")
+
+
+class SetupFailed(RuntimeError):
+    """The world cannot be set up or has broken by itself; says what was tried and what to do. Never a
+    verdict.
+    """
+
+
+class Host(Enum):
+    GATEWAY = "gateway"
+    MERCHANT = "merchant"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, or the lack of one: `status` is 0 when none came, and `error` says why.
+
+    `body` is the parsed JSON, None when it was empty or something else.
+    """
+
+    status: int
+    body: Any = None
+    error: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
+class World(ABC):
+    """The primitives that differ between worlds. An async context manager: on leaving, nothing of it is
+    left.
+
+    `values` fill the profile's placeholders; what is learned on the way (the webhook secret) is added
+    before the merchant is first brought up.
+    """
+
+    name: str
+    profile: MerchantProfile
+    values: dict[str, Any]
+
+    @abstractmethod
+    async def __aenter__(self) -> Self:
+        """Brings the gateway up and makes room for the merchant. Raises SetupFailed."""
+
+    @abstractmethod
+    async def __aexit__(self, *_: object) -> None: ...
+
+    @abstractmethod
+    async def request(
+        self,
+        host: Host,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 15.0,
+    ) -> Reply:
+        """One HTTP exchange over a fresh connection. Network failures are Replies, not exceptions."""
+
+    @abstractmethod
+    async def start_merchant(self) -> None:
+        """Brings the merchant up on its old port and database; does nothing when it is up. Raises
+        SetupFailed.
+        """
+
+    @abstractmethod
+    async def kill(self, host: Host) -> None:
+        """SIGKILL, or what stands for it, and reaped: nothing of this incarnation acts any more on return."""
+
+    @abstractmethod
+    async def pause(self, seconds: float) -> None:
+        """Lets the merchant's time pass. Used between two looks at a condition, never to time a fault."""
+
+    @abstractmethod
+    def now(self) -> float:
+        """The merchant's time, in seconds."""
+
+    async def until(
+        self, look: Callable[[], Awaitable[T]], *, within_s: float, every_s: float = 0.025
+    ) -> T | None:
+        """The first truthy value of `look`, or None once `within_s` have passed without one."""
+        deadline = self.now() + within_s
+        while True:
+            if found := await look():
+                return found
+            if self.now() >= deadline:
+                return None
+            await self.pause(every_s)

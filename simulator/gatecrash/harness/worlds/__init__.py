@@ -1,0 +1,1 @@
+"""The worlds a story can happen in, behind one interface: ``real`` uses processes and sockets."""

@@ -1,0 +1,100 @@
+"""A program as its own process group: started with its output in a file, killed and reaped as a whole."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gatecrash.harness.world import SetupFailed
+
+
+@dataclass(slots=True)
+class Process:
+    """One program that may be started again after it was killed. `log` collects the output of all its
+    lives.
+    """
+
+    name: str
+    command: Sequence[str]
+    env: Mapping[str, str]
+    log: Path
+    cwd: Path | None = None
+    _running: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def start(self) -> None:
+        """Starts it unless it runs. Raises SetupFailed when there is no such program."""
+        if self.alive():
+            return
+        self.kill()  # reaps one that ended by itself, with whatever it left behind in its group
+        with self.log.open("ab") as log:
+            try:
+                self._running = subprocess.Popen(
+                    list(self.command),
+                    env=dict(self.env),
+                    cwd=self.cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise SetupFailed(
+                    f"the {self.name} cannot be started: {self.command[0]}: {error.strerror or error}"
+                ) from error
+
+    def alive(self) -> bool:
+        return self._running is not None and self._running.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        return self._running.pid if self._running else None
+
+    def kill(self) -> None:
+        """SIGKILL of the whole group, and reaps the leader: on return none of it runs any more."""
+        process, self._running = self._running, None
+        if process is None:
+            return
+        with suppress(ProcessLookupError, PermissionError):  # macOS says EPERM for a group of zombies
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def last_words(self, lines: int = 12) -> str:
+        """The end of its output, for an error message."""
+        try:
+            text = self.log.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return "(no output)"
+        return "\n".join(text.splitlines()[-lines:]) or "(no output)"
+
+
+@dataclass(slots=True)
+class Port:
+    """A free port kept for one program across its restarts.
+
+    On Linux the reservation stays bound and never listens: the program can bind beside it (both say
+    SO_REUSEADDR), while the system gives the port to nobody else. Elsewhere it is let go at once.
+    """
+
+    number: int
+    _reservation: socket.socket | None
+
+    @classmethod
+    def reserve(cls, host: str = "127.0.0.1") -> "Port":
+        reservation = socket.socket()
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reservation.bind((host, 0))
+        number = int(reservation.getsockname()[1])
+        if sys.platform != "linux":
+            reservation.close()
+            return cls(number, None)
+        return cls(number, reservation)
+
+    def release(self) -> None:
+        if self._reservation is not None:
+            self._reservation.close()
+            self._reservation = None
