@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -15,13 +16,13 @@ from .decisions import Decisions
 from .errors import errors_as_json
 from .flights import Flights
 from .fulfilment import Fulfilment
-from .gateway_client import GatewayClient, GatewayClock
+from .gateway_client import GatewayClient
 from .orders import Orders
 from .outcomes import Outcomes
 from .reconcile import Reconciler
 from .refunds import Refunds
 from .routes import Routes
-from .seams import Clock, Ids, WallClock, random_ids
+from .seams import Clock, Ids, random_ids
 from .store import Store
 from .webhooks import Webhooks
 
@@ -31,31 +32,29 @@ BODY_BYTES_MAX = 256 * 1024
 def create_app(
     config: Config,
     *,
-    clock: Clock | None = None,
+    clock: Clock = time.time,
     ids: Ids = random_ids,
     decisions: Decisions | None = None,
     store: Store | None = None,
 ) -> web.Application:
     """The shop as an aiohttp application; call it inside the event loop that will serve it.
 
-    `clock` is compared with the gateway's time; by default it is what `config.clock_source` says. `ids`
-    must never repeat itself over one database. `decisions` replaces those of `config.mutant`; `store`, the
-    database at `config.database`, and stays open. Raises `config.ConfigError` for a mutant that is not
-    known.
+    `clock` judges webhook timestamps. `ids` must never repeat itself over one database. `decisions` replaces
+    those of `config.mutant`; `store`, the database at `config.database`, and is then left open. Raises
+    `config.ConfigError` for a mutant that is not known.
     """
     decisions = decisions or mutants.load(config.mutant)(config)
     books = store or Store(config.database)
     books.relax(decisions.relaxes)
     gateway = GatewayClient(config.gateway_url, config.gateway_secret_key, config.gateway_timeout_s)
-    time = clock or (GatewayClock(gateway) if config.clock_source == "gateway" else WallClock())
     outcomes = Outcomes(books, decisions, ids)
-    fulfilment = Fulfilment(books, time)
+    fulfilment = Fulfilment(books, clock)
     flights = Flights(decisions)
-    checkout = Checkout(books, gateway, decisions, outcomes, time, flights, fulfilment.wake)
-    refunds = Refunds(books, gateway, decisions, outcomes, time, flights)
-    webhooks = Webhooks(books, decisions, outcomes, time, fulfilment.wake)
+    checkout = Checkout(books, gateway, decisions, outcomes, clock, flights, fulfilment.wake)
+    refunds = Refunds(books, gateway, decisions, outcomes, clock, flights)
+    webhooks = Webhooks(books, decisions, outcomes, clock, fulfilment.wake)
     reconciler = Reconciler(checkout, refunds, config.reconcile_every_s)
-    orders = Orders(books, time, ids)
+    orders = Orders(books, clock, ids)
 
     async def background(app: web.Application) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(fulfilment.run())]

@@ -40,35 +40,35 @@ class Checkout:
 
     async def take_payment(self, order: Order, body: Json) -> Attempt:
         """Pay an order with a nonce, or join the payment under way. The attempt, which may still be open."""
-        now = await self.clock.now()
+        now = self.clock()
         with self.store.transaction():
-            attempt = self.begin(order.id, body, now)
-        await self.settle(attempt.id)
+            attempt, is_new = self.begin(order.id, body, now)
+        await self.settle(attempt.id, first_time=is_new)
         return self.store.get(Attempt, attempt.id)
 
-    def begin(self, order_id: str, body: Json, now: float) -> Attempt:
-        """The attempt that a click is about: a new one only if the order can be paid and nothing is open.
+    def begin(self, order_id: str, body: Json, now: float) -> tuple[Attempt, bool]:
+        """The attempt a click is about, and whether it is new: if the order is payable and none is open.
 
         Raises RefusedError 409 if the order is refunded or cancelled.
         """
         order, nonce = self.store.get(Order, order_id), body["payment_nonce"]
         going_on = self.store.first(Attempt, "order_id = ? AND state = 'open'", order.id)
         if going_on and self.decisions.joins(going_on, nonce):
-            return going_on
+            return going_on, False
         if order.status == "PAID" and order.paid_by:
-            return self.store.get(Attempt, order.paid_by)
+            return self.store.get(Attempt, order.paid_by), False
         if order.status in ("REFUNDED", "CANCELLED"):
             raise RefusedError(409, "order_not_payable", f"the order is {order.status}; place a new one")
         tried = self.store.first(Attempt, "order_id = ? AND nonce = ?", order.id, nonce)
         if tried:
-            return tried  # a nonce works once; the same click again gets the same outcome
+            return tried, False  # a nonce works once; the same click again gets the same outcome
         number = 1 + self.store.scalar(
             "SELECT coalesce(max(number), 0) FROM attempts WHERE order_id = ?", order.id
         )
         attempt = self.new_attempt(order, number, body, now)
         self.store.insert(attempt)
         self.store.execute("UPDATE orders SET status = 'PENDING' WHERE id = ?", order.id)
-        return attempt
+        return attempt, True
 
     def new_attempt(self, order: Order, number: int, body: Json, now: float) -> Attempt:
         """An open attempt, with everything that its call needs."""
@@ -87,31 +87,36 @@ class Checkout:
             *(amount, order.currency, "open", None, None, now),
         )
 
-    async def settle(self, attempt_id: str) -> None:
-        """Find out how an open attempt ended, within bounds: it may still be open afterwards."""
-        await self.flights.join(attempt_id, lambda: self._settle(attempt_id))
+    async def settle(self, attempt_id: str, *, first_time: bool = False) -> None:
+        """Find out how an open attempt ended, within bounds: it may still be open afterwards.
 
-    async def _settle(self, attempt_id: str) -> float | None:
+        `first_time` says that it was surely never sent.
+        """
+        await self.flights.join(attempt_id, lambda: self._settle(attempt_id, first_time))
+
+    async def _settle(self, attempt_id: str, first_time: bool) -> float | None:
         attempt = self.store.get(Attempt, attempt_id)
         if attempt.state != "open":
             return None
-        answer = await self._ask(attempt)
-        now = await self.clock.now()
+        answer = await self._ask(attempt, first_time)
+        now = self.clock()
         with self.store.transaction():
             self.record(self.store.get(Attempt, attempt_id), answer, now)
         self.wake()
         return (answer.retry_after or 0.0) if self._is_open(attempt_id) else None
 
-    async def _ask(self, attempt: Attempt) -> Answer:
-        """The gateway's word on an attempt. Repeating the call is the question as long as the key lives."""
+    async def _ask(self, attempt: Attempt, first_time: bool) -> Answer:
+        """The gateway's word on an attempt: what it shows of it, or else its answer to the very same call.
+
+        To send the call again is safe: while the gateway knows the key, it replays; when it has forgotten the
+        key, the nonce is used up or dead, as it works once.
+        """
         if attempt.charge_id:
             return await self.gateway.get_charge(attempt.charge_id)
-        if not self.decisions.key_alive(attempt.created_at, await self.clock.now()):
+        if not first_time and self.decisions.looks_first():
             found = await self._look_up(attempt)
-            if found.status != 404:
+            if self.decisions.look_decides(found):
                 return found
-            # Not there: then the nonce is unused, or dead. It works once, so to send it again can charge
-            # once at most.
         answer = await self.flights.insist(
             attempt.id,
             lambda tries: self.gateway.charge(

@@ -38,7 +38,6 @@ class Config:
     retry_attempts: int = 3
     reconcile_every_s: float = 30.0
     webhook_tolerance_s: float = 300.0
-    clock_source: str = "wall"
     mutant: str = ""
 
 
@@ -92,13 +91,6 @@ def count(text: str) -> int:
     return int(text)
 
 
-def clock_source(text: str) -> str:
-    """Whose time webhooks and keys are judged by."""
-    if text not in ("wall", "gateway"):
-        raise ValueError("wall or gateway")
-    return text
-
-
 Parser = Callable[[str], Any]
 SETTINGS: dict[str, tuple[Parser, str]] = {
     "gateway_url": (web_url, "where the gateway is (required)"),
@@ -121,10 +113,6 @@ SETTINGS: dict[str, tuple[Parser, str]] = {
     "retry_attempts": (count, "calls made while the customer waits (default 3)"),
     "reconcile_every_s": (seconds, "pause between reconciliations (default 30)"),
     "webhook_tolerance_s": (seconds, "how old or early a webhook may be (default 300)"),
-    "clock_source": (
-        clock_source,
-        "wall, or gateway for test rigs that move the gateway's time (default wall)",
-    ),
     "mutant": (str, "run with a known bug instead of correctly"),
 }
 assert list(SETTINGS) == [each.name for each in fields(Config)], (

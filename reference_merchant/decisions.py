@@ -35,7 +35,6 @@ class Verdict(Enum):
 
 # 4xx that speak of this call and not of the attempt: our credentials, our pace, or a twin still at work
 UNDECIDED = frozenset({401, 403, 408, 409, 425, 429})
-KEY_LIFE_S = 24 * 3600 - 600  # what the gateway promises, less ten minutes for clocks that differ
 
 
 class Decisions:
@@ -74,9 +73,13 @@ class Decisions:
         """The stored key, at every try and from every channel."""
         return stored
 
-    def key_alive(self, created_at: float, now: float) -> bool:
-        """Whether the gateway still knows the key; afterwards it would take a repetition for news."""
-        return now - created_at < KEY_LIFE_S
+    def looks_first(self) -> bool:
+        """Before a call is taken up again later, look whether it was done: keys are forgotten."""
+        return True
+
+    def look_decides(self, found: Answer) -> bool:
+        """Whether looking was enough. What is not there may still be on its way: then send it again."""
+        return found.status != 404
 
     def retry_pause_s(self, key: str, tries: int, retry_after: float | None) -> float:
         """Exponential back-off with a cap, spread by the key so that shoppers do not return all at once."""

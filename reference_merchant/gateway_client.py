@@ -11,13 +11,10 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
-
-from .seams import WallClock
 
 log = logging.getLogger("reference_merchant.gateway")
 BODY_BYTES_MAX = 1 << 20
@@ -80,10 +77,6 @@ class GatewayClient:
         """A single-use key with which one browser may turn one card into a nonce."""
         return await self.call("POST", "/v1/client_tokens", "{}")
 
-    async def clock(self) -> Answer:
-        """The gateway's sandbox time; for test rigs."""
-        return await self.call("GET", "/_gatecrash/clock")
-
     async def _find(self, path: str, query: dict[str, str], wanted: Callable[[Json], bool]) -> Answer:
         query = {**query, "limit": "100"}
         while True:
@@ -122,24 +115,3 @@ class GatewayClient:
 def retry_after_s(header: str | None) -> float | None:
     """Retry-After in its form of seconds; the form of a date is left to our own back-off."""
     return float(header) if header is not None and header.strip().isdecimal() else None
-
-
-class GatewayClock(WallClock):
-    """Time as the gateway's sandbox has it, for test rigs that move it by days: CLOCK_SOURCE=gateway.
-
-    A signed timestamp can only be judged by a clock that runs with the signer's. It is asked over our own
-    connection with our own key, never taken from a webhook. Without an answer the last known difference to
-    the wall clock holds.
-    """
-
-    def __init__(self, gateway: GatewayClient) -> None:
-        self._gateway = gateway
-        self._ahead_s = 0.0
-
-    async def now(self) -> float:
-        """Unix seconds of sandbox time."""
-        answer = await self._gateway.clock()
-        wall = await super().now()
-        if answer.status == 200:
-            self._ahead_s = datetime.fromisoformat(str(answer.body["now"])).timestamp() - wall
-        return wall + self._ahead_s

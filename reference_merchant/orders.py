@@ -31,10 +31,10 @@ class Orders:
     def __init__(self, store: Store, clock: Clock, ids: Ids) -> None:
         self.store, self.clock, self.ids = store, clock, ids
 
-    async def place(self, body: Json) -> Order:
+    def place(self, body: Json) -> Order:
         """A new order of `items` from the catalogue, or of a gift card of any `amount` and `currency`."""
         items, amount, unit = price(body)
-        customer, now = identifier(body, "customer_id", required=False), await self.clock.now()
+        customer, now = identifier(body, "customer_id", required=False), self.clock()
         order = Order(self.ids("order"), customer, json.dumps(items), amount, unit, "PENDING", None, 0, now)
         with self.store.transaction():
             self.store.insert(order)

@@ -32,17 +32,17 @@ class Refunds:
 
         Raises RefusedError 409 if the order is not paid or a different refund is open, 400 if it is too much.
         """
-        now = await self.clock.now()
+        now = self.clock()
         with self.store.transaction():
-            refund = self._begin(order_id, amount, now)
-        await self.settle(refund.id)
+            refund, is_new = self._begin(order_id, amount, now)
+        await self.settle(refund.id, first_time=is_new)
         return self.store.get(Refund, refund.id)
 
-    def _begin(self, order_id: str, amount: int | None, now: float) -> Refund:
+    def _begin(self, order_id: str, amount: int | None, now: float) -> tuple[Refund, bool]:
         order = self.store.get(Order, order_id)
         going_on = self.store.first(Refund, "order_id = ? AND state = 'open' AND purpose = 'asked'", order_id)
         if going_on and amount in (None, going_on.amount):
-            return going_on  # a second click
+            return going_on, False  # a second click
         if going_on:
             raise RefusedError(409, "refund_in_progress", f"a refund of {going_on.amount} is not settled yet")
         if order.status != "PAID" or order.paid_by is None:
@@ -56,17 +56,17 @@ class Refunds:
         assert charge_id is not None, "an order is paid by a charge"
         refund = self.outcomes.new_refund(order_id, charge_id, "asked", amount or rest, now)
         self.store.insert(refund)
-        return refund
+        return refund, True
 
-    async def settle(self, refund_id: str) -> None:
+    async def settle(self, refund_id: str, *, first_time: bool = False) -> None:
         """Find out how an open refund ended, within bounds: it may still be open afterwards."""
-        await self.flights.join(refund_id, lambda: self._settle(refund_id))
+        await self.flights.join(refund_id, lambda: self._settle(refund_id, first_time))
 
-    async def _settle(self, refund_id: str) -> float | None:
+    async def _settle(self, refund_id: str, first_time: bool) -> float | None:
         refund = self.store.get(Refund, refund_id)
         if refund.state != "open":
             return None
-        answer = await self._ask(refund)
+        answer = await self._ask(refund, first_time)
         verdict = self.decisions.read(answer)
         with self.store.transaction():
             refund = self.store.get(Refund, refund_id)
@@ -76,15 +76,14 @@ class Refunds:
                 self.outcomes.refund_refused(refund)
         return (answer.retry_after or 0.0) if self._is_open(refund_id) else None
 
-    async def _ask(self, refund: Refund) -> Answer:
+    async def _ask(self, refund: Refund, first_time: bool) -> Answer:
+        """As for charges. Only the key guards against a second refund, so looking first matters more."""
         if refund.refund_id:
             return await self.gateway.get_refund(refund.refund_id)
-        if not self.decisions.key_alive(refund.created_at, await self.clock.now()):
+        if not first_time and self.decisions.looks_first():
             found = await self._look_up(refund)
-            if found.status != 404:
-                return (
-                    found  # past the key's life a repetition would be a second refund: only if there is none
-                )
+            if self.decisions.look_decides(found):
+                return found
         answer = await self.flights.insist(
             refund.id,
             lambda tries: self.gateway.refund(

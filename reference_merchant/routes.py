@@ -33,7 +33,7 @@ class Routes:
 
     async def place_order(self, request: web.Request) -> web.Response:
         """`POST /orders {items: [{sku, quantity}]} | {amount, currency?}, customer_id?` → 201 order."""
-        order = await self.orders.place(await json_object(request, ORDER_FIELDS))
+        order = self.orders.place(await json_object(request, ORDER_FIELDS))
         return web.json_response(
             self.orders.show(order), status=201, headers={"Location": f"/orders/{order.id}"}
         )

@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import time
-from typing import Protocol
+from collections.abc import Callable
 
-
-class Clock(Protocol):
-    """Tells the time that is compared with the gateway's: webhook timestamps, the age of keys."""
-
-    async def now(self) -> float:
-        """Unix seconds."""
-        ...
-
-
-class Ids(Protocol):
-    """Makes ids that are never repeated, also not after a restart over the same database."""
-
-    def __call__(self, prefix: str) -> str:
-        """`PREFIX_…`, at most 64 characters."""
-        ...
-
-
-class WallClock:
-    """The machine's clock: what a shop in production uses."""
-
-    async def now(self) -> float:
-        """Unix seconds."""
-        return time.time()
+#: Unix seconds. Webhook timestamps are judged by it; pauses are on the event loop's time instead.
+Clock = Callable[[], float]
+#: From a prefix to `PREFIX_…`, at most 64 characters, never the same twice, also not after a restart.
+Ids = Callable[[str], str]
 
 
 def random_ids(prefix: str) -> str:

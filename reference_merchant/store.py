@@ -62,7 +62,9 @@ class Store:
     def find(self, kind: type[Row], condition: str, *values: object) -> list[Row]:
         """The rows of a kind that meet an SQL condition, oldest first unless the condition orders them."""
         ordering = "" if "ORDER BY" in condition else " ORDER BY rowid"
-        cursor = self.execute(f"SELECT * FROM {TABLES[kind]} WHERE {condition}{ordering}", *values)  # noqa: S608
+        columns = ", ".join(kind.__slots__)
+        sql = f"SELECT {columns} FROM {TABLES[kind]} WHERE {condition}{ordering}"  # noqa: S608
+        cursor = self.execute(sql, *values)
         return [kind(*row) for row in cursor]
 
     def first(self, kind: type[Row], condition: str, *values: object) -> Row | None:

@@ -40,7 +40,7 @@ class Webhooks:
 
         Raises RefusedError: 401 not signed, 400 signed but no event, 409 of an order that is not here (yet).
         """
-        now = await self.clock.now()
+        now = self.clock()
         try:
             webhook_id = self.decisions.verify(headers, raw, now)
         except SignatureError as error:
