@@ -38,9 +38,9 @@ class OrderInProgress:
         return self.statuses[-1] if self.statuses else PENDING
 
     @property
-    def told(self) -> str:
-        """What the customer was told last."""
-        return self.attempts[-1].told if self.attempts else PENDING
+    def told(self) -> str | None:
+        """What the customer was told last; None before the first attempt."""
+        return self.attempts[-1].told if self.attempts else None
 
     def finished(self) -> history.Order:
         return history.Order(
@@ -103,7 +103,9 @@ class Customer:
         for _ in range(times):
             if order.told == PENDING:
                 await self.wait_while_pending(order)
-            if PAID in (order.told, order.status) or order.status == PENDING == order.told:
+                if order.status == PENDING:
+                    return
+            if PAID in (order.told, order.status):
                 return
             await self.pay(order, card)
 

@@ -98,7 +98,7 @@ def summary(outcomes: Sequence[Outcome], currency: str = "usd") -> list[str]:
         wrong = [outcome for outcome in runs if outcome.violations]
         if not wrong:
             lines.append(
-                f"{name}: clean. In all {len(runs)} stories the customer was charged what the shop believes."
+                f"{name}: clean. In {len(runs)} of {len(runs)} stories the customer was charged what the shop believes."
             )
             continue
         codes = _count(wrong)

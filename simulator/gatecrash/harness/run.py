@@ -82,11 +82,14 @@ async def _calm(stage: Stage) -> None:
     if not await _rests(stage):
         await _customer_tries(stage, {FAILED})
     await _run_timers(stage)
+    tried = False
     for _ in range(CALM_TRIES):
         # by now every webhook has been tried: whoever was told to wait has waited long enough
         if await _rests(stage) or not await _customer_tries(stage, {FAILED, PENDING}):
             break
-    await _run_timers(stage)
+        tried = True
+    if tried:
+        await _run_timers(stage)
     # what the shop does by itself, it does within a reconciliation period: leave it one
     remaining = stage.world.profile.reconcile_s - (stage.world.now() - began)
     if remaining > 0:

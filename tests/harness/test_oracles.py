@@ -1,0 +1,171 @@
+"""Each oracle, with a history that breaks its promise and one that narrowly keeps it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gatecrash.harness.history import Attempt, Charge, History, Order
+from gatecrash.harness.oracles import EXPECTATION, ORACLES, judge
+
+
+def charge(number: int = 1, **changes: Any) -> Charge:
+    made = Charge(
+        id=f"txn_{number}",
+        order="o1",
+        status="succeeded",
+        amount=4200,
+        amount_captured=4200,
+        amount_refunded=0,
+        currency="usd",
+    )
+    return replace(made, **changes)
+
+
+DECLINED = charge(status="failed", amount_captured=0)
+VISA = Attempt(card="visa", nonce="nonce_1", told="PAID")
+VISA_FAILED = replace(VISA, told="FAILED")
+BAD_CARD = Attempt(card="declined", nonce="nonce_2", told="FAILED")
+
+
+def order(*statuses: str, **changes: Any) -> Order:
+    placed = Order(
+        id="o1", amount=4200, currency="usd", statuses=statuses or ("PAID",), fulfilments=1, attempts=(VISA,)
+    )
+    return replace(placed, **changes)
+
+
+def history(told: Order, *charges: Charge, **changes: Any) -> History:
+    return History(story="by-hand", merchant="nobody", orders=(told,), charges=charges, **changes)
+
+
+def delivered(status: int | None) -> dict[str, Any]:
+    return {
+        "journal": (
+            {"kind": "delivery", "event_type": "charge.succeeded", "event_id": "evt_1", "status": status},
+        ),
+        "order_by_event": {"evt_1": "o1"},
+    }
+
+
+PAID_ONCE = history(order(), charge())
+
+VIOLATIONS = {
+    "S1": [
+        history(order(), charge(1), charge(2)),
+        history(order(), charge(1), charge(2, amount_refunded=4100)),
+    ],
+    "S2": [
+        history(order(), charge(amount=4100, amount_captured=4100)),
+        history(order(), charge(currency="eur")),
+        history(order("PENDING"), charge(amount=420000, amount_captured=0, status="authorized")),
+    ],
+    "S3": [
+        history(order()),
+        history(order(), charge(order="o2")),
+        history(order(), charge(amount_captured=4199)),
+        history(order(), charge(amount_refunded=1)),
+    ],
+    "S4": [history(order(fulfilments=2), charge())],
+    "S5": [history(order("PENDING"), charge(), **delivered(200))],
+    "S7": [
+        history(order("PENDING", "PAID", "FAILED"), charge()),
+        history(order("PAID", "PENDING"), charge()),
+        history(order("REFUNDED", "PAID"), charge()),
+    ],
+    "S8": [
+        history(order(), charge(amount_captured=4201)),
+        history(order(), charge(amount_refunded=4201)),
+        history(order(), charge(), balanced=False),
+    ],
+    "L1": [history(order("PENDING", "FAILED"), charge()), history(order("PENDING"), charge())],
+    "L2": [
+        history(order("PENDING")),
+        history(order("PENDING"), customer_gone=True),
+        history(order("FAILED", attempts=(VISA_FAILED, VISA_FAILED))),
+    ],
+    "L4": [history(order(fulfilments=0), charge())],
+    "L5": [history(order("FAILED", attempts=(BAD_CARD, VISA_FAILED)), DECLINED)],
+}
+
+NARROWLY_NOT = {
+    "S1": [
+        history(order(), charge(1), charge(2, amount_refunded=4200)),
+        history(order(), charge(1), charge(2, status="failed", amount_captured=0)),
+        history(order(), charge(1), charge(2, order="o2")),
+        history(order(), charge(1), charge(2, status="voided", amount_captured=0)),
+    ],
+    "S2": [history(order(), charge(), charge(2, amount=4100, amount_captured=0, status="failed"))],
+    "S3": [
+        history(order(), charge(1, amount_captured=2100), charge(2, amount_captured=2100)),
+        history(order("REFUNDED"), charge(amount_refunded=4200)),
+    ],
+    "S4": [history(order(fulfilments=None), charge()), PAID_ONCE],
+    "S5": [
+        history(order("PENDING"), charge(), **delivered(500)),
+        history(order("PENDING"), charge(), **delivered(None)),
+        history(order("PAID"), charge(), **delivered(200)),
+    ],
+    "S7": [
+        history(order("PENDING", "FAILED", "PENDING", "PAID"), charge()),
+        history(order("PAID", "REFUNDED"), charge(amount_refunded=4200)),
+    ],
+    "S8": [history(order(), charge(amount_refunded=4200))],
+    "L1": [
+        history(order("FAILED"), charge(amount_refunded=4200)),
+        history(order("REFUNDED"), charge(amount_refunded=4100)),
+        PAID_ONCE,
+    ],
+    "L2": [
+        history(order("PENDING", attempts=())),
+        history(order("FAILED", attempts=(VISA_FAILED,)), customer_gone=True),
+        history(order("FAILED", attempts=(BAD_CARD,)), DECLINED),
+        history(order("PENDING"), charge()),
+    ],
+    "L4": [history(order(fulfilments=None), charge()), history(order("PENDING", fulfilments=0), charge())],
+    "L5": [
+        history(order("FAILED", attempts=(BAD_CARD, BAD_CARD)), DECLINED),
+        history(order("FAILED", attempts=(VISA_FAILED, BAD_CARD)), DECLINED),
+        history(order("PAID", attempts=(BAD_CARD, VISA)), DECLINED, charge(2)),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "finished"), [(code, each) for code, several in VIOLATIONS.items() for each in several]
+)
+def test_an_oracle_names_what_breaks_its_promise(code: str, finished: History) -> None:
+    messages = list(ORACLES[code].judge(finished))
+    assert messages, f"{code} said nothing about {finished}"
+    assert all("o1" in message or "txn_" in message or "books" in message for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("code", "finished"), [(code, each) for code, several in NARROWLY_NOT.items() for each in several]
+)
+def test_an_oracle_is_silent_on_what_narrowly_keeps_its_promise(code: str, finished: History) -> None:
+    assert list(ORACLES[code].judge(finished)) == []
+
+
+def test_every_oracle_is_tried_both_ways_and_explains_itself() -> None:
+    assert set(VIOLATIONS) == set(NARROWLY_NOT) == set(ORACLES)
+    for code, each in ORACLES.items():
+        assert each.code == code
+        assert len(each.explanation) > 150, f"{code} owes a paragraph"
+        assert "\n\n" not in each.explanation
+
+
+def test_an_order_paid_once_and_shipped_once_offends_nobody() -> None:
+    assert judge(PAID_ONCE) == []
+
+
+def test_what_a_story_expects_is_judged_beside_the_oracles() -> None:
+    finished = replace(PAID_ONCE, expect={"status": "REFUNDED", "captured": 0})
+    assert [each.oracle for each in judge(finished)] == [EXPECTATION, EXPECTATION]
+    assert judge(replace(PAID_ONCE, expect={"status": "PAID", "captured": 4200})) == []
+
+
+def test_a_double_charge_says_how_much_was_taken_and_owed() -> None:
+    [violation] = judge(history(order(), charge(1), charge(2)))
+    assert violation.oracle == "S1"
+    assert "8400 usd taken, 4200 usd owed" in violation.message

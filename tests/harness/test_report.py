@@ -1,0 +1,100 @@
+"""What a reader sees of finished runs: rows for machines, tables of any width, a verdict in words."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from gatecrash.harness.history import Charge, History, Order
+from gatecrash.harness.oracles import Violation, judge
+from gatecrash.harness.report import money, row, summary, table
+from gatecrash.harness.run import Outcome
+from gatecrash.harness.story import load_all
+
+STORY = next(story for story in load_all() if story.name == "lost-response")
+
+
+def outcome(merchant: str, charges: int, status: str, fulfilments: int | None) -> Outcome:
+    history = History(
+        story=STORY.name,
+        merchant=merchant,
+        orders=(Order(id="o1", amount=4200, currency="usd", statuses=(status,), fulfilments=fulfilments),),
+        charges=tuple(
+            Charge(
+                id=f"txn_{number}",
+                order="o1",
+                status="succeeded",
+                amount=4200,
+                amount_captured=4200,
+                amount_refunded=0,
+                currency="usd",
+            )
+            for number in range(charges)
+        ),
+    )
+    return Outcome(
+        story=STORY, merchant=merchant, history=history, violations=tuple(judge(history)), seconds=1
+    )
+
+
+TWICE = outcome("naive", 2, "PAID", 1)
+LOST = outcome("naive", 1, "FAILED", 0)
+CLEAN = outcome("reference", 1, "PAID", 1)
+
+
+def test_a_row_carries_what_the_json_promises() -> None:
+    assert row(CLEAN) == {
+        "story": "lost-response",
+        "merchant": "reference",
+        "order_amount": 4200,
+        "captured": 4200,
+        "order_status": "PAID",
+        "fulfilments": 1,
+        "violations": [],
+    }
+    assert row(TWICE)["captured"] == 8400
+    assert [each["oracle"] for each in row(TWICE)["violations"]] == ["S1"]
+    assert row(outcome("naive", 1, "PAID", None))["fulfilments"] is None
+
+
+def test_the_verdict_says_in_words_what_happened() -> None:
+    assert summary([TWICE, LOST, CLEAN]) == [
+        "naive: caught in 2 of 2 stories: charged twice in 1, took money for no order in 1.",
+        "reference: clean. In 1 of 1 stories the customer was charged what the shop believes.",
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_a_table_is_never_wider_than_the_terminal(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(table([TWICE, LOST, CLEAN], "The naive merchant"))
+    assert isinstance(console.file, io.StringIO)
+    drawn = console.file.getvalue()
+    assert max(map(len, drawn.splitlines())) <= width
+    assert "84.00" in drawn
+    assert "S1" in drawn
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "shown"),
+    [
+        (4200, "usd", "42.00"),
+        (5, "eur", "0.05"),
+        (4200, "jpy", "4200"),
+        (1234, "kwd", "1.234"),
+        (-5, "usd", "-0.05"),
+    ],
+)
+def test_money_is_shown_with_the_currencys_own_digits(amount: int, currency: str, shown: str) -> None:
+    assert money(amount, currency) == shown
+
+
+def test_what_only_the_story_expected_is_told_too() -> None:
+    missed = Outcome(
+        story=STORY,
+        merchant="naive",
+        history=CLEAN.history,
+        violations=(Violation("expect", "order o1: expected to end PAID, it is FAILED"),),
+        seconds=1,
+    )
+    assert row(missed)["violations"][0]["oracle"] == "expect"

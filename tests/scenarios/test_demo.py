@@ -1,0 +1,103 @@
+"""`gatecrash demo` as its user runs it: output, exit codes, mistakes, and no survivors after Ctrl-C."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+DEMO = (sys.executable, "-m", "gatecrash", "demo")
+
+
+def demo(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*DEMO, *arguments], capture_output=True, text=True, timeout=100, env={**os.environ, "COLUMNS": "80"}
+    )
+
+
+def test_json_has_one_object_per_story_and_merchant_naive_first() -> None:
+    done = demo("--json", "--story", "lost-response", "--story", "happy-path")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert [(row["merchant"], row["story"]) for row in rows] == [
+        *(("naive", "happy-path"), ("naive", "lost-response")),
+        *(("reference", "happy-path"), ("reference", "lost-response")),
+    ]
+    assert all(
+        set(row)
+        == {"story", "merchant", "order_amount", "captured", "order_status", "fulfilments", "violations"}
+        for row in rows
+    )
+    caught, clean = rows[1], rows[3]
+    assert (caught["order_amount"], caught["captured"]) == (4200, 8400)
+    assert "S1" in {violation["oracle"] for violation in caught["violations"]}
+    assert {key: clean[key] for key in ("captured", "order_status", "fulfilments", "violations")} == {
+        "captured": 4200,
+        "order_status": "PAID",
+        "fulfilments": 1,
+        "violations": [],
+    }
+
+
+def test_the_table_fits_its_width_and_ends_with_a_verdict_in_words() -> None:
+    done = demo("--story", "timeout")
+    assert done.returncode == 0, done.stderr
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    assert "39.98" in done.stdout, "charged twice, visibly"
+    assert "naive: caught in 1 of 1 stories" in done.stdout
+    assert "reference: clean" in done.stdout
+    assert "\x1b" not in done.stdout, "plain when it is not a terminal"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--story", "lots-response"], "no story called 'lots-response'; there are: happy-path,"),
+        (["--merchant", "nobody"], "nobody"),
+    ],
+)
+def test_a_wrong_name_exits_with_2_and_the_known_ones(arguments: list[str], told: str) -> None:
+    done = demo(*arguments)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for survivors in /proc")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda sent: sent.name)
+def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path, sent: signal.Signals) -> None:
+    running = subprocess.Popen(
+        DEMO, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while len(survivors(tmp_path)) < 4:  # gateways and shops are up
+            assert running.poll() is None, running.communicate()
+            assert time.monotonic() < deadline
+            os.sched_yield()
+        running.send_signal(sent)
+        _, told = running.communicate(timeout=30)
+    finally:
+        running.kill()
+        running.wait()
+    assert running.returncode == 130
+    assert b"everything it had started is stopped" in told
+    assert survivors(tmp_path) == []
+    assert list(tmp_path.iterdir()) == [], "scratch directories are gone"
+
+
+def survivors(scratch: Path) -> list[str]:
+    """The command lines of running processes that mention the scratch directory."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # gone meanwhile
+        if str(scratch) in line and f"/{os.getpid()}/" not in str(entry):
+            found.append(line)
+    return found
