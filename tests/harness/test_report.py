@@ -7,7 +7,7 @@ from rich.console import Console
 
 from gatecrash.harness.history import Charge, History, Order
 from gatecrash.harness.oracles import Violation, judge
-from gatecrash.harness.report import money, row, summary, table
+from gatecrash.harness.report import money, row, show, summary
 from gatecrash.harness.run import Outcome
 from gatecrash.harness.story import load_all
 
@@ -60,19 +60,19 @@ def test_a_row_carries_what_the_json_promises() -> None:
 def test_the_verdict_says_in_words_what_happened() -> None:
     assert summary([TWICE, LOST, CLEAN]) == [
         "naive: caught in 2 of 2 stories: charged twice in 1, took money for no order in 1.",
-        "reference: clean. In 1 of 1 stories the customer was charged what the shop believes.",
+        "reference: clean. In 1 of 1 stories charge and order agree.",
     ]
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 def test_a_table_is_never_wider_than_the_terminal(width: int) -> None:
     console = Console(file=io.StringIO(), width=width)
-    console.print(table([TWICE, LOST, CLEAN], "The naive merchant"))
+    show(console, [TWICE, LOST, CLEAN], "The naive merchant")
     assert isinstance(console.file, io.StringIO)
     drawn = console.file.getvalue()
     assert max(map(len, drawn.splitlines())) <= width
     assert "84.00" in drawn
-    assert "S1" in drawn
+    assert "NO: charged, never" in " ".join(drawn.split())
 
 
 @pytest.mark.parametrize(

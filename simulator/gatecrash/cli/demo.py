@@ -91,7 +91,7 @@ async def _play(stories: "list[Story]", profiles: "list[MerchantProfile]", *, qu
 
     from rich.console import Console
 
-    from gatecrash.harness.report import HEADINGS, summary, table
+    from gatecrash.harness.report import HEADINGS, show, summary
 
     console = Console(soft_wrap=False)
     began = asyncio.get_running_loop().time()
@@ -102,7 +102,7 @@ async def _play(stories: "list[Story]", profiles: "list[MerchantProfile]", *, qu
                 outcomes.append(outcome)
                 status.update(f"{len(outcomes)} of {total} runs")
                 if len(outcomes) % len(stories) == 0:
-                    console.print(table(outcomes[-len(stories) :], HEADINGS[outcome.merchant]))
+                    show(console, outcomes[-len(stories) :], HEADINGS[outcome.merchant])
     for line in summary(outcomes):
         console.print(line)
     seconds = asyncio.get_running_loop().time() - began

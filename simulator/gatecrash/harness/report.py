@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Any
 from gatecrash.harness.run import Outcome
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+#: Below this many columns a table would cut its words.
+TABLE_WIDTH_MIN = 76
 
 HEADINGS = {
     "naive": "The naive merchant: charges, then saves; a timeout means failed; no webhook handler",
@@ -44,13 +49,24 @@ def money(amount: int, currency: str) -> str:
     return f"{'-' if amount < 0 else ''}{whole}.{rest:0{exponent}}"
 
 
+def show(console: "Console", outcomes: Sequence[Outcome], title: str) -> None:
+    """Prints the outcomes of one merchant: as a table, or, where that would not fit, story by story."""
+    from rich.text import Text
+
+    if console.width >= TABLE_WIDTH_MIN:
+        console.print(table(outcomes, title))
+        return
+    console.print(Text(title, style="bold"))
+    for outcome in outcomes:
+        owed, charged, status = _cells(outcome)
+        console.print(f"- {outcome.story.title}: {owed} owed,", charged, f"charged, the shop says {status}.")
+        console.print("  Do they agree?", _verdict(outcome))
+
+
 def table(outcomes: Sequence[Outcome], title: str) -> "Table":
-    """The outcomes of one merchant: what was owed, what was charged, what the shop believes, whether they
-    agree.
-    """
+    """What was owed, what was charged, what the shop believes, whether they agree; at least TABLE_WIDTH_MIN wide."""
     from rich import box
     from rich.table import Table
-    from rich.text import Text
 
     drawn = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     drawn.add_column("story", overflow="fold", ratio=4)
@@ -59,24 +75,25 @@ def table(outcomes: Sequence[Outcome], title: str) -> "Table":
     drawn.add_column("the shop says", no_wrap=True)
     drawn.add_column("do they agree?", overflow="fold", ratio=3)
     for outcome in outcomes:
-        found = row(outcome)
-        currency = outcome.story.currency
-        charged = money(found["captured"], currency)
-        off = found["captured"] not in (0, found["order_amount"])
-        shipped = {None: "", 0: "", 1: ", shipped"}.get(
-            found["fulfilments"], f", shipped {found['fulfilments']}×"
-        )
-        drawn.add_row(
-            outcome.story.title,
-            money(found["order_amount"], currency),
-            Text(charged, style="bold red" if off else ""),
-            f"{found['order_status']}{shipped}",
-            _verdict(outcome),
-        )
+        owed, charged, status = _cells(outcome)
+        drawn.add_row(outcome.story.title, owed, charged, status, _verdict(outcome))
     return drawn
 
 
-def _verdict(outcome: Outcome) -> Any:
+def _cells(outcome: Outcome) -> "tuple[str, Text, str]":
+    """What was owed, what was charged (red when it is neither that nor nothing), and what the shop says."""
+    from rich.text import Text
+
+    found, currency = row(outcome), outcome.story.currency
+    off = found["captured"] not in (0, found["order_amount"])
+    charged = Text(money(found["captured"], currency), style="bold red" if off else "")
+    shipped = {None: "", 0: "", 1: ", shipped"}.get(
+        found["fulfilments"], f", shipped {found['fulfilments']}×"
+    )
+    return money(found["order_amount"], currency), charged, f"{found['order_status']}{shipped}"
+
+
+def _verdict(outcome: Outcome) -> "Text":
     from rich.text import Text
 
     from gatecrash.harness.oracles import ORACLES
@@ -84,10 +101,12 @@ def _verdict(outcome: Outcome) -> Any:
     if not outcome.violations:
         return Text("yes", style="green")
     titles = {
-        each.oracle: ORACLES[each.oracle].title if each.oracle in ORACLES else each.message
+        each.oracle: f"{ORACLES[each.oracle].title} ({each.oracle})"
+        if each.oracle in ORACLES
+        else each.message
         for each in outcome.violations
     }
-    return Text("NO: " + "; ".join(f"{title} ({code})" for code, title in titles.items()), style="bold red")
+    return Text("NO: " + "; ".join(titles.values()), style="bold red")
 
 
 def summary(outcomes: Sequence[Outcome], currency: str = "usd") -> list[str]:
@@ -97,9 +116,7 @@ def summary(outcomes: Sequence[Outcome], currency: str = "usd") -> list[str]:
         runs = [outcome for outcome in outcomes if outcome.merchant == name]
         wrong = [outcome for outcome in runs if outcome.violations]
         if not wrong:
-            lines.append(
-                f"{name}: clean. In {len(runs)} of {len(runs)} stories the customer was charged what the shop believes."
-            )
+            lines.append(f"{name}: clean. In {len(runs)} of {len(runs)} stories charge and order agree.")
             continue
         codes = _count(wrong)
         twice, lost = codes.get("S1", 0), codes.get("L1", 0)
