@@ -64,7 +64,7 @@ def show(console: "Console", outcomes: Sequence[Outcome], title: str) -> None:
 
 
 def table(outcomes: Sequence[Outcome], title: str) -> "Table":
-    """What was owed, what was charged, what the shop believes, whether they agree; at least TABLE_WIDTH_MIN wide."""
+    """A row per outcome: what was owed, what was charged, what the shop believes, whether they agree."""
     from rich import box
     from rich.table import Table
 
@@ -87,10 +87,10 @@ def _cells(outcome: Outcome) -> "tuple[str, Text, str]":
     found, currency = row(outcome), outcome.story.currency
     off = found["captured"] not in (0, found["order_amount"])
     charged = Text(money(found["captured"], currency), style="bold red" if off else "")
-    shipped = {None: "", 0: "", 1: ", shipped"}.get(
-        found["fulfilments"], f", shipped {found['fulfilments']}×"
-    )
-    return money(found["order_amount"], currency), charged, f"{found['order_status']}{shipped}"
+    times = found["fulfilments"]
+    shipped = {None: "", 0: "", 1: ", shipped"}.get(times, f", shipped {times}×")
+    owed = f"{money(found['order_amount'], currency)} {currency}"
+    return owed, charged, f"{found['order_status']}{shipped}"
 
 
 def _verdict(outcome: Outcome) -> "Text":
@@ -100,13 +100,11 @@ def _verdict(outcome: Outcome) -> "Text":
 
     if not outcome.violations:
         return Text("yes", style="green")
-    titles = {
-        each.oracle: f"{ORACLES[each.oracle].title} ({each.oracle})"
-        if each.oracle in ORACLES
-        else each.message
+    found = [
+        f"{ORACLES[each.oracle].title} ({each.oracle})" if each.oracle in ORACLES else each.message
         for each in outcome.violations
-    }
-    return Text("NO: " + "; ".join(titles.values()), style="bold red")
+    ]
+    return Text("NO: " + "; ".join(dict.fromkeys(found)), style="bold red")
 
 
 def summary(outcomes: Sequence[Outcome], currency: str = "usd") -> list[str]:
