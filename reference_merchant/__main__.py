@@ -41,12 +41,11 @@ async def serve(config: Config) -> None:
         app = create_app(config)
     except sqlite3.Error as error:
         raise ConfigError(f"DATABASE (--database): cannot open {config.database!r}: {error}") from None
-    runner = web.AppRunner(
-        app, access_log=None, handle_signals=False
-    )  # an access log would hold what clients send
+    # without an access log, which would hold what clients write into paths
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, config.host, config.port, shutdown_timeout=2)
+        site = web.TCPSite(runner, config.host, config.port)
         try:
             await site.start()
         except OSError as error:
