@@ -39,11 +39,10 @@ def history(told: Order, *charges: Charge, **changes: Any) -> History:
     return History(story="by-hand", merchant="nobody", orders=(told,), charges=charges, **changes)
 
 
-def delivered(status: int | None) -> dict[str, Any]:
+def delivered(*statuses: int | None) -> dict[str, Any]:
+    delivery = {"kind": "delivery", "event_type": "charge.succeeded", "event_id": "evt_1"}
     return {
-        "journal": (
-            {"kind": "delivery", "event_type": "charge.succeeded", "event_id": "evt_1", "status": status},
-        ),
+        "journal": tuple(delivery | {"status": status} for status in statuses),
         "order_by_event": {"evt_1": "o1"},
     }
 
@@ -84,6 +83,7 @@ VIOLATIONS = {
         history(order("PENDING"), customer_gone=True),
         history(order("FAILED", attempts=(VISA_FAILED, VISA_FAILED))),
     ],
+    "L3": [history(order(), charge(), **delivered(400, None, 500))],
     "L4": [history(order(fulfilments=0), charge())],
     "L5": [history(order("FAILED", attempts=(BAD_CARD, VISA_FAILED)), DECLINED)],
 }
@@ -122,6 +122,10 @@ NARROWLY_NOT = {
         history(order("FAILED", attempts=(BAD_CARD,)), DECLINED),
         history(order("PENDING"), charge()),
     ],
+    "L3": [
+        history(order(), charge(), **delivered(400, 204)),
+        history(order(), charge(), **delivered(None, None)),
+    ],
     "L4": [history(order(fulfilments=None), charge()), history(order("PENDING", fulfilments=0), charge())],
     "L5": [
         history(order("FAILED", attempts=(BAD_CARD, BAD_CARD)), DECLINED),
@@ -137,7 +141,10 @@ NARROWLY_NOT = {
 def test_an_oracle_names_what_breaks_its_promise(code: str, finished: History) -> None:
     messages = list(ORACLES[code].judge(finished))
     assert messages, f"{code} said nothing about {finished}"
-    assert all("o1" in message or "txn_" in message or "books" in message for message in messages)
+    assert all(
+        "o1" in message or "txn_" in message or "evt_" in message or "books" in message
+        for message in messages
+    )
 
 
 @pytest.mark.parametrize(

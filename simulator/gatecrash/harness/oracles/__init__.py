@@ -18,6 +18,7 @@ ORACLES: dict[str, Oracle] = {
         safety.beyond_what_was_agreed,
         liveness.charged_never_paid,
         liveness.stuck,
+        liveness.never_accepted,
         liveness.paid_never_fulfilled,
         liveness.no_second_card,
     )

@@ -36,6 +36,24 @@ def stuck(history: History) -> Findings:
             yield f"order {order.id} is {order.status}, though the customer tried {tries} times"
 
 
+@oracle("L3", "event never accepted")
+def never_accepted(history: History) -> Findings:
+    """The shop answered every delivery of an event, and never with 2xx, so the gateway gave up on it. Usually
+    a signature verified over re-serialised JSON instead of the raw bytes, a clock compared too strictly, a
+    secret without overlap while rotating, or an unknown type taken for an error. Accept what is genuine, also
+    when there is nothing to do. Judged per event, over the attempts that the shop answered at all.
+    """
+    answered: dict[str, list[int]] = {}
+    types: dict[str, str] = {}
+    for entry in history.entries("delivery"):
+        if isinstance(status := entry.get("status"), int):
+            answered.setdefault(str(entry.get("event_id")), []).append(status)
+            types[str(entry.get("event_id"))] = str(entry.get("event_type"))
+    for event, statuses in answered.items():
+        if not any(200 <= status < 300 for status in statuses):
+            yield f"{types[event]} {event} was answered {len(statuses)} times, never with 2xx: {statuses}"
+
+
 @oracle("L4", "paid, never fulfilled")
 def paid_never_fulfilled(history: History) -> Findings:
     """The shop says PAID and ships nothing. Usually payment and fulfilment live in two transactions and the
