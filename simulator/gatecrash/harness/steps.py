@@ -104,6 +104,7 @@ async def advance(stage: Stage, argument: Mapping[str, float]) -> None:
 
 
 async def next_timer(stage: Stage, _: None) -> None:
+    await stage.gateway.advance(0)  # what is due already is no next timer
     clock = await stage.gateway.clock()
     if clock.next_timer_s is not None:
         await stage.gateway.advance(max(clock.next_timer_s, 0.0) + 0.001)
