@@ -1,0 +1,5 @@
+"""`python -m gatecrash` is `gatecrash`."""
+
+from gatecrash.cli import main
+
+main(prog_name="gatecrash")

@@ -1,0 +1,122 @@
+"""`gatecrash serve`: the gateway, under a supervisor that restarts it when it crashes."""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+# the dialects' own ports, when they are not chosen free; DESIGN §6
+_PORTS = {"native": 8402, "stripe": 8403, "paypal": 8404, "adyen": 8405, "braintree": 8406}
+
+
+@click.command("serve")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8402,
+    show_default=True,
+    envvar="GATECRASH_PORT",
+    help="Port of the native dialect and the control API; 0 picks free ports for all dialects.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, envvar="GATECRASH_HOST", help="Address to listen on.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("gatecrash-data"),
+    show_default=True,
+    envvar="GATECRASH_DATA",
+    help="Folder that keeps the state.",
+)
+@click.option(
+    "--memory",
+    is_flag=True,
+    envvar="GATECRASH_MEMORY",
+    help="Keep the state only as long as the gateway runs; it still survives a crash.",
+)
+@click.option("--seed", default="0", show_default=True, envvar="GATECRASH_SEED", help="Same seed, same ids and choices.")
+@click.option(
+    "--url-file",
+    type=click.Path(path_type=Path),
+    envvar="GATECRASH_URL_FILE",
+    help='Once ready, write {"native": URL, …} here.',
+)
+@click.option(
+    "--allow-host",
+    multiple=True,
+    envvar="GATECRASH_ALLOW_HOST",
+    metavar="NAME",
+    help="Let webhooks go to this host outside loopback and private addresses; repeatable.",
+)
+def command(
+    port: int,
+    host: str,
+    data: Path,
+    memory: bool,
+    seed: str,
+    url_file: Path | None,
+    allow_host: tuple[str, ...],
+) -> None:
+    """Run the gateway: no account, no network, no token.
+
+    Any key of the form sk_test_NAME opens a sandbox of its own, so there is nothing to set up.
+    """
+    status = _serve(port, host, data, memory, seed, url_file, frozenset(allow_host))
+    sys.stdout.flush()
+    sys.exit(status)
+
+
+def _serve(
+    port: int,
+    host: str,
+    data: Path,
+    memory: bool,
+    seed: str,
+    url_file: Path | None,
+    allow_hosts: frozenset[str],
+) -> int:
+    if url_file is not None:
+        if not url_file.parent.is_dir():
+            return _fail(f"--url-file was {url_file}, in a folder that does not exist; create {url_file.parent} first.")
+        url_file.unlink(missing_ok=True)
+    if memory:
+        data = Path(tempfile.mkdtemp(prefix="gatecrash-"))
+    else:
+        try:
+            data.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            return _fail(f"--data was {data}, which cannot be a folder: {error.strerror}; give one that this user may write.")
+        if not os.access(data, os.W_OK | os.X_OK):
+            return _fail(f"--data was {data}, which this user may not write; give another folder, or mend its rights.")
+    # heavy: kept until the flags are known to be good
+    from gatecrash.server.supervisor import Supervisor, write_urls
+    from gatecrash.server.worker import Settings
+
+    def announce(ports: dict[str, int]) -> None:
+        shown = f"[{host}]" if ":" in host else host
+        urls = {dialect: f"http://{shown}:{number}" for dialect, number in ports.items()}
+        if url_file is not None:
+            write_urls(url_file, urls)
+        kept = "in memory, gone when it stops" if memory else f"in {data}"
+        print(f"Gatecrash is ready at {urls['native']} (state {kept})")
+        for dialect, url in urls.items():
+            if dialect != "native":
+                print(f"  {dialect}: {url}")
+        print(f"  try: curl {urls['native']}/v1/charges -H 'Authorization: Bearer sk_test_me'", flush=True)
+
+    offset = port - _PORTS["native"]
+    ports = {dialect: (number + offset if port else 0) for dialect, number in _PORTS.items()}
+    ports["native"] = port
+    settings = Settings(host, ports, data, durable=not memory, seed=seed, allow_hosts=allow_hosts)
+    try:
+        return Supervisor(settings, announce).serve()
+    finally:
+        if memory:
+            shutil.rmtree(data, ignore_errors=True)
+
+
+def _fail(message: str) -> int:
+    print(f"gatecrash: {message}", file=sys.stderr)
+    return 2

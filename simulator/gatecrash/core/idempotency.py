@@ -1,0 +1,114 @@
+"""Idempotency keys: what a key means is one mechanism; how a dialect wants it is a `Policy`, as data.
+
+Source: draft-ietf-httpapi-idempotency-key-header (native); the other dialects' pages.
+"""
+
+import re
+
+from msgspec import Struct
+
+from gatecrash.core.clock import DAY
+from gatecrash.core.errors import Refused
+from gatecrash.core.records import Claim
+from gatecrash.core.redaction import find_card_number
+from gatecrash.core.transaction import Context
+
+
+class Policy(Struct, frozen=True):
+    """How a dialect wants keys. `life`: milliseconds of sandbox time a result is kept. `scope`: what keys may meet."""
+
+    header: str = "Idempotency-Key"
+    max_length: int = 255
+    life: int = DAY
+    scope: str = "native"
+    retry_after_s: int = 1
+
+
+class Stored(Struct):
+    """An answer kept under a key, to be given again byte for byte."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+_VISIBLE = re.compile(r"[\x20-\x7e]+")
+
+
+def parse_key(value: str, policy: Policy) -> str:
+    """The key in a header: a structured-field string in double quotes (RFC 8941 §3.3.3), or bare."""
+    text = value.strip()
+    if text.startswith('"'):
+        quoted = _QUOTED.fullmatch(text)
+        if quoted is None:
+            raise Refused(
+                "idempotency_key_invalid",
+                f"{policy.header} opens with a double quote and is no quoted string; close the quote, or send the key bare.",
+                policy.header,
+            )
+        text = re.sub(r"\\(.)", r"\1", quoted.group(1))
+    if not 1 <= len(text) <= policy.max_length or not _VISIBLE.fullmatch(text):
+        raise Refused(
+            "idempotency_key_invalid",
+            f"{policy.header} was {len(text)} characters; expected 1 to {policy.max_length} of visible ASCII, such as a UUID.",
+            policy.header,
+        )
+    if find_card_number(text):
+        raise Refused(
+            "card_number_in_request",
+            f"{policy.header} holds what looks like a card number; send a UUID instead.",
+            policy.header,
+        )
+    return text
+
+
+def look_up(ctx: Context, policy: Policy, key: str, fingerprint: bytes, *, mine: bool = False) -> Stored | None:
+    """What the key says about a request: a stored answer, or None when the request is the first.
+
+    Refused when the key belongs to another request, or when its first request is in flight (unless that is `mine`).
+    """
+    claim = ctx.tx.get(Claim, policy.scope, key)
+    if claim is None:
+        return None
+    if claim.created_at + policy.life <= ctx.now:
+        return None
+    if claim.fingerprint != fingerprint:
+        raise Refused(
+            "idempotency_key_reused",
+            f"{policy.header} {key!r} was first used with another request; repeat that request as it was, "
+            "or take a new key for a new attempt.",
+            policy.header,
+        )
+    if claim.status is None or claim.body is None:
+        if mine:
+            return None
+        raise Refused(
+            "idempotency_key_in_use",
+            f"the first request with {policy.header} {key!r} is still in flight; wait and repeat it with the same key.",
+            policy.header,
+            retry_after_s=policy.retry_after_s,
+        )
+    return Stored(claim.status, claim.headers, claim.body)
+
+
+def claim(ctx: Context, policy: Policy, key: str, fingerprint: bytes) -> None:
+    """Say that this key's first request is in flight."""
+    ctx.tx.put(Claim(scope=policy.scope, key=key, fingerprint=fingerprint, headers={}, created_at=ctx.now))
+
+
+def release(ctx: Context, policy: Policy, key: str) -> None:
+    """Take back a claim whose work never committed, so that a retry starts afresh."""
+    found = ctx.tx.get(Claim, policy.scope, key)
+    if found is not None and found.status is None:
+        ctx.tx.delete(Claim, policy.scope, key)
+
+
+def keep(ctx: Context, policy: Policy, key: str, fingerprint: bytes, stored: Stored) -> None:
+    """Store the answer under the key, in the commit that made it true."""
+    ctx.tx.put(
+        Claim(
+            scope=policy.scope, key=key, fingerprint=fingerprint, status=stored.status, headers=stored.headers,
+            body=stored.body, created_at=ctx.now,
+        )
+    )  # fmt: skip

@@ -1,0 +1,130 @@
+"""Every operation by its name: what it takes, and what it does. Dialects translate to these; faults match on them."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
+
+from msgspec import Meta, Struct
+
+from gatecrash.core import endpoints, events, payments, refunds, tokens
+from gatecrash.core.errors import Refused
+from gatecrash.core.records import Charge, Delivery, Endpoint, Event, Record, Refund
+from gatecrash.core.transaction import Context
+
+PAGE_MAX = 100
+PAGE_DEFAULT = 10
+
+
+class Page(NamedTuple):
+    """Part of a list, newest first."""
+
+    items: Sequence[Record]
+    has_more: bool
+
+
+class ById(Struct, forbid_unknown_fields=True):
+    id: str
+
+
+class ListParams(Struct, forbid_unknown_fields=True, kw_only=True):
+    limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = PAGE_DEFAULT
+    starting_after: str | None = None
+
+
+class ListCharges(ListParams):
+    order_id: str | None = None
+    status: Literal["succeeded", "authorized", "requires_action", "processing", "voided", "expired", "failed"] | None = None
+
+
+class ListRefunds(ListParams):
+    charge_id: str | None = None
+
+
+class ListEvents(ListParams):
+    type: str | None = None
+    order_id: str | None = None
+
+
+class ListDeliveries(ListParams):
+    id: str
+
+
+class Resend(Struct, forbid_unknown_fields=True):
+    id: str
+    endpoint_id: str | None = None
+
+
+class Operation(NamedTuple):
+    """`check` refuses bad parameters before anything is claimed; `run` does the work inside a transaction."""
+
+    name: str
+    params: type[Struct]
+    run: Callable[[Context, Any], Any]
+    check: Callable[[Any], None] | None = None
+    writes: bool = True
+
+
+def _page(ctx: Context, kind: type[Record], params: ListParams, **equals: Any) -> Page:
+    given = {column: value for column, value in equals.items() if value is not None}
+    if params.starting_after is not None and ctx.tx.get(kind, params.starting_after) is None:
+        raise Refused(
+            "parameter_invalid",
+            f"starting_after was {params.starting_after[:60]!r}; expected the id of an object on an earlier page.",
+            "starting_after",
+        )
+    items, has_more = ctx.tx.page(kind, params.limit, params.starting_after, **given)
+    return Page(items, has_more)
+
+
+def _get_event(ctx: Context, event_id: str) -> Event:
+    event = ctx.tx.get(Event, event_id)
+    if event is None:
+        raise Refused(
+            "resource_missing",
+            f"no event {event_id[:60]!r} in this sandbox; GET /v1/events lists those there are.",
+            "id",
+        )
+    return event
+
+
+def _list_deliveries(ctx: Context, params: ListDeliveries) -> Page:
+    return _page(ctx, Delivery, params, event_id=_get_event(ctx, params.id).id)
+
+
+_ALL = (
+    Operation("client_tokens.create", tokens.CreateClientToken, tokens.create_client_token),
+    Operation("tokens.create", tokens.CreateToken, tokens.create_token),
+    Operation("charges.create", payments.CreateCharge, payments.create_charge, payments.check_create),
+    Operation("charges.get", ById, lambda ctx, p: payments.get_charge(ctx, p.id), writes=False),
+    Operation(
+        "charges.list",
+        ListCharges,
+        lambda ctx, p: _page(ctx, Charge, p, order_id=p.order_id, status=p.status),
+        writes=False,
+    ),
+    Operation("charges.capture", payments.CaptureCharge, payments.capture_charge),
+    Operation("charges.void", payments.VoidCharge, payments.void_charge),
+    Operation("refunds.create", refunds.CreateRefund, refunds.create_refund),
+    Operation("refunds.get", ById, lambda ctx, p: refunds.get_refund(ctx, p.id), writes=False),
+    Operation("refunds.list", ListRefunds, lambda ctx, p: _page(ctx, Refund, p, charge_id=p.charge_id), writes=False),
+    Operation(
+        "webhook_endpoints.create",
+        endpoints.CreateEndpoint,
+        endpoints.create_endpoint,
+        endpoints.check_create,
+    ),
+    Operation("webhook_endpoints.get", ById, lambda ctx, p: endpoints.get_endpoint(ctx, p.id), writes=False),
+    Operation("webhook_endpoints.list", ListParams, lambda ctx, p: _page(ctx, Endpoint, p), writes=False),
+    Operation("webhook_endpoints.delete", ById, lambda ctx, p: endpoints.delete_endpoint(ctx, p.id)),
+    Operation("webhook_endpoints.rotate_secret", endpoints.RotateSecret, endpoints.rotate_secret),
+    Operation("events.get", ById, lambda ctx, p: _get_event(ctx, p.id), writes=False),
+    Operation(
+        "events.list",
+        ListEvents,
+        lambda ctx, p: _page(ctx, Event, p, type=p.type, order_id=p.order_id),
+        writes=False,
+    ),
+    Operation("events.deliveries", ListDeliveries, _list_deliveries, writes=False),
+    Operation("events.resend", Resend, lambda ctx, p: Page(events.resend(ctx, p.id, p.endpoint_id), False)),
+)
+
+OPERATIONS: dict[str, Operation] = {operation.name: operation for operation in _ALL}

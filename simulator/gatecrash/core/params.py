@@ -1,0 +1,131 @@
+"""Parameters in: JSON or a query → a checked struct, or a refusal that names the field, what was given, what was expected."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_type_hints
+
+import msgspec
+
+from gatecrash.core.errors import Refused
+from gatecrash.core.redaction import find_card_number, mask
+
+P = TypeVar("P", bound=msgspec.Struct)
+
+_decode = msgspec.json.Decoder().decode
+
+_AT = re.compile(r" - at `\$\.?(?P<path>.*)`$")
+_FIELD = re.compile(r"`(?P<field>[^`]*)`")
+# msgspec's words → ours
+_WORDS = (
+    ("`int`", "an integer"), ("`str`", "a string"), ("`bool`", "true or false"), ("`float`", "a number"),
+    ("`object`", "an object"), ("`array`", "an array"), ("`null`", "null"), (" | ", " or "),
+)  # fmt: skip
+# whole structures under these names are never repeated to anyone
+_NEVER_SHOWN = ("card", "number", "cvc")
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """A JSON object; nothing at all counts as `{}`."""
+    if not body.strip():
+        return {}
+    try:
+        value = _decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        reason = (
+            "it is nested too deeply"
+            if isinstance(error, RecursionError)
+            else mask(str(error)).removeprefix("JSON is malformed: ")
+        )
+        raise Refused("body_malformed", f"the body is not JSON: {reason}; send one JSON object.") from error
+    if not isinstance(value, dict):
+        raise Refused("body_malformed", f"the body was {_name(value)}; expected one JSON object.")
+    return _integral(value) if b"." in body or b"e" in body or b"E" in body else value
+
+
+def _integral(value: Any) -> Any:
+    """Floats that are whole become the integers they are: JSON Schema counts 299.0 as an integer."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if isinstance(value, dict):
+        return {key: _integral(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_integral(inner) for inner in value]
+    return value
+
+
+def to_params(kind: type[P], given: Mapping[str, Any], *, texts: bool = False) -> P:
+    """A mapping → parameters. `texts`: the values are strings of a query, and are read as what the field wants."""
+    try:
+        return msgspec.convert(given, kind, strict=not texts)
+    except msgspec.ValidationError as error:
+        raise _explain(kind, given, str(error)) from error
+
+
+def refuse_card_numbers(given: Mapping[str, Any], path: str = "") -> None:
+    """A server has no business holding a card: refuse a card number anywhere in what it sends."""
+    for key, value in given.items():
+        where = f"{path}{key}"
+        if isinstance(value, dict):
+            refuse_card_numbers(value, where + ".")
+        elif find_card_number(key) or (isinstance(value, str) and find_card_number(value)):
+            raise Refused(
+                "card_number_in_request",
+                f"{mask(where)} holds what looks like a card number; send cards to POST /v1/tokens only, and the nonce here.",
+                mask(where),
+            )
+
+
+def _explain(kind: type[msgspec.Struct], given: Mapping[str, Any], said: str) -> Refused:
+    at = _AT.search(said)
+    path = (at["path"] if at else "").replace("[...]", "")
+    problem = said[: at.start()] if at else said
+    field = _FIELD.search(problem)
+    if "unknown field" in problem and field:
+        name = f"{path}.{field['field']}" if path else field["field"]
+        known = ", ".join(_known_fields(kind, path))
+        return Refused(
+            "parameter_unknown",
+            f"{mask(name)} is not a parameter of this call; known are: {known or 'none'}.",
+            mask(name),
+        )
+    if "missing required field" in problem and field:
+        name = f"{path}.{field['field']}" if path else field["field"]
+        return Refused("parameter_missing", f"{name} is missing; this call needs it.", name)
+    code = "amount_invalid" if path == "amount" else "parameter_invalid"
+    expected = _expected(problem)
+    if code == "amount_invalid":
+        expected = "an integer of minor units from 1 to 99999999, such as 4200 for 42.00"
+    return Refused(
+        code,
+        f"{mask(path) or 'the body'} was {_shown(given, path)}; expected {expected}.",
+        mask(path) or None,
+    )
+
+
+def _known_fields(kind: type[msgspec.Struct], path: str) -> tuple[str, ...]:
+    for name in filter(None, path.split(".")):
+        kind = get_type_hints(kind).get(name, kind)
+    return tuple(getattr(kind, "__struct_fields__", ()))
+
+
+def _expected(problem: str) -> str:
+    text = problem.partition(", got ")[0].removeprefix("Expected ")
+    for theirs, ours in _WORDS:
+        text = text.replace(theirs, ours)
+    return text.replace("Invalid enum value", "one of the values the contract lists, not").replace(
+        "matching regex", "that matches"
+    )
+
+
+def _shown(given: Any, path: str) -> str:
+    names = [name for name in path.split(".") if name]
+    if any(name in _NEVER_SHOWN for name in names) and names[-1] not in ("exp_month", "exp_year"):
+        return "something else"
+    for name in names:
+        given = given.get(name) if isinstance(given, Mapping) else None
+    text = msgspec.json.encode(given).decode(errors="replace") if not isinstance(given, Mapping) else "an object"
+    return mask(text if len(text) <= 80 else text[:77] + "…")
+
+
+def _name(value: Any) -> str:
+    return {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}.get(type(value), "a number")

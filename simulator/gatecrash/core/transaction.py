@@ -1,0 +1,84 @@
+"""What core functions are given: a transaction of one sandbox, its time, its ids, its vault.
+
+The store fills `Transaction`; SQLite does today, any database with savepoints and unique constraints can. Core functions
+see named lookups and writes, never SQL or a connection, and every one of them is scoped to the transaction's sandbox.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from gatecrash.core.ids import Ids
+from gatecrash.core.records import Record, Timer
+from gatecrash.core.vault import Vault
+
+R = TypeVar("R", bound=Record)
+
+
+class Balance(NamedTuple):
+    account: str
+    currency: str
+    debits: int
+    credits: int
+
+
+class OrderTotals(NamedTuple):
+    order_id: str | None
+    currency: str
+    captured: int
+    refunded: int
+    charges: int
+
+
+class Transaction(Protocol):
+    """Reads and writes inside one commit: all of it happens, or none.
+
+    `timers_changed` tells the shell to look again at what falls due.
+    """
+
+    timers_changed: bool
+
+    def get(self, kind: type[R], /, *key: str) -> R | None:
+        """The record with this key, or None."""
+
+    def insert(self, record: Record) -> None:
+        """Add a record; its key must be new."""
+
+    def put(self, record: Record) -> None:
+        """Add a record, or write over the one with its key."""
+
+    def update(self, record: Record) -> None:
+        """Write all columns of a record that exists."""
+
+    def delete(self, kind: type[Record], /, *key: str) -> None:
+        """Remove a record; it is no error if there is none."""
+
+    def find(self, kind: type[R], /, **equals: Any) -> Sequence[R]:
+        """Every record whose columns equal what is given, oldest first."""
+
+    def page(self, kind: type[R], limit: int, after: str | None, /, **equals: Any) -> tuple[list[R], bool]:
+        """Newest first, at most `limit`, those older than the id `after`; and whether there are more."""
+
+    def undo(self) -> None:
+        """Take back every write of this transaction so far, and go on with it."""
+
+    def next_timer(self, after: int = -1) -> Timer | None:
+        """The timer that falls due first, of those later than `after`."""
+
+    def due_timers(self, until: int) -> Sequence[Timer]:
+        """Every timer that falls due at `until` or before, first due first."""
+
+    def balances(self) -> Sequence[Balance]:
+        """Debits and credits of every account, per currency."""
+
+    def order_totals(self) -> Sequence[OrderTotals]:
+        """What was captured and refunded per order and currency, from the transfers."""
+
+
+class Context(NamedTuple):
+    """Everything a core function may know. `now` is sandbox time in milliseconds."""
+
+    tx: Transaction
+    sandbox: str
+    now: int
+    ids: Ids
+    vault: Vault

@@ -1,0 +1,101 @@
+"""Native requests in: who is asking, for which operation, with what."""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from gatecrash.core.errors import Refused
+from gatecrash.core.idempotency import Policy, parse_key
+from gatecrash.core.operations import OPERATIONS
+from gatecrash.core.params import parse_object, refuse_card_numbers, to_params
+from gatecrash.core.tokens import sandbox_of_client_token
+from gatecrash.dialects.interface import Asked, Call, Caller, Digest, Route
+
+_KEY = re.compile(r"(?P<kind>sk|pk)_test_(?P<name>[A-Za-z0-9_-]{1,64})")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+_encode_sorted = msgspec.json.Encoder(order="deterministic").encode
+
+
+def authenticate(headers: Mapping[str, str]) -> Caller:
+    """`Authorization: Bearer KEY` → the sandbox and the kind of key."""
+    header = headers.get("Authorization")
+    if not header:
+        raise Refused("key_missing", "the Authorization header is missing; send `Authorization: Bearer sk_test_NAME`.")
+    scheme, _, key = header.partition(" ")
+    key = key.strip()
+    if scheme.lower() != "bearer" or not key:
+        raise Refused(
+            "key_missing",
+            "the Authorization header is not of the form `Bearer KEY`; send `Bearer sk_test_NAME`.",
+        )
+    if match := _KEY.fullmatch(key):
+        return Caller(match["name"], "secret" if match["kind"] == "sk" else "publishable")
+    name = sandbox_of_client_token(key)
+    if name is not None and _NAME.fullmatch(name):
+        return Caller(name, "client_token", key)
+    raise Refused(
+        "key_invalid",
+        "the key is not of the form sk_test_NAME or pk_test_NAME with a NAME of 1 to 64 letters, digits, '-' or '_'.",
+    )
+
+
+def authorize(caller: Caller, route: Route) -> None:
+    if caller.kind in route.keys:
+        return
+    if caller.kind == "secret":
+        raise Refused(
+            "secret_key_not_allowed",
+            f"{route.method} {route.path} was called with a secret key; call it from the browser, with pk_test_{caller.sandbox} "
+            "or a client token, so that no server holds a card.",
+        )
+    kind = "publishable key" if caller.kind == "publishable" else "client token"
+    raise Refused(
+        "publishable_key_not_allowed",
+        f"{route.method} {route.path} was called with a {kind}; use the secret key, on your server: sk_test_{caller.sandbox}.",
+    )
+
+
+def decode(asked: Asked, route: Route, policy: Policy, digest: Digest) -> Call:
+    operation = OPERATIONS[route.operation]
+    key = None
+    if asked.method == "POST":
+        _check_content_type(asked)
+        given = parse_object(asked.body)
+        if "secret" in route.keys:
+            refuse_card_numbers(given)
+        for name in asked.path_params:
+            if name in given:
+                raise Refused(
+                    "parameter_unknown",
+                    f"{name} is not a parameter of this call: it stands in the path.",
+                    name,
+                )
+        if header := asked.headers.get(policy.header):
+            key = parse_key(header, policy)
+        elif header is not None:
+            raise Refused(
+                "idempotency_key_invalid",
+                f"{policy.header} is empty; send a key, such as a UUID, or no header.",
+                policy.header,
+            )
+        params = to_params(operation.params, {**given, **asked.path_params})
+    else:
+        refuse_card_numbers(asked.query)
+        params = to_params(operation.params, {**asked.query, **asked.path_params}, texts=True)
+    if operation.check is not None:
+        operation.check(params)
+    # digested as understood, not as spelt: order of keys, white space and spelt-out defaults make no other request
+    fingerprint = digest(operation.name.encode() + b"\0" + _encode_sorted(params)) if key is not None else b""
+    return Call(operation, params, key, fingerprint)
+
+
+def _check_content_type(asked: Asked) -> None:
+    content_type = asked.headers.get("Content-Type")
+    if asked.body and content_type is not None and content_type.partition(";")[0].strip().lower() != "application/json":
+        raise Refused(
+            "content_type_unsupported",
+            f"Content-Type was {content_type[:60]!r}; send `Content-Type: application/json`.",
+            "Content-Type",
+        )

@@ -1,0 +1,86 @@
+"""Native objects out: record → JSON, by one function a kind."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from gatecrash.core.clock import rfc3339
+from gatecrash.core.operations import Page
+from gatecrash.core.records import Charge, ClientToken, Delivery, Endpoint, Event, Nonce, Record, Refund
+
+encode = msgspec.json.Encoder().encode
+
+
+def _time(ms: int | None) -> str | None:
+    return None if ms is None else rfc3339(ms)
+
+
+def charge(c: Charge) -> dict[str, Any]:
+    return {
+        "object": "charge", "id": c.id, "status": c.status, "amount": c.amount, "amount_captured": c.amount_captured,
+        "amount_refunded": c.amount_refunded, "currency": c.currency, "capture": c.capture, "order_id": c.order_id,
+        "metadata": c.metadata, "card": c.card, "payment_nonce": c.payment_nonce, "decline_code": c.decline_code,
+        "created_at": rfc3339(c.created_at), "expires_at": _time(c.expires_at),
+    }  # fmt: skip
+
+
+def refund(r: Refund) -> dict[str, Any]:
+    return {
+        "object": "refund", "id": r.id, "charge_id": r.charge_id, "order_id": r.order_id, "status": r.status,
+        "amount": r.amount, "currency": r.currency, "reason": r.reason, "created_at": rfc3339(r.created_at),
+    }  # fmt: skip
+
+
+def nonce(n: Nonce) -> dict[str, Any]:
+    return {
+        "object": "nonce", "id": n.id, "card": n.card, "used": n.used_by is not None,
+        "created_at": rfc3339(n.created_at), "expires_at": rfc3339(n.expires_at),
+    }  # fmt: skip
+
+
+def client_token(t: ClientToken) -> dict[str, Any]:
+    return {
+        "object": "client_token", "id": t.id, "client_token": t.id, "used": t.used,
+        "created_at": rfc3339(t.created_at), "expires_at": rfc3339(t.expires_at),
+    }  # fmt: skip
+
+
+def endpoint(e: Endpoint) -> dict[str, Any]:
+    return {
+        "object": "webhook_endpoint", "id": e.id, "url": e.url, "events": e.events, "description": e.description,
+        "status": e.status, "created_at": rfc3339(e.created_at),
+    }  # fmt: skip
+
+
+def event(e: Event) -> dict[str, Any]:
+    """The envelope of Standard Webhooks (`type`, `timestamp`, `data`), with the event's id."""
+    return {"id": e.id, "type": e.type, "timestamp": rfc3339(e.created_at), "data": _snapshot(e)}
+
+
+def _snapshot(e: Event) -> dict[str, Any]:
+    kind, view = (Charge, charge) if e.type.startswith("charge.") else (Refund, refund)
+    shown: dict[str, Any] = view(msgspec.convert(e.data, kind))  # type: ignore[operator]
+    return shown
+
+
+def delivery(d: Delivery) -> dict[str, Any]:
+    attempts = [{**msgspec.to_builtins(attempt), "at": rfc3339(attempt.at)} for attempt in d.attempts]
+    return {
+        "object": "delivery", "id": d.id, "event_id": d.event_id, "endpoint_id": d.endpoint_id, "url": d.url,
+        "status": d.status, "attempts": attempts, "next_attempt_at": _time(d.next_attempt_at),
+        "created_at": rfc3339(d.created_at),
+    }  # fmt: skip
+
+
+_VIEWS: dict[type[Record], Callable[[Any], dict[str, Any]]] = {
+    Charge: charge, Refund: refund, Nonce: nonce, ClientToken: client_token, Endpoint: endpoint, Event: event,
+    Delivery: delivery,
+}  # fmt: skip
+
+
+def view(result: Record | Page) -> dict[str, Any]:
+    """What an operation gave, as the JSON object that the contract shows."""
+    if isinstance(result, Page):
+        return {"data": [_VIEWS[type(item)](item) for item in result.items], "has_more": result.has_more}
+    return _VIEWS[type(result)](result)

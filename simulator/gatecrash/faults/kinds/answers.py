@@ -1,0 +1,43 @@
+"""Faults of the answer: another one than was due."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from gatecrash.core.errors import CATALOGUE
+from gatecrash.faults.exchange import Exchange
+
+_FIELD_NAME = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+_FIELD_VALUE = "^[\t\x20-\x7e]*$"
+
+
+class Status(Struct, forbid_unknown_fields=True):
+    """Answer with `status`, any `headers` and any `body` (JSON, or text); without a body, with a problem."""
+
+    status: Annotated[int, Meta(ge=200, le=599)]
+    headers: dict[
+        Annotated[str, Meta(pattern=_FIELD_NAME, max_length=100)],
+        Annotated[str, Meta(pattern=_FIELD_VALUE, max_length=1000)],
+    ] = {}
+    body: Any = None
+
+    async def strike(self, exchange: Exchange) -> None:
+        headers = dict(self.headers)
+        body, content_type = self._body()
+        for name in [name for name in headers if name.lower() == "content-type"]:
+            content_type = headers.pop(name)
+        await exchange.answer(self.status, headers, body, content_type)
+
+    def _body(self) -> tuple[bytes, str]:
+        if self.status in (204, 304):
+            return b"", "application/json"
+        if self.body is None:
+            problem = {
+                "type": "/errors/injected", "title": CATALOGUE["injected"].title, "status": self.status, "code": "injected",
+                "detail": f"a fault rule answered {self.status}, on purpose; what was asked may or may not have happened.",
+            }  # fmt: skip
+            return msgspec.json.encode(problem), "application/problem+json"
+        if isinstance(self.body, str):
+            return self.body.encode(), "text/plain"
+        return msgspec.json.encode(self.body), "application/json"

@@ -1,0 +1,16 @@
+"""Faults of the process: it dies."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from gatecrash.faults.exchange import Exchange
+
+
+class Crash(Struct, forbid_unknown_fields=True):
+    """SIGKILL of the gateway, which comes back after `down_s`; connections are refused meanwhile."""
+
+    down_s: Annotated[float, Meta(ge=0, le=3600)] = 0.2
+
+    async def strike(self, exchange: Exchange) -> None:
+        await exchange.crash(self.down_s)

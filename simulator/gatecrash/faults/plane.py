@@ -1,0 +1,66 @@
+"""The fault plane of one sandbox: which rules are armed where, and striking with them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from gatecrash.faults.exchange import Exchange
+from gatecrash.faults.rule import Labels, Rule
+
+# called with the rules that matched and those that strike, before they do; durable when it returns
+Recorder = Callable[[Sequence[Rule], Sequence[Rule], Labels], Awaitable[None]]
+
+
+class Plane:
+    """With no rule armed at a station, passing it costs a look in a dict."""
+
+    def __init__(self) -> None:
+        self.rules: dict[str, Rule] = {}
+        self.armed: dict[str, list[Rule]] = {}
+        self._removed: dict[str, asyncio.Event] = {}
+
+    def add(self, rule: Rule) -> None:
+        self.rules[rule.id] = rule
+        self._index()
+
+    def remove(self, rule_id: str) -> Rule | None:
+        """Take a rule away and let go of whatever hangs on it."""
+        rule = self.rules.pop(rule_id, None)
+        self._index()
+        released = self._removed.pop(rule_id, None)
+        if released is not None:
+            released.set()
+        return rule
+
+    def clear(self) -> list[Rule]:
+        removed = [rule for rule_id in list(self.rules) if (rule := self.remove(rule_id)) is not None]
+        for rule_id in list(self._removed):  # those of request headers
+            self._removed.pop(rule_id).set()
+        return removed
+
+    def removal(self, rule_id: str) -> asyncio.Event:
+        """An event that is set when the rule is removed."""
+        return self._removed.setdefault(rule_id, asyncio.Event())
+
+    def could_strike(self, station: str, labels: Labels) -> bool:
+        return any(rule.match.fits(labels) for rule in self.armed.get(station, ()))
+
+    async def strike(
+        self, station: str, labels: Labels, exchange: Exchange, record: Recorder, extra: Sequence[Rule] = ()
+    ) -> None:
+        """Let every armed rule that matches strike, in the order they were added; `extra` are a request's own."""
+        candidates = [*self.armed.get(station, ()), *(rule for rule in extra if rule.station == station)]
+        matched = [rule for rule in candidates if rule.match.fits(labels) and not rule.exhausted]
+        striking = [rule for rule in matched if rule.meets(labels)]
+        if not matched:
+            return
+        self._index()
+        await record(matched, striking, labels)
+        for rule in striking:
+            exchange.held_by = rule.id
+            await rule.make().strike(exchange)
+
+    def _index(self) -> None:
+        self.armed = {}
+        for rule in self.rules.values():
+            if not rule.exhausted:
+                self.armed.setdefault(rule.station, []).append(rule)

@@ -1,0 +1,141 @@
+"""A fault rule: where it strikes, what it does, whom it matches, and when. Also its short form in a header."""
+
+from hashlib import blake2b
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from gatecrash.core.errors import Refused
+from gatecrash.core.params import to_params
+from gatecrash.faults import stations
+from gatecrash.faults.kinds import KINDS, Kind
+
+HEADER = "Gatecrash-Fault"
+
+
+class Labels(NamedTuple):
+    """What is known of the request or attempt at a station; rules match on it."""
+
+    operation: str | None = None
+    dialect: str | None = None
+    path: str | None = None
+    order_id: str | None = None
+    idempotency_key: str | None = None
+    event_type: str | None = None
+    amount: int | None = None
+    attempt: int | None = None
+
+
+class Match(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Every field that is given must be equal."""
+
+    operation: str | None = None
+    dialect: str | None = None
+    path: str | None = None
+    order_id: str | None = None
+    idempotency_key: str | None = None
+    event_type: str | None = None
+    amount: int | None = None
+    attempt: int | None = None
+
+    def fits(self, labels: Labels) -> bool:
+        return all(getattr(self, name) in (None, value) for name, value in zip(Labels._fields, labels, strict=True))
+
+
+class RuleParams(Struct, forbid_unknown_fields=True):
+    """A rule as it is asked for. `times` null: every time. With a probability and no `times`, also every time."""
+
+    station: str
+    kind: str
+    params: dict[str, Any] = {}
+    match: Match = msgspec.field(default_factory=Match)
+    nth: Annotated[int, Meta(ge=1)] = 1
+    times: Annotated[int, Meta(ge=1)] | UnsetType | None = UNSET
+    probability: Annotated[float, Meta(ge=0, le=1)] | None = None
+    seed: int | str | None = None
+
+
+class Rule(Struct):
+    """A rule that is armed: `seen` occurrences matched so far, of which `fired` were struck."""
+
+    id: str
+    station: str
+    kind: str
+    params: dict[str, Any]
+    match: Match
+    nth: int = 1
+    times: int | None = 1
+    probability: float | None = None
+    seed: str = ""
+    seen: int = 0
+    fired: int = 0
+
+    @property
+    def exhausted(self) -> bool:
+        return self.times is not None and self.fired >= self.times
+
+    def meets(self, labels: Labels) -> bool:
+        """Count an occurrence if it matches; whether to strike it. Decided by seed and count alone, so it repeats."""
+        if self.exhausted or not self.match.fits(labels):
+            return False
+        self.seen += 1
+        if self.seen < self.nth or not self._drawn():
+            return False
+        self.fired += 1
+        return True
+
+    def _drawn(self) -> bool:
+        if self.probability is None:
+            return True
+        draw = blake2b(f"{self.seed}:{self.seen}".encode(), digest_size=8).digest()
+        return int.from_bytes(draw, "big") / 2**64 < self.probability
+
+    def make(self) -> Kind:
+        kind: Kind = msgspec.convert(self.params, KINDS[self.kind])
+        return kind
+
+
+def new_rule(rule_id: str, asked: RuleParams, default_seed: str) -> Rule:
+    """A checked rule; refused with the reason when it makes no sense."""
+    stations.check(asked.station, asked.kind)
+    try:
+        to_params(KINDS[asked.kind], asked.params)
+    except Refused as refused:
+        name = f"params.{refused.param}" if refused.param else "params"
+        raise Refused("fault_rule_invalid", f"in params of {asked.kind}: {refused.detail}", name) from refused
+    times = asked.times
+    if isinstance(times, UnsetType):
+        times = None if asked.probability is not None else 1
+    seed = default_seed if asked.seed is None else str(asked.seed)
+    return Rule(
+        rule_id, asked.station, asked.kind, asked.params, asked.match, asked.nth, times, asked.probability, seed
+    )  # fmt: skip
+
+
+def parse_header(value: str) -> list[Rule]:
+    """`STATION=KIND[;PARAM=VALUE…][, …]` → rules for this one request."""
+    rules = []
+    for part in value.split(","):
+        where, *params = part.split(";")
+        station, equals, kind = where.strip().partition("=")
+        if not equals:
+            raise Refused(
+                "fault_rule_invalid",
+                f"{HEADER} was {value[:80]!r}; expected STATION=KIND, such as operation.committed=reset, "
+                "with params as in operation.claimed=delay;seconds=1.5.",
+                HEADER,
+            )
+        given = {}
+        for param in params:
+            name, _, text = param.strip().partition("=")
+            given[name.strip()] = _value(text.strip())
+        rules.append(new_rule("header", RuleParams(station.strip(), kind.strip(), given), ""))
+    return rules
+
+
+def _value(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text

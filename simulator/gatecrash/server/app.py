@@ -1,0 +1,108 @@
+"""Which request goes where: dialects, the control API and the hosted pages, behind one router for each port."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, cast
+
+from aiohttp import web
+
+from gatecrash.core.errors import Refused
+from gatecrash.dialects.interface import Asked, Dialect
+from gatecrash.dialects.native.errors import problem
+from gatecrash.server import control, hosted
+from gatecrash.server.gateway import Gateway
+from gatecrash.server.http import HttpServer, to_response
+from gatecrash.server.pipeline import Pipeline, add_cors
+
+BODY_MAX = 1024 * 1024
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Gatecrash-Fault",
+    "Access-Control-Max-Age": "600",
+}
+
+
+# what a route leads to; `Asked` is the request, read whole
+Target = Callable[[web.BaseRequest, Asked], Awaitable[web.StreamResponse]]
+
+
+class App:
+    """One port: the dialects it speaks under their prefixes, and on the main port everything else too."""
+
+    def __init__(self, gateway: Gateway, mounts: dict[str, Dialect], *, main: bool) -> None:
+        self.gateway = gateway
+        self.server = HttpServer(self._serve)
+        self._router = web.UrlDispatcher()
+        for prefix, dialect in mounts.items():
+            pipeline = Pipeline(gateway, self.server, dialect)
+            for route in dialect.routes:
+                self._add(route.method, prefix + route.path, partial(pipeline.handle, route))
+                if route.cors:
+                    self._add("OPTIONS", prefix + route.path, _preflight)
+        if main:
+            for control_route in control.ROUTES:
+                self._add(control_route.method, control_route.path, partial(self._control, control_route))
+            for path, page in hosted.PAGES.items():
+                self._add("GET", path, partial(self._page, page))
+
+    def _add(self, method: str, path: str, target: Target) -> None:
+        # the router never calls a target, it only finds it: ours take what was read along with the request
+        self._router.add_route(method, path, cast(Any, target))
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            match = await self._router.resolve(cast(web.Request, request))
+            if match.http_exception is not None:
+                raise _no_route(request, match)
+            body = await _read(request) if request.body_exists else b""
+        except Refused as refused:
+            answer = problem(refused, request_id := self.gateway.request_id())
+            answer.headers["Request-Id"] = request_id
+            return to_response(answer)
+        path_params = {name: _clean(value) for name, value in match.items()}
+        asked = Asked(request.method, _clean(request.path), request.query, request.headers, body, path_params)
+        return await cast(Target, match.handler)(request, asked)
+
+    async def _control(self, route: control.ControlRoute, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
+        return to_response(await control.handle(self.gateway, route, asked))
+
+    async def _page(self, page: hosted.Page, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
+        return page(self.gateway, asked)
+
+
+def _clean(text: str) -> str:
+    """Text that can be stored and shown: bytes that are no UTF-8 become U+FFFD."""
+    return text if text.isascii() else text.encode(errors="replace").decode(errors="replace")
+
+
+async def _read(request: web.BaseRequest) -> bytes:
+    too_large = Refused("body_too_large", f"the body is larger than {BODY_MAX} bytes; send less.")
+    if request.content_length is not None and request.content_length > BODY_MAX:
+        raise too_large
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise too_large from None
+    except (web.RequestPayloadError, ValueError) as error:
+        raise Refused("body_incomplete", f"the body could not be read: {str(error)[:100]}; send it whole.") from error
+
+
+def _no_route(request: web.BaseRequest, match: Any) -> Refused:
+    path = request.path[:100]
+    if isinstance(match.http_exception, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(match.http_exception.allowed_methods))
+        return Refused(
+            "method_not_allowed",
+            f"{request.method[:20]} is not allowed at {path}; allowed: {allowed}.",
+            allow=allowed,
+        )
+    return Refused(
+        "route_unknown",
+        f"{request.method[:20]} {path} is no route of this gateway; the contract lists them all.",
+    )
+
+
+async def _preflight(request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
+    response = web.Response(status=204, headers=_PREFLIGHT)
+    add_cors(response, asked.headers.get("Origin"))
+    return response

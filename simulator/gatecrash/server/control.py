@@ -1,0 +1,256 @@
+"""The control API: reset, faults, clock, journal, books. Outside the payment contract; acts on the key's sandbox."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta, Struct
+
+from gatecrash.core import ledger
+from gatecrash.core.clock import Mode, parse_rfc3339, rfc3339
+from gatecrash.core.errors import Refused
+from gatecrash.core.params import parse_object, to_params
+from gatecrash.core.records import FaultRule
+from gatecrash.core.transaction import Context
+from gatecrash.dialects.interface import Answer, Asked
+from gatecrash.dialects.native.errors import problem
+from gatecrash.dialects.native.operations import authenticate
+from gatecrash.faults.kinds import KINDS
+from gatecrash.faults.rule import Rule, RuleParams, new_rule
+from gatecrash.faults.stations import STATIONS, why_not
+from gatecrash.server.gateway import Gateway, keep_rules
+from gatecrash.server.journal import KINDS as JOURNAL_KINDS
+from gatecrash.server.pipeline import no_supervisor
+from gatecrash.server.sandbox import Sandbox
+from gatecrash.store.sqlite import SqliteTransaction
+
+
+class Nothing(Struct, forbid_unknown_fields=True):
+    pass
+
+
+class SetClock(Struct, forbid_unknown_fields=True):
+    mode: Mode | None = None
+    now: str | None = None
+    rate: Annotated[float, Meta(gt=0, le=1_000_000)] | None = None
+
+
+class Advance(Struct, forbid_unknown_fields=True):
+    """`seconds` of sandbox time; at most ten years at once."""
+
+    seconds: Annotated[float, Meta(ge=0, le=315_360_000)]
+
+
+class ReadJournal(Struct, forbid_unknown_fields=True):
+    after: Annotated[int, Meta(ge=0)] = 0
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    kind: Literal["request", "answer", "fault", "delivery", "control", "start"] | None = None
+
+
+Work = Callable[[Gateway, Sandbox, Any, Asked], Awaitable[Any]]
+
+
+class ControlRoute(NamedTuple):
+    """`open` routes need no key and get no sandbox."""
+
+    method: str
+    path: str
+    params: type[Struct]
+    work: Work
+    success: int = 200
+    open: bool = False
+
+
+async def handle(gateway: Gateway, route: ControlRoute, asked: Asked) -> Answer:
+    """Authenticate, decode, do; a refusal is a problem like everywhere."""
+    sandbox: Sandbox | None = None
+    request_id = gateway.request_id()
+    try:
+        if not route.open:
+            caller = authenticate(asked.headers)
+            if caller.kind != "secret":
+                raise Refused(
+                    "publishable_key_not_allowed",
+                    f"{route.path} needs the secret key, sk_test_{caller.sandbox}; a {caller.kind} key was sent.",
+                )
+            sandbox = gateway.sandbox(caller.sandbox)
+        texts = asked.method in ("GET", "DELETE")
+        params = to_params(route.params, asked.query if texts else parse_object(asked.body), texts=texts)
+        result = await route.work(gateway, sandbox, params, asked)  # type: ignore[arg-type]
+    except Refused as refused:
+        answer = problem(refused, request_id)
+    else:
+        answer = Answer(route.success, msgspec.json.encode(result), {})
+    answer.headers["Request-Id"] = request_id
+    return answer
+
+
+# --- alive
+
+
+async def _healthz(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
+    return {"status": "ok", "pid": gateway.pid}
+
+
+async def _readyz(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
+    if not gateway.ready:
+        raise Refused("not_ready", "the gateway is starting or stopping; ask again.", retry_after_s=1)
+    return {"status": "ready"}
+
+
+# --- sandboxes
+
+
+async def _reset(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
+    await gateway.reset(sandbox)
+    return {"sandbox": sandbox.name, "reset": True}
+
+
+async def _sandboxes(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
+    known = sorted(gateway.sandboxes.values(), key=lambda one: one.name)
+    return listed([{"name": one.name, "created_at": rfc3339(one.created_at), "seed": one.seed} for one in known])
+
+
+# --- faults
+
+
+def shown_rule(rule: Rule) -> dict[str, Any]:
+    shown: dict[str, Any] = msgspec.to_builtins(rule)
+    return shown
+
+
+async def _list_faults(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
+    return listed([shown_rule(rule) for rule in sandbox.plane.rules.values()])
+
+
+async def _add_fault(gateway: Gateway, sandbox: Sandbox, params: RuleParams, asked: Asked) -> Any:
+    if params.kind == "crash" and gateway.host.crash is None:
+        raise no_supervisor()
+    rule = new_rule(sandbox.ids.new("rule"), params, sandbox.seed)
+    await gateway.run(sandbox, lambda ctx: keep_rules(ctx, [rule]))
+    sandbox.plane.add(rule)
+    return shown_rule(rule)
+
+
+def _find_rule(sandbox: Sandbox, asked: Asked) -> Rule:
+    rule = sandbox.plane.rules.get(asked.path_params["id"])
+    if rule is None:
+        raise Refused(
+            "resource_missing",
+            f"no fault rule {asked.path_params['id'][:60]!r} in this sandbox; GET /_gatecrash/faults lists them.",
+            "id",
+        )
+    return rule
+
+
+async def _get_fault(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
+    return shown_rule(_find_rule(sandbox, asked))
+
+
+async def _remove_fault(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
+    rule = _find_rule(sandbox, asked)
+    await gateway.run(sandbox, lambda ctx: ctx.tx.delete(FaultRule, rule.id))
+    sandbox.plane.remove(rule.id)
+    return shown_rule(rule)
+
+
+async def _clear_faults(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
+    rules = list(sandbox.plane.rules)
+
+    def forget(ctx: Context) -> None:
+        for rule_id in rules:
+            ctx.tx.delete(FaultRule, rule_id)
+
+    await gateway.run(sandbox, forget)
+    return {"cleared": len(sandbox.plane.clear())}
+
+
+async def _stations(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
+    return listed(
+        [
+            {
+                "station": name, "way": station.way, "when": station.when, "kinds": list(station.kinds),
+                "refused": {kind: why for kind in KINDS if (why := why_not(name, kind)) is not None},
+            }
+            for name, station in STATIONS.items()
+        ]
+    )  # fmt: skip
+
+
+# --- time
+
+
+async def _clock(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
+    timer = await gateway.run(sandbox, lambda ctx: ctx.tx.next_timer())
+    return {
+        "mode": sandbox.clock.mode, "now": rfc3339(sandbox.now()), "rate": sandbox.clock.rate,
+        "next_timer_at": rfc3339(timer.due_at) if timer else None,
+    }  # fmt: skip
+
+
+async def _set_clock(gateway: Gateway, sandbox: Sandbox, params: SetClock, asked: Asked) -> Any:
+    if params.rate is not None and (params.mode or sandbox.clock.mode) != "scaled":
+        raise Refused(
+            "parameter_invalid",
+            f"rate was {params.rate:g} with mode {params.mode!r}; only a scaled clock has a rate.",
+            "rate",
+        )
+    now = None if params.now is None else parse_rfc3339(params.now, "now")
+    rate = params.rate if params.rate is not None else sandbox.clock.rate
+    sandbox.clock.set(gateway.host.now(), params.mode or sandbox.clock.mode, now, rate)
+    gateway.journal.note(sandbox, "control", {"action": "clock", "mode": sandbox.clock.mode, "rate": sandbox.clock.rate})
+    gateway.timekeeper.poke(sandbox)
+    return await _clock(gateway, sandbox, Nothing(), asked)
+
+
+async def _advance(gateway: Gateway, sandbox: Sandbox, params: Advance, asked: Asked) -> Any:
+    fired = await gateway.timekeeper.advance(sandbox, params.seconds)
+    gateway.journal.note(sandbox, "control", {"action": "clock.advance", "seconds": params.seconds, "timers_fired": fired})
+    return {**await _clock(gateway, sandbox, Nothing(), asked), "timers_fired": fired}
+
+
+# --- what happened
+
+
+async def _journal(gateway: Gateway, sandbox: Sandbox, params: ReadJournal, asked: Asked) -> Any:
+    assert params.kind in (None, *JOURNAL_KINDS)
+    await gateway.store.submit(sandbox.name, lambda tx: None)  # whatever is buffered is written first
+
+    def read(tx: SqliteTransaction) -> list[tuple[str]]:
+        return tx.run(
+            "SELECT entry FROM journal WHERE sandbox = ? AND seq > ? AND (? IS NULL OR kind = ?) ORDER BY seq LIMIT ?",
+            (sandbox.name, params.after, params.kind, params.kind, params.limit + 1),
+        ).fetchall()
+
+    rows = await gateway.store.submit(sandbox.name, read)
+    return {
+        "data": [msgspec.Raw(row[0].encode()) for row in rows[: params.limit]],
+        "has_more": len(rows) > params.limit,
+    }
+
+
+async def _books(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
+    return await gateway.run(sandbox, ledger.books)
+
+
+def listed(items: list[Any]) -> dict[str, Any]:
+    return {"data": items, "has_more": False}
+
+
+ROUTES = (
+    ControlRoute("GET", "/healthz", Nothing, _healthz, open=True),
+    ControlRoute("GET", "/readyz", Nothing, _readyz, open=True),
+    ControlRoute("POST", "/_gatecrash/reset", Nothing, _reset),
+    ControlRoute("GET", "/_gatecrash/sandboxes", Nothing, _sandboxes),
+    ControlRoute("GET", "/_gatecrash/faults", Nothing, _list_faults),
+    ControlRoute("POST", "/_gatecrash/faults", RuleParams, _add_fault, success=201),
+    ControlRoute("DELETE", "/_gatecrash/faults", Nothing, _clear_faults),
+    ControlRoute("GET", "/_gatecrash/faults/{id}", Nothing, _get_fault),
+    ControlRoute("DELETE", "/_gatecrash/faults/{id}", Nothing, _remove_fault),
+    ControlRoute("GET", "/_gatecrash/stations", Nothing, _stations),
+    ControlRoute("GET", "/_gatecrash/clock", Nothing, _clock),
+    ControlRoute("POST", "/_gatecrash/clock", SetClock, _set_clock),
+    ControlRoute("POST", "/_gatecrash/clock/advance", Advance, _advance),
+    ControlRoute("GET", "/_gatecrash/journal", ReadJournal, _journal),
+    ControlRoute("GET", "/_gatecrash/books", Nothing, _books),
+)

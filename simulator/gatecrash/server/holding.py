@@ -1,0 +1,45 @@
+"""What every exchange can suffer, whichever way it goes: a crash, and being held."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from gatecrash.faults.exchange import Broken
+
+if TYPE_CHECKING:
+    from gatecrash.server.gateway import Gateway
+    from gatecrash.server.sandbox import Sandbox
+
+
+class Holding:
+    """Shared by requests and webhook attempts. `left` is set when the other side goes away."""
+
+    def __init__(self, gateway: "Gateway", sandbox: "Sandbox") -> None:
+        self._gateway = gateway
+        self._sandbox = sandbox
+        self.epoch = sandbox.epoch
+        self.held_by = ""
+        self.left = asyncio.Event()
+
+    async def crash(self, down_s: float) -> None:
+        crash = self._gateway.host.crash
+        assert crash is not None, "rules that crash are refused where nothing would start the gateway again"
+        crash(down_s)
+
+    async def delay(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self.check_epoch()
+
+    async def hang(self, seconds: float | None) -> None:
+        removed = self._sandbox.plane.removal(self.held_by)
+        waits = [asyncio.ensure_future(event.wait()) for event in (removed, self.left)]
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        raise Broken("a fault rule held it until nobody waited any more")
+
+    def check_epoch(self) -> None:
+        """Broken, if the sandbox was reset meanwhile."""
+        if self._sandbox.epoch != self.epoch:
+            raise Broken("the sandbox was reset")

@@ -1,0 +1,21 @@
+"""What the gateway takes from the machine it runs on: the time, randomness, and a way to die. A simulator gives others."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+def wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Host(NamedTuple):
+    """`now`: real time in milliseconds. `crash(down_s)` never returns; None where nothing would start us again."""
+
+    now: Callable[[], int] = wall_ms
+    entropy: Callable[[int], bytes] = os.urandom
+    crash: Callable[[float], None] | None = None
+    vault_key: bytes = b""
+    seed: str = "0"
+    allow_hosts: frozenset[str] = frozenset()

@@ -1,0 +1,319 @@
+"""The pipeline: every request of every dialect takes this way, and every station has its place on it.
+
+received → authenticated → decoded → claimed → executed → committed → rendered → sent
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from aiohttp import web
+
+from gatecrash.core import idempotency, tokens
+from gatecrash.core.errors import Refused
+from gatecrash.core.transaction import Context
+from gatecrash.dialects.interface import Answer, Asked, Call, Caller, Dialect, Route
+from gatecrash.faults.exchange import Broken, Instead
+from gatecrash.faults.rule import HEADER, Labels, Rule, parse_header
+from gatecrash.server.gateway import Gateway
+from gatecrash.server.holding import Holding
+from gatecrash.server.http import HttpServer, NoAnswer, break_connection, to_response
+from gatecrash.server.journal import body_for_journal, shown
+from gatecrash.server.sandbox import Sandbox
+
+# stations between the claim and the commit: a fault there needs the claim to be durable first
+_BETWEEN = ("operation.claimed", "operation.executed")
+_AT_RESPONSE = ("response.partial", "response.sent")
+
+
+class _Computed(Exception):
+    """Carries an outcome out of a transaction that is taken back: executed, not committed."""
+
+
+class Outcome(NamedTuple):
+    """An answer, and whether it was stored under the key before."""
+
+    answer: Answer
+    replayed: bool = False
+
+
+class RequestExchange(Holding):
+    """One request on its way, and what faults can do to it."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        server: HttpServer,
+        sandbox: Sandbox,
+        request: web.BaseRequest,
+        rules: Sequence[Rule],
+    ) -> None:
+        super().__init__(gateway, sandbox)
+        self._server = server
+        self._request = request
+        self._rules = rules
+        self._own_stations = {rule.station for rule in rules}
+        self.labels = Labels()
+        self.request_id = sandbox.ids.new("req")
+
+    async def at(self, station: str) -> None:
+        """Pass a station; whatever is armed there strikes."""
+        if station in self._sandbox.plane.armed or station in self._own_stations:
+            self._server.when_gone(self._request, self.left)
+            await self._sandbox.plane.strike(station, self.labels, self, self._record, self._rules)
+
+    def expects(self, stations: tuple[str, ...]) -> bool:
+        """Whether anything could strike this request at one of these."""
+        plane = self._sandbox.plane
+        return bool(self._own_stations.intersection(stations)) or any(
+            plane.could_strike(station, self.labels) for station in stations if station in plane.armed
+        )
+
+    async def _record(self, matched: Sequence[Rule], striking: Sequence[Rule], labels: Labels) -> None:
+        await self._gateway.record_strike(self._sandbox, matched, striking, labels)
+
+    async def cut(self, *, reset: bool) -> None:
+        break_connection(self._request.transport, reset=reset)
+        raise Broken("a fault rule broke the connection")
+
+    async def answer(self, status: int, headers: dict[str, str], body: bytes, content_type: str) -> None:
+        raise Instead(status, headers, body, content_type)
+
+    async def drop(self) -> None:
+        raise AssertionError("the table of stations refuses this")
+
+    async def duplicate(self, count: int) -> None:
+        raise AssertionError("the table of stations refuses this")
+
+
+class Pipeline:
+    """One dialect's way through the gateway, behind one server."""
+
+    def __init__(self, gateway: Gateway, server: HttpServer, dialect: Dialect) -> None:
+        self._gateway = gateway
+        self._server = server
+        self._dialect = dialect
+
+    async def handle(self, route: Route, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
+        dialect = self._dialect
+        try:
+            caller = dialect.authenticate(asked)
+        except Refused as refused:
+            request_id = self._gateway.request_id()
+            return self._plain(dialect.render_refusal(refused, request_id), asked, route, request_id)
+        sandbox = self._gateway.sandbox(caller.sandbox)
+        sandbox.requests += 1
+        exchange: RequestExchange | None = None
+        try:
+            header = asked.headers.get(HEADER)
+            try:
+                rules = self._own_rules(header) if header else ()
+            except Refused as refused:
+                request_id = sandbox.ids.new("req")
+                return self._plain(dialect.render_refusal(refused, request_id), asked, route, request_id)
+            exchange = RequestExchange(self._gateway, self._server, sandbox, request, rules)
+            outcome = await self._outcome(exchange, sandbox, asked, route, caller)
+            return await self._send(exchange, sandbox, request, asked, route, outcome)
+        except Broken as broken:
+            assert exchange is not None
+            break_connection(request.transport, reset=False)
+            self._gateway.journal.note(
+                sandbox,
+                "answer",
+                {"request_id": exchange.request_id, "operation": route.operation, "broken": str(broken)},
+            )
+            return NoAnswer()
+        finally:
+            sandbox.requests -= 1
+            if exchange is not None and exchange.left is not None:
+                self._server.forget(request)
+
+    def _own_rules(self, header: str) -> Sequence[Rule]:
+        rules = parse_header(header)
+        if self._gateway.host.crash is None and any(rule.kind == "crash" for rule in rules):
+            raise no_supervisor()
+        return rules
+
+    async def _outcome(self, exchange: RequestExchange, sandbox: Sandbox, asked: Asked, route: Route, caller: Caller) -> Outcome:
+        """Decode, note, and carry out; or whatever a fault makes of it."""
+        dialect = self._dialect
+        call: Call | None = None
+        refusal: Refused | None = None
+        try:
+            dialect.authorize(caller, route)
+            call = dialect.decode(asked, route, self._gateway.vault.fingerprint)
+        except Refused as refused:
+            refusal = refused
+        exchange.labels = self._labels(asked, route, call)
+        self._note_request(exchange, sandbox, asked, route, call)
+        try:
+            await exchange.at("request.received")
+            if call is None:
+                assert refusal is not None
+                return Outcome(dialect.render_refusal(refusal, exchange.request_id))
+            return await self._carry_out(exchange, sandbox, route, caller, call)
+        except Instead as instead:
+            return Outcome(Answer(instead.status, instead.body, instead.headers, instead.content_type))
+        except Refused as refused:
+            return Outcome(dialect.render_refusal(refused, exchange.request_id))
+
+    async def _carry_out(self, exchange: RequestExchange, sandbox: Sandbox, route: Route, caller: Caller, call: Call) -> Outcome:
+        """Claim, execute, commit: one commit in the usual case, several when a fault is to strike in between."""
+        run = self._gateway.run
+        key, policy = call.idempotency_key, self._dialect.policy
+        claimed = False
+        committed = False
+        if exchange.expects(_BETWEEN):
+            try:
+                stored = await run(sandbox, lambda ctx: self._claim(ctx, call))
+                if stored is not None:
+                    await exchange.at("operation.committed")
+                    return stored
+                claimed = True
+                await exchange.at("operation.claimed")
+                if exchange.expects(("operation.executed",)):
+                    try:
+                        await run(sandbox, lambda ctx: self._compute(ctx, exchange, route, caller, call))
+                    except _Computed:
+                        await exchange.at("operation.executed")
+                outcome = await run(sandbox, lambda ctx: self._execute(ctx, exchange, route, caller, call, claimed))
+                committed = True
+            finally:
+                if claimed and not committed and key is not None and sandbox.epoch == exchange.epoch:
+                    await asyncio.shield(run(sandbox, lambda ctx: idempotency.release(ctx, policy, key)))
+        else:
+            outcome = await run(sandbox, lambda ctx: self._execute(ctx, exchange, route, caller, call, claimed))
+        await exchange.at("operation.committed")
+        return outcome
+
+    def _claim(self, ctx: Context, call: Call) -> Outcome | None:
+        if call.idempotency_key is None:
+            return None
+        policy = self._dialect.policy
+        stored = idempotency.look_up(ctx, policy, call.idempotency_key, call.fingerprint)
+        if stored is not None:
+            return self._replay(stored)
+        idempotency.claim(ctx, policy, call.idempotency_key, call.fingerprint)
+        return None
+
+    def _compute(self, ctx: Context, exchange: RequestExchange, route: Route, caller: Caller, call: Call) -> None:
+        self._execute(ctx, exchange, route, caller, call, claimed=True)
+        raise _Computed
+
+    def _execute(
+        self, ctx: Context, exchange: RequestExchange, route: Route, caller: Caller, call: Call, claimed: bool
+    ) -> Outcome:
+        """Everything an operation does, for one commit: the replay or the effect, and the result under its key."""
+        exchange.check_epoch()
+        dialect, policy, key = self._dialect, self._dialect.policy, call.idempotency_key
+        if key is not None:
+            stored = idempotency.look_up(ctx, policy, key, call.fingerprint, mine=claimed)
+            if stored is not None:
+                return self._replay(stored)
+        if caller.client_token is not None:
+            tokens.use_client_token(ctx, caller.client_token)
+        try:
+            result = call.operation.run(ctx, call.params)
+            answer = dialect.render(route, result, ctx, exchange.request_id)
+        except Refused as refused:
+            # decided by executing, so it is a result: nothing of it happened, and it is kept like any other
+            ctx.tx.undo()
+            answer = dialect.render_refusal(refused, exchange.request_id)
+        if key is not None:
+            headers = {"Content-Type": answer.content_type, **answer.headers}
+            idempotency.keep(ctx, policy, key, call.fingerprint, idempotency.Stored(answer.status, headers, answer.body))
+        return Outcome(answer)
+
+    def _replay(self, stored: idempotency.Stored) -> Outcome:
+        headers = dict(stored.headers)
+        content_type = headers.pop("Content-Type")
+        return Outcome(self._dialect.replayed(Answer(stored.status, stored.body, headers, content_type)), replayed=True)
+
+    # --- out again
+
+    async def _send(
+        self,
+        exchange: RequestExchange,
+        sandbox: Sandbox,
+        request: web.BaseRequest,
+        asked: Asked,
+        route: Route,
+        outcome: Outcome,
+    ) -> web.StreamResponse:
+        answer = outcome.answer
+        response = self._plain(answer, asked, route, exchange.request_id)
+        if not exchange.expects(_AT_RESPONSE):
+            self._note_answer(exchange, sandbox, route, outcome)
+            return response
+        streamed = web.StreamResponse(status=response.status, headers=response.headers)
+        streamed.content_length = len(answer.body)
+        half = len(answer.body) // 2
+        try:
+            await streamed.prepare(request)
+            await streamed.write(answer.body[:half])
+            await exchange.at("response.partial")
+            await streamed.write(answer.body[half:])
+            await streamed.write_eof()
+        except ConnectionError as gone:
+            raise Broken("the client left before its answer was sent") from gone
+        self._note_answer(exchange, sandbox, route, outcome)
+        await exchange.at("response.sent")
+        return streamed
+
+    def _plain(self, answer: Answer, asked: Asked, route: Route, request_id: str | None = None) -> web.Response:
+        response = to_response(answer)
+        if request_id is not None:
+            response.headers["Request-Id"] = request_id
+        if route.cors:
+            add_cors(response, asked.headers.get("Origin"))
+        return response
+
+    # --- the journal
+
+    def _labels(self, asked: Asked, route: Route, call: Call | None) -> Labels:
+        params = None if call is None else call.params
+        return Labels(
+            operation=route.operation, dialect=self._dialect.name, path=asked.path,
+            order_id=getattr(params, "order_id", None), amount=getattr(params, "amount", None),
+            idempotency_key=None if call is None else call.idempotency_key,
+        )  # fmt: skip
+
+    def _note_request(self, exchange: RequestExchange, sandbox: Sandbox, asked: Asked, route: Route, call: Call | None) -> None:
+        labels = exchange.labels
+        self._gateway.journal.note(
+            sandbox,
+            "request",
+            {
+                "request_id": exchange.request_id, "operation": route.operation, "dialect": self._dialect.name,
+                "method": asked.method, "path": shown(asked.path), "idempotency_key": shown(labels.idempotency_key),
+                "order_id": shown(labels.order_id), "amount": labels.amount,
+                # what could not be understood is not kept: nobody knows what is in it
+                "body": None if call is None else body_for_journal(asked.body),
+            },
+        )  # fmt: skip
+
+    def _note_answer(self, exchange: RequestExchange, sandbox: Sandbox, route: Route, outcome: Outcome) -> None:
+        self._gateway.journal.note(
+            sandbox,
+            "answer",
+            {
+                "request_id": exchange.request_id, "operation": route.operation, "status": outcome.answer.status,
+                "replayed": outcome.replayed, "order_id": shown(exchange.labels.order_id),
+            },
+        )  # fmt: skip
+
+
+def add_cors(response: web.StreamResponse, origin: str | None) -> None:
+    """Let a browser page of any origin read the answer: these calls carry a key of their own, never a cookie."""
+    if origin:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = "Request-Id, Idempotent-Replayed, Retry-After"
+        response.headers["Vary"] = "Origin"
+
+
+def no_supervisor() -> Refused:
+    return Refused(
+        "fault_rule_invalid",
+        "crash needs a supervisor that starts the gateway again, and this one has none; run it with `gatecrash serve`.",
+        "kind",
+    )

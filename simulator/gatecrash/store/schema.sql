@@ -1,0 +1,173 @@
+-- The state of the gateway, one row per record of core/records.py, columns in the order of its fields.
+-- Every table is clustered by sandbox: what belongs to one lies together, so that sandboxes neither meet nor slow each other,
+-- and ids sort by creation, so that new rows are appended. CHECKs are the last line of defence: code has refused before.
+
+CREATE TABLE meta (
+    key     TEXT PRIMARY KEY,
+    value   TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE sandboxes (
+    name            TEXT PRIMARY KEY,
+    seed            TEXT NOT NULL,
+    created_at      INTEGER NOT NULL,       -- real time, milliseconds
+    ids_issued      INTEGER NOT NULL,       -- how far the seeded ids have come
+    journal_length  INTEGER NOT NULL,       -- how many entries the journal has
+    clock           TEXT NOT NULL           -- JSON of core.clock.Clock
+) WITHOUT ROWID;
+
+CREATE TABLE client_tokens (
+    sandbox     TEXT NOT NULL,
+    id          TEXT NOT NULL,
+    used        INTEGER NOT NULL CHECK (used IN (0, 1)),
+    created_at  INTEGER NOT NULL,
+    expires_at  INTEGER NOT NULL,
+    PRIMARY KEY (sandbox, id)
+) WITHOUT ROWID;
+
+CREATE TABLE nonces (
+    sandbox         TEXT NOT NULL,
+    id              TEXT NOT NULL,
+    card            TEXT NOT NULL,          -- JSON: brand, last4, expiry; never the number
+    sealed_number   BLOB NOT NULL,          -- AES-256-GCM, bound to the id
+    used_by         TEXT,                   -- the charge that consumed it
+    created_at      INTEGER NOT NULL,
+    expires_at      INTEGER NOT NULL,
+    PRIMARY KEY (sandbox, id)
+) WITHOUT ROWID;
+
+CREATE TABLE charges (
+    sandbox         TEXT NOT NULL,
+    id              TEXT NOT NULL,
+    status          TEXT NOT NULL CHECK (status IN
+                    ('succeeded', 'authorized', 'requires_action', 'processing', 'voided', 'expired', 'failed')),
+    amount          INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 99999999),
+    amount_captured INTEGER NOT NULL CHECK (amount_captured BETWEEN 0 AND amount),
+    amount_refunded INTEGER NOT NULL CHECK (amount_refunded BETWEEN 0 AND amount_captured),
+    currency        TEXT NOT NULL,
+    capture         INTEGER NOT NULL CHECK (capture IN (0, 1)),
+    order_id        TEXT,
+    metadata        TEXT NOT NULL,
+    card            TEXT NOT NULL,
+    payment_nonce   TEXT NOT NULL,
+    decline_code    TEXT,
+    created_at      INTEGER NOT NULL,
+    expires_at      INTEGER,
+    PRIMARY KEY (sandbox, id),
+    CHECK ((status = 'failed') = (decline_code IS NOT NULL)),
+    CHECK (status NOT IN ('failed', 'voided', 'expired') OR amount_captured = 0)
+) WITHOUT ROWID;
+CREATE INDEX charges_by_order ON charges (sandbox, order_id, id) WHERE order_id IS NOT NULL;
+-- a nonce pays once, whatever the code believes
+CREATE UNIQUE INDEX charges_by_nonce ON charges (sandbox, payment_nonce);
+
+CREATE TABLE refunds (
+    sandbox     TEXT NOT NULL,
+    id          TEXT NOT NULL,
+    charge_id   TEXT NOT NULL,
+    order_id    TEXT,
+    status      TEXT NOT NULL CHECK (status IN ('pending', 'succeeded', 'failed')),
+    amount      INTEGER NOT NULL CHECK (amount >= 1),
+    currency    TEXT NOT NULL,
+    reason      TEXT,
+    created_at  INTEGER NOT NULL,
+    PRIMARY KEY (sandbox, id)
+) WITHOUT ROWID;
+CREATE INDEX refunds_by_charge ON refunds (sandbox, charge_id, id);
+
+-- the books: one row is one double entry
+CREATE TABLE transfers (
+    sandbox     TEXT NOT NULL,
+    id          TEXT NOT NULL,
+    debit       TEXT NOT NULL,
+    credit      TEXT NOT NULL CHECK (credit <> debit),
+    amount      INTEGER NOT NULL CHECK (amount >= 1),
+    currency    TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    charge_id   TEXT NOT NULL,
+    order_id    TEXT,
+    created_at  INTEGER NOT NULL,
+    PRIMARY KEY (sandbox, id)
+) WITHOUT ROWID;
+
+CREATE TABLE webhook_endpoints (
+    sandbox             TEXT NOT NULL,
+    id                  TEXT NOT NULL,
+    dialect             TEXT NOT NULL,
+    url                 TEXT NOT NULL,
+    events              TEXT NOT NULL,
+    description         TEXT,
+    status              TEXT NOT NULL CHECK (status IN ('enabled', 'disabled')),
+    secret              TEXT NOT NULL,
+    old_secret          TEXT,
+    old_secret_until    INTEGER,
+    created_at          INTEGER NOT NULL,
+    PRIMARY KEY (sandbox, id)
+) WITHOUT ROWID;
+
+CREATE TABLE events (
+    sandbox     TEXT NOT NULL,
+    id          TEXT NOT NULL,
+    type        TEXT NOT NULL,
+    object_id   TEXT NOT NULL,
+    order_id    TEXT,
+    amount      INTEGER,
+    data        TEXT NOT NULL,              -- JSON: the object as it was then
+    created_at  INTEGER NOT NULL,
+    PRIMARY KEY (sandbox, id)
+) WITHOUT ROWID;
+
+CREATE TABLE deliveries (
+    sandbox         TEXT NOT NULL,
+    id              TEXT NOT NULL,
+    event_id        TEXT NOT NULL,
+    endpoint_id     TEXT NOT NULL,
+    url             TEXT NOT NULL,
+    status          TEXT NOT NULL CHECK (status IN ('pending', 'succeeded', 'failed', 'canceled')),
+    attempts        TEXT NOT NULL,          -- JSON: how each attempt went
+    next_attempt_at INTEGER,
+    created_at      INTEGER NOT NULL,
+    PRIMARY KEY (sandbox, id)
+) WITHOUT ROWID;
+CREATE INDEX deliveries_by_event ON deliveries (sandbox, event_id, id);
+CREATE INDEX deliveries_pending ON deliveries (sandbox, endpoint_id, id) WHERE status = 'pending';
+
+CREATE TABLE timers (
+    sandbox     TEXT NOT NULL,
+    id          TEXT NOT NULL,
+    due_at      INTEGER NOT NULL,
+    kind        TEXT NOT NULL,
+    ref         TEXT NOT NULL,
+    PRIMARY KEY (sandbox, id)
+) WITHOUT ROWID;
+CREATE INDEX timers_by_due ON timers (sandbox, due_at, id);
+CREATE INDEX timers_by_ref ON timers (sandbox, ref);
+
+CREATE TABLE idempotency_keys (
+    sandbox     TEXT NOT NULL,
+    scope       TEXT NOT NULL,              -- a dialect; keys of two dialects never meet
+    key         TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,              -- keyed digest of the request
+    status      INTEGER,                    -- NULL while the first request is in flight
+    headers     TEXT NOT NULL,
+    body        BLOB,
+    created_at  INTEGER NOT NULL,
+    PRIMARY KEY (sandbox, scope, key),
+    CHECK ((status IS NULL) = (body IS NULL))
+) WITHOUT ROWID;
+CREATE INDEX idempotency_in_flight ON idempotency_keys (sandbox) WHERE status IS NULL;
+
+CREATE TABLE fault_rules (
+    sandbox     TEXT NOT NULL,
+    id          TEXT NOT NULL,
+    rule        TEXT NOT NULL,
+    PRIMARY KEY (sandbox, id)
+) WITHOUT ROWID;
+
+CREATE TABLE journal (
+    sandbox     TEXT NOT NULL,
+    seq         INTEGER NOT NULL,           -- 1, 2, 3 … in each sandbox
+    kind        TEXT NOT NULL,
+    entry       TEXT NOT NULL,              -- JSON, redacted
+    PRIMARY KEY (sandbox, seq)
+) WITHOUT ROWID;

@@ -1,0 +1,234 @@
+"""SQLite: one file, one writer, commits in groups.
+
+Everything runs on the event loop's own thread. Jobs that come in while the loop turns are run together in one
+transaction, each in a savepoint of its own, and made durable by one fsync. Serial by construction, so core functions
+need no locks, and a run with the same requests in the same order gives the same state.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from gatecrash.core.records import Record, Timer
+from gatecrash.core.transaction import Balance, OrderTotals
+from gatecrash.store.errors import StoreFailed, StoreUnusable
+from gatecrash.store.tables import TABLES
+
+R = TypeVar("R", bound=Record)
+T = TypeVar("T")
+
+SCHEMA_VERSION = 1
+_SCHEMA = Path(__file__).with_name("schema.sql")
+_SAVEPOINT, _RELEASE, _ROLLBACK = "SAVEPOINT job", "RELEASE job", "ROLLBACK TO job"
+
+
+class SqliteTransaction:
+    """`core.transaction.Transaction` over one SQLite connection, bound to one sandbox."""
+
+    __slots__ = ("_execute", "_sandbox", "timers_changed")
+
+    def __init__(self, execute: Callable[..., sqlite3.Cursor], sandbox: str) -> None:
+        self._execute = execute
+        self._sandbox = sandbox
+        self.timers_changed = False
+
+    def get(self, kind: type[R], /, *key: str) -> R | None:
+        table = TABLES[kind]
+        row = self._execute(table.select, (self._sandbox, *key)).fetchone()
+        return None if row is None else table.record(row)
+
+    def insert(self, record: Record) -> None:
+        table = TABLES[type(record)]
+        self._execute(table.insert, [self._sandbox, *table.row(record)])
+        if type(record) is Timer:
+            self.timers_changed = True
+
+    def put(self, record: Record) -> None:
+        table = TABLES[type(record)]
+        self._execute(table.put, [self._sandbox, *table.row(record)])
+
+    def undo(self) -> None:
+        self._execute(_ROLLBACK)
+        self.timers_changed = False
+
+    def update(self, record: Record) -> None:
+        table = TABLES[type(record)]
+        cursor = self._execute(table.update, [*table.row(record), self._sandbox, *table.key(record)])
+        assert cursor.rowcount == 1, f"{table.kind.TABLE} {table.key(record)} is not there"
+
+    def delete(self, kind: type[Record], /, *key: str) -> None:
+        self._execute(TABLES[kind].delete, (self._sandbox, *key))
+
+    def find(self, kind: type[R], /, **equals: Any) -> Sequence[R]:
+        table = TABLES[kind]
+        return [table.record(row) for row in self._execute(table.find(tuple(equals)), (self._sandbox, *equals.values()))]
+
+    def page(self, kind: type[R], limit: int, after: str | None, /, **equals: Any) -> tuple[list[R], bool]:
+        table = TABLES[kind]
+        values: list[Any] = [self._sandbox, *equals.values()]
+        if after is not None:
+            values.append(after)
+        rows = self._execute(table.page(tuple(equals), after=after is not None), [*values, limit + 1]).fetchall()
+        return [table.record(row) for row in rows[:limit]], len(rows) > limit
+
+    def next_timer(self, after: int = -1) -> Timer | None:
+        row = self._execute(
+            "SELECT id, due_at, kind, ref FROM timers WHERE sandbox = ? AND due_at > ? ORDER BY due_at, id LIMIT 1",
+            (self._sandbox, after),
+        ).fetchone()
+        return None if row is None else TABLES[Timer].record(row)
+
+    def due_timers(self, until: int) -> Sequence[Timer]:
+        rows = self._execute(
+            "SELECT id, due_at, kind, ref FROM timers WHERE sandbox = ? AND due_at <= ? ORDER BY due_at, id",
+            (self._sandbox, until),
+        ).fetchall()
+        return [TABLES[Timer].record(row) for row in rows]
+
+    def balances(self) -> Sequence[Balance]:
+        rows = self._execute(
+            "SELECT account, currency, SUM(debits), SUM(credits) FROM ("
+            "SELECT debit AS account, currency, amount AS debits, 0 AS credits FROM transfers WHERE sandbox = ? UNION ALL "
+            "SELECT credit, currency, 0, amount FROM transfers WHERE sandbox = ?) GROUP BY account, currency ORDER BY 1, 2",
+            (self._sandbox, self._sandbox),
+        )
+        return [Balance(*row) for row in rows]
+
+    def order_totals(self) -> Sequence[OrderTotals]:
+        rows = self._execute(
+            "SELECT order_id, currency, SUM(CASE reason WHEN 'capture' THEN amount ELSE 0 END), "
+            "SUM(CASE reason WHEN 'refund' THEN amount WHEN 'refund_failed' THEN -amount ELSE 0 END), COUNT(DISTINCT charge_id) "
+            "FROM transfers WHERE sandbox = ? GROUP BY order_id, currency ORDER BY order_id, currency",
+            (self._sandbox,),
+        )
+        return [OrderTotals(*row) for row in rows]
+
+    def run(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Plain SQL, for the shell's own tables (sandboxes, journal); core functions never see this."""
+        return self._execute(sql, values)
+
+
+class _Job(NamedTuple):
+    sandbox: str
+    work: Callable[[SqliteTransaction], Any]
+    undo: Callable[[], None] | None
+    done: "asyncio.Future[Any]"
+
+
+class SqliteStore:
+    """A store in `path` (or `:memory:`). `durable=False` leaves flushing to the system: safe against SIGKILL, not power loss."""
+
+    def __init__(self, path: str, *, durable: bool = True) -> None:
+        self._path = path
+        self._db = _open(path, durable)
+        self._jobs: list[_Job] = []
+        self._before: list[Callable[[SqliteTransaction], None]] = []
+        self._scheduled = False
+        self._later: asyncio.TimerHandle | None = None
+        self.groups = 0
+
+    def before_commit(self, hook: Callable[[SqliteTransaction], None]) -> None:
+        """Have `hook` write what it has buffered in every group commit."""
+        self._before.append(hook)
+
+    def submit(
+        self, sandbox: str, work: Callable[[SqliteTransaction], T], undo: Callable[[], None] | None = None
+    ) -> "asyncio.Future[T]":
+        """Run `work` in the next group. The future is done when the group is durable, or holds what `work` raised.
+
+        `undo` is called if the job's writes were rolled back.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+        self._jobs.append(_Job(sandbox, work, undo, done))
+        self.schedule()
+        return done
+
+    def schedule_within(self, seconds: float) -> None:
+        """Have a group commit happen soon, if none comes along before."""
+        if not self._scheduled and self._later is None:
+            self._later = asyncio.get_running_loop().call_later(seconds, self.commit_group)
+
+    def schedule(self) -> None:
+        """Have a group commit happen once the loop has turned, if only for the hooks."""
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self.commit_group)
+
+    def commit_group(self) -> None:
+        """Run every job that waits, commit, and tell their futures."""
+        self._scheduled = False
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        jobs, self._jobs = self._jobs, []
+        execute = self._db.execute
+        outcomes: list[tuple[_Job, Any, BaseException | None]] = []
+        self.groups += 1
+        try:
+            execute("BEGIN")
+            for job in jobs:
+                execute(_SAVEPOINT)
+                try:
+                    result = job.work(SqliteTransaction(execute, job.sandbox))
+                except Exception as error:
+                    execute(_ROLLBACK)
+                    execute(_RELEASE)
+                    if job.undo is not None:
+                        job.undo()
+                    outcomes.append((job, None, error))
+                else:
+                    execute(_RELEASE)
+                    outcomes.append((job, result, None))
+            for hook in self._before:
+                hook(SqliteTransaction(execute, ""))
+            execute("COMMIT")
+        except sqlite3.Error as error:
+            # the group is lost as a whole: a full disk, say. Nobody is told that anything happened
+            if self._db.in_transaction:
+                execute("ROLLBACK")
+            failure = StoreFailed(f"the gateway could not write {self._path}: {error}")
+            for job in reversed(jobs):
+                if job.undo is not None:
+                    job.undo()
+            outcomes = [(job, None, failure) for job in jobs]
+        for job, result, error in outcomes:
+            if job.done.done():
+                continue
+            if error is None:
+                job.done.set_result(result)
+            else:
+                job.done.set_exception(error)
+
+    def close(self) -> None:
+        if self._jobs or self._scheduled or self._later is not None:
+            self.commit_group()
+        self._db.close()
+
+
+def _open(path: str, durable: bool) -> sqlite3.Connection:
+    """Open or create; refused in one clear line if the file cannot be used."""
+    try:
+        db = sqlite3.connect(path, isolation_level=None, cached_statements=256, timeout=1)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("PRAGMA cache_size = -65536")
+        db.execute("BEGIN IMMEDIATE")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        db.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        raise StoreUnusable(
+            f"cannot open the database {path}: {error}; give --data a folder that this user may write and no other gateway uses."
+        ) from error
+    if version > SCHEMA_VERSION:
+        db.close()
+        raise StoreUnusable(
+            f"the database {path} has format {version}, made by a newer gatecrash; this one reads up to {SCHEMA_VERSION}. "
+            "Upgrade gatecrash, or give --data another folder."
+        )
+    if version == 0:
+        db.executescript(f"BEGIN; {_SCHEMA.read_text()}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    return db

@@ -1,0 +1,1 @@
+"""How the gateway tells: signing schemes, retry schedules as data, and the courier that delivers."""

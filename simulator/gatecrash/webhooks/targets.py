@@ -1,0 +1,77 @@
+"""Where webhooks may go: loopback and private addresses, and hosts that were allowed by name."""
+
+import ipaddress
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+from gatecrash.core.errors import Refused
+
+
+class TargetNotAllowed(OSError):
+    """A host name led outside."""
+
+
+def check_url(url: str, allowed: frozenset[str]) -> None:
+    """Refuse what is no http(s) URL, or is an address outside. Names are judged when they are resolved."""
+    parts = urlsplit(url) if url.isascii() else None
+    try:
+        good = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or parts is None or parts.hostname is None:
+        raise Refused(
+            "parameter_invalid",
+            f"url was {url[:100]!r}; expected an http or https URL, such as http://127.0.0.1:8000/webhooks.",
+            "url",
+        )
+    if parts.username or parts.password:
+        raise Refused(
+            "parameter_invalid",
+            "url holds a user name or password; webhooks are authenticated by their signature.",
+            "url",
+        )
+    if parts.hostname in allowed:
+        return
+    try:
+        address = ipaddress.ip_address(parts.hostname)
+    except ValueError:
+        return
+    if not is_inside(address):
+        raise Refused(
+            "webhook_url_not_allowed",
+            f"url leads to {address}, which is neither loopback nor private; --allow-host {address} lets it.",
+            "url",
+        )
+
+
+def is_inside(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Loopback or private, and no trick such as an IPv6 dress over a public IPv4 address."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return (address.is_private or address.is_loopback) and not (
+        address.is_unspecified or address.is_multicast or address.is_reserved or address.is_link_local
+    )
+
+
+class LocalResolver(AbstractResolver):
+    """Resolves names, and keeps only addresses that webhooks may go to; judged at each connection, so rebinding is no way out."""
+
+    def __init__(self, allowed: frozenset[str]) -> None:
+        self._inner = ThreadedResolver()
+        self._allowed = allowed
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        found: list[Any] = await self._inner.resolve(host, port, family)
+        kept = [one for one in found if host in self._allowed or is_inside(ipaddress.ip_address(one["host"]))]
+        if not kept:
+            raise TargetNotAllowed(
+                f"{host} resolves to no loopback or private address; start the gateway with --allow-host {host} if it is meant"
+            )
+        return kept
+
+    async def close(self) -> None:
+        await self._inner.close()
