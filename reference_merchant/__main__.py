@@ -35,6 +35,7 @@ async def serve(config: Config) -> None:
     from aiohttp import web
 
     from .app import create_app
+    from .errors import JsonRunner
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
@@ -42,7 +43,7 @@ async def serve(config: Config) -> None:
     except sqlite3.Error as error:
         raise ConfigError(f"DATABASE (--database): cannot open {config.database!r}: {error}") from None
     # without an access log, which would hold what clients write into paths
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
+    runner = JsonRunner(app, access_log=None, shutdown_timeout=2)
     await runner.setup()
     try:
         site = web.TCPSite(runner, config.host, config.port)
@@ -53,7 +54,8 @@ async def serve(config: Config) -> None:
             raise ConfigError(
                 f"PORT (--port): cannot listen on {config.host}:{config.port}: {reason}"
             ) from None
-        url = f"http://{config.host}:{runner.addresses[0][1]}"
+        host = f"[{config.host}]" if ":" in config.host else config.host
+        url = f"http://{host}:{runner.addresses[0][1]}"
         if config.url_file:
             announce(Path(config.url_file), url)
         print(f"reference merchant at {url}", flush=True)

@@ -106,32 +106,20 @@ class Checkout:
         return (answer.retry_after or 0.0) if self._is_open(attempt_id) else None
 
     async def _ask(self, attempt: Attempt, first_time: bool) -> Answer:
-        """The gateway's word on an attempt: what it shows of it, or else its answer to the very same call.
+        """The gateway's word on an attempt.
 
         To send the call again is safe: while the gateway knows the key, it replays; when it has forgotten the
         key, the nonce is used up or dead, as it works once.
         """
         if attempt.charge_id:
             return await self.gateway.get_charge(attempt.charge_id)
-        if not first_time and self.decisions.looks_first():
-            found = await self._look_up(attempt)
-            if self.decisions.look_decides(found):
-                return found
-        answer = await self.flights.insist(
+        key, decide = attempt.idempotency_key, self.decisions
+        return await self.flights.ask(
             attempt.id,
-            lambda tries: self.gateway.charge(
-                attempt.request_body, self.decisions.key_to_send(attempt.idempotency_key, tries)
-            ),
+            lambda tries: self.gateway.charge(attempt.request_body, decide.key_to_send(key, tries)),
+            lambda: self.gateway.find_charge(attempt.order_id, lambda seen: decide.belongs(attempt, seen)),
             lambda: self._is_open(attempt.id),
-        )
-        if self.decisions.read(answer) is Verdict.REFUSED:
-            found = await self._look_up(attempt)
-            return answer if self.decisions.refusal_stands(found) else found
-        return answer
-
-    async def _look_up(self, attempt: Attempt) -> Answer:
-        return await self.gateway.find_charge(
-            attempt.order_id, lambda charge: self.decisions.belongs(attempt, charge)
+            first_time,
         )
 
     def _is_open(self, attempt_id: str) -> bool:

@@ -93,7 +93,7 @@ class Decisions:
             return Verdict.UNKNOWN
         if answer.status in (200, 201) and all(isinstance(answer.body.get(n), str) for n in ("id", "status")):
             return Verdict.KNOWN
-        if answer.status == 402 and answer.code:
+        if answer.status == 402 and answer.code == "card_declined":
             return Verdict.DECLINED
         return Verdict.REFUSED if 400 <= answer.status < 500 and answer.code else Verdict.UNKNOWN
 

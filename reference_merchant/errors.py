@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 log = logging.getLogger("reference_merchant")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -52,3 +53,32 @@ def route_name(request: web.Request) -> str:
     """The route without its arguments: what a client writes in a path stays out of the log."""
     resource = request.match_info.route.resource
     return f"{request.method} {resource.canonical if resource else '(no route)'}"
+
+
+class JsonRunner(web.AppRunner):
+    """Runs an application; what is not HTTP at all is answered in JSON, too, and kept out of the log."""
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        server.__class__ = _JsonServer
+        return server
+
+
+class _JsonServer(web.Server):
+    def __call__(self) -> RequestHandler:
+        return _JsonConnection(self, loop=self._loop, **self._kwargs)
+
+
+class _JsonConnection(RequestHandler):
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer was under way already")
+        answer = RefusedError(status, "http_malformed", "this is not a well-formed HTTP request").response()
+        answer.force_close()
+        return answer

@@ -48,21 +48,48 @@ class Flights:
         # a little less than whole periods, or a round of reconciliation would just miss its turn
         self._not_before[key] = asyncio.get_running_loop().time() + max(pause * 0.9, leave_alone_s)
 
-    async def insist(
-        self, key: str, call: Callable[[int], Awaitable[Answer]], still_open: Callable[[], bool]
+    async def ask(
+        self,
+        key: str,
+        call: Callable[[int], Awaitable[Answer]],
+        look_up: Callable[[], Awaitable[Answer]],
+        still_open: Callable[[], bool],
+        first_time: bool,
     ) -> Answer:
-        """Make a call up to `retry_attempts` times until its outcome is known; the last answer."""
+        """The gateway's word on something: what it shows of it, or else its answer to the very same call.
+
+        `look_up` answers 404 if the gateway surely shows nothing. `first_time` says that the call was surely
+        never made. It is made up to `retry_attempts` times until the outcome is known.
+        """
+        decide = self._decisions
+        if not first_time and decide.looks_first():
+            found = await look_up()
+            if decide.look_decides(found):
+                return found
+        answer, tries = await self._insist(key, call, still_open)
+        if decide.read(answer) is Verdict.REFUSED and (tries > 1 or not first_time):
+            # An earlier call may still be on its way, and be done after all. Only a refusal that is stored
+            # under the key, and so is said again, stops it.
+            answer = await call(tries + 1)
+        if decide.read(answer) is Verdict.REFUSED:
+            found = await look_up()
+            return answer if decide.refusal_stands(found) else found
+        return answer
+
+    async def _insist(
+        self, key: str, call: Callable[[int], Awaitable[Answer]], still_open: Callable[[], bool]
+    ) -> tuple[Answer, int]:
         tries = 1
         while True:
             answer = await call(tries)
             if self._decisions.read(answer) is not Verdict.UNKNOWN or tries >= self._config.retry_attempts:
-                return answer
+                return answer, tries
             pause = self._decisions.retry_pause_s(key, tries, answer.retry_after)
             if pause > self._config.retry_cap_s:
-                return answer  # a customer is waiting; reconciliation has the patience
+                return answer, tries  # a customer is waiting; reconciliation has the patience
             await asyncio.sleep(pause)
             if not still_open():
-                return answer  # a webhook told the outcome meanwhile
+                return answer, tries  # a webhook told the outcome meanwhile
             tries += 1
 
     async def close(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .decisions import Decisions, Verdict
 from .errors import RefusedError
 from .flights import Flights
-from .gateway_client import Answer, GatewayClient, Json
+from .gateway_client import Answer, GatewayClient
 from .model import Attempt, Order, Refund
 from .outcomes import Outcomes
 from .seams import Clock
@@ -80,28 +80,14 @@ class Refunds:
         """As for charges. Only the key guards against a second refund, so looking first matters more."""
         if refund.refund_id:
             return await self.gateway.get_refund(refund.refund_id)
-        if not first_time and self.decisions.looks_first():
-            found = await self._look_up(refund)
-            if self.decisions.look_decides(found):
-                return found
-        answer = await self.flights.insist(
+        charge_id, key, decide = refund.charge_id, refund.idempotency_key, self.decisions
+        return await self.flights.ask(
             refund.id,
-            lambda tries: self.gateway.refund(
-                *(refund.charge_id, refund.request_body),
-                self.decisions.key_to_send(refund.idempotency_key, tries),
-            ),
+            lambda tries: self.gateway.refund(charge_id, refund.request_body, decide.key_to_send(key, tries)),
+            lambda: self.gateway.find_refund(charge_id, lambda seen: bool(seen.get("reason") == refund.id)),
             lambda: self._is_open(refund.id),
+            first_time,
         )
-        if self.decisions.read(answer) is Verdict.REFUSED:
-            found = await self._look_up(refund)
-            return answer if self.decisions.refusal_stands(found) else found
-        return answer
-
-    async def _look_up(self, refund: Refund) -> Answer:
-        def ours(seen: Json) -> bool:
-            return bool(seen.get("reason") == refund.id)
-
-        return await self.gateway.find_refund(refund.charge_id, ours)
 
     def _is_open(self, refund_id: str) -> bool:
         return self.store.get(Refund, refund_id).state == "open"

@@ -74,7 +74,8 @@ window.addEventListener("message", async (event) => {
   if (!event.data || event.data.source !== "gatecrash" || !order) return;
   if (event.data.error) {
     say(event.data.error.detail || "The card was not accepted. Check it and try again.");
-    await freshFields();
+    button.disabled = false;
+    if (String(event.data.error.code).startsWith("client_token")) await freshFields();
   } else if (typeof event.data.nonce === "string") {
     await pay(event.data.nonce);
   }

@@ -21,6 +21,7 @@ from standardwebhooks import Webhook
 from reference_merchant.app import create_app
 from reference_merchant.config import Config
 from reference_merchant.decisions import Decisions
+from reference_merchant.errors import JsonRunner
 
 Json = dict[str, Any]
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -30,8 +31,9 @@ OTHER_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 class FakeGateway:
     """Charges nonces and keeps keys as docs/wire.md says. A nonce with `declined` in it is declined.
 
-    `faults` are used up in order by charges and refunds: `lost` (done, never answered), `dropped` (neither), `hang` (done, answered on `release`), `garbage` (done, answered unreadably), or a callable that
-    answers instead. `asked` has every request as (operation, key, body).
+    `faults` are used up in order by charges and refunds: `lost` (done, never answered), `dropped` (neither),
+    `hang` (done, answered on `release`), `garbage` (done, answered unreadably), or a callable that answers
+    instead. `asked` has every request as (operation, key, body).
     """
 
     def __init__(self) -> None:
@@ -177,7 +179,7 @@ class Rig:
             ids=lambda prefix: f"{prefix}_{next(self._ids)}",
             decisions=self.decisions,
         )
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        self._runner = JsonRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
@@ -269,7 +271,7 @@ async def gateway() -> AsyncIterator[FakeGateway]:
 
 @pytest.fixture
 def config(gateway: FakeGateway, tmp_path: Path) -> Config:
-    """Impatient with the gateway, and with a reconciliation that does not meddle unless a test turns it on."""
+    """Impatient with the gateway, and with a reconciliation that rests unless a test turns it on."""
     return Config(
         gateway_url=gateway.url,
         gateway_secret_key="sk_test_rig",

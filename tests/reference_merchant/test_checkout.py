@@ -223,6 +223,45 @@ async def test_a_nonce_found_used_after_a_lost_answer_is_looked_up_before_anythi
 
 
 @pytest.mark.asyncio
+async def test_a_refusal_heard_once_while_an_earlier_call_may_be_on_its_way_is_not_final(
+    shop: Any, gateway: Any
+) -> None:
+    gateway.faults = ["dropped", lambda: web.json_response({"code": "injected"}, status=400)]
+    order = await shop.order()
+
+    assert (await shop.pay(order))[0] == 200
+
+
+@pytest.mark.asyncio
+async def test_a_402_that_is_no_decline_of_the_card_is_looked_up(shop: Any, gateway: Any) -> None:
+    gateway.faults = ["lost", lambda: web.json_response({"code": "injected"}, status=402)]
+    order = await shop.order()
+
+    assert (await shop.pay(order))[0] == 200
+
+
+@pytest.mark.asyncio
+async def test_a_charge_that_the_gateway_still_decides_on_is_asked_for_by_its_id(
+    shop: Any, gateway: Any
+) -> None:
+    await shop.restart(reconcile_every_s=0.02)
+    order = await shop.order()
+
+    def processing() -> web.Response:
+        body = gateway.asked[-1][2]
+        _, charge = gateway.charge(body)
+        gateway.charges[-1]["status"] = "processing"
+        return web.json_response({**charge, "status": "processing"}, status=201)
+
+    gateway.faults = [processing]
+    assert (await shop.pay(order))[0] == 202
+    gateway.charges[-1]["status"] = "succeeded"
+
+    await shop.until(order, status="PAID")
+    assert gateway.count("charges.create") == 1
+
+
+@pytest.mark.asyncio
 async def test_an_order_cannot_be_edited_or_cancelled_while_its_payment_is_unknown(
     shop: Any, gateway: Any
 ) -> None:
