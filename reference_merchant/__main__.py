@@ -51,9 +51,7 @@ async def serve(config: Config) -> None:
             await site.start()
         except OSError as error:
             reason = error.strerror or error
-            raise ConfigError(
-                f"PORT (--port): cannot listen on {config.host}:{config.port}: {reason}"
-            ) from None
+            raise ConfigError(f"HOST, PORT (--host, --port): cannot listen on {config.host}:{config.port}: {reason}") from None
         host = f"[{config.host}]" if ":" in config.host else config.host
         url = f"http://{host}:{runner.addresses[0][1]}"
         if config.url_file:

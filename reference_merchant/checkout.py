@@ -62,9 +62,7 @@ class Checkout:
         tried = self.store.first(Attempt, "order_id = ? AND nonce = ?", order.id, nonce)
         if tried:
             return tried, False  # a nonce works once; the same click again gets the same outcome
-        number = 1 + self.store.scalar(
-            "SELECT coalesce(max(number), 0) FROM attempts WHERE order_id = ?", order.id
-        )
+        number = 1 + self.store.scalar("SELECT coalesce(max(number), 0) FROM attempts WHERE order_id = ?", order.id)
         attempt = self.new_attempt(order, number, body, now)
         self.store.insert(attempt)
         self.store.execute("UPDATE orders SET status = 'PENDING' WHERE id = ?", order.id)
@@ -133,8 +131,6 @@ class Checkout:
         elif verdict is Verdict.DECLINED:
             charge_id = answer.body.get("charge_id")
             code = str(answer.body.get("decline_code") or answer.code)
-            self.outcomes.failure(
-                attempt, "declined", code, charge_id if isinstance(charge_id, str) else None
-            )
+            self.outcomes.failure(attempt, "declined", code, charge_id if isinstance(charge_id, str) else None)
         elif verdict is Verdict.REFUSED:
             self.outcomes.failure(attempt, "refused", answer.code)

@@ -115,20 +115,14 @@ SETTINGS: dict[str, tuple[Parser, str]] = {
     "webhook_tolerance_s": (seconds, "how old or early a webhook may be (default 300)"),
     "mutant": (str, "run with a known bug instead of correctly"),
 }
-assert list(SETTINGS) == [each.name for each in fields(Config)], (
-    "every setting has a parser and a line of help"
-)
+assert list(SETTINGS) == [each.name for each in fields(Config)], "every setting has a parser and a line of help"
 
 
 def load(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
     """Settings from flags and environment; ConfigError names the first that is wrong."""
-    parser = argparse.ArgumentParser(
-        "python -m reference_merchant", description="A small shop that gets paid."
-    )
+    parser = argparse.ArgumentParser("python -m reference_merchant", description="A small shop that gets paid.")
     for name, (_, text) in SETTINGS.items():
-        parser.add_argument(
-            "--" + name.replace("_", "-"), metavar=name.upper(), help=f"{text} [env: {name.upper()}]"
-        )
+        parser.add_argument("--" + name.replace("_", "-"), metavar=name.upper(), help=f"{text} [env: {name.upper()}]")
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     environment = {"WEBHOOK_SECRETS": environment.get("WEBHOOK_SECRET", ""), **environment}
     values: dict[str, Any] = {}
@@ -140,9 +134,7 @@ def load(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
             values[name] = parse(text)
         except ValueError as error:
             shown = "what was given" if name in ("gateway_secret_key", "webhook_secrets") else repr(text)
-            raise ConfigError(
-                f"{name.upper()} (--{name.replace('_', '-')}): {shown} is not {error}"
-            ) from None
+            raise ConfigError(f"{name.upper()} (--{name.replace('_', '-')}): {shown} is not {error}") from None
     for name in ("gateway_url", "gateway_secret_key"):
         if name not in values:
             raise ConfigError(f"{name.upper()} (--{name.replace('_', '-')}) is required: {SETTINGS[name][1]}")

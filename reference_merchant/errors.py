@@ -15,9 +15,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class RefusedError(Exception):
     """A request that the shop turns down. `extra` goes beside `error` in the answer."""
 
-    def __init__(
-        self, status: int, code: str, message: str, param: str | None = None, /, **extra: object
-    ) -> None:
+    def __init__(self, status: int, code: str, message: str, param: str | None = None, /, **extra: object) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.param, self.extra = status, code, message, param, extra
 

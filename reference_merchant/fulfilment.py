@@ -48,6 +48,4 @@ class Fulfilment:
                 paid = self.store.get(Order, order_id).status == "PAID"
                 if paid:
                     self.store.execute("INSERT OR IGNORE INTO fulfilments VALUES (?, ?)", order_id, now)
-                self.store.execute(
-                    "UPDATE outbox SET state = ? WHERE order_id = ?", "done" if paid else "dropped", order_id
-                )
+                self.store.execute("UPDATE outbox SET state = ? WHERE order_id = ?", "done" if paid else "dropped", order_id)

@@ -90,8 +90,7 @@ class Orders:
             "amount_refunded": order.amount_refunded,
             "fulfilments": self.store.scalar("SELECT count(*) FROM fulfilments WHERE order_id = ?", order.id),
             "attempts": [
-                {"number": each.number, "status": each.state, "charge_id": each.charge_id, "code": each.code}
-                for each in attempts
+                {"number": each.number, "status": each.state, "charge_id": each.charge_id, "code": each.code} for each in attempts
             ],
         }
 
@@ -108,9 +107,7 @@ def price(body: Json) -> tuple[list[Json], int, str]:
             currency(body),
         )
     if "currency" in body:
-        raise RefusedError(
-            400, "invalid_field", "the goods are priced in usd; leave currency out", "currency"
-        )
+        raise RefusedError(400, "invalid_field", "the goods are priced in usd; leave currency out", "currency")
     asked = body["items"]
     if not isinstance(asked, list) or not 1 <= len(asked) <= 100:
         raise RefusedError(400, "invalid_field", "items must be a list of 1 to 100 items", "items")

@@ -29,12 +29,8 @@ class Outcomes:
         if charge["status"] == "succeeded":
             self._success(attempt, charge, now)
         elif charge["status"] in FAILED_STATUSES:
-            self.failure(
-                attempt, "declined", str(charge.get("decline_code") or charge["status"]), charge["id"]
-            )
-        elif (
-            attempt.charge_id is None
-        ):  # still being decided at the gateway: from now on ask for it by its id
+            self.failure(attempt, "declined", str(charge.get("decline_code") or charge["status"]), charge["id"])
+        elif attempt.charge_id is None:  # still being decided at the gateway: from now on ask for it by its id
             self.store.execute("UPDATE attempts SET charge_id = ? WHERE id = ?", charge["id"], attempt.id)
 
     def failure(self, attempt: Attempt, state: str, code: str, charge_id: str | None = None) -> None:
@@ -45,9 +41,7 @@ class Outcomes:
             "UPDATE attempts SET state = ?, code = ?, charge_id = coalesce(?, charge_id) WHERE id = ?",
             *(state, code, charge_id, attempt.id),
         )
-        self.store.execute(
-            "UPDATE orders SET status = 'FAILED' WHERE id = ? AND status = 'PENDING'", attempt.order_id
-        )
+        self.store.execute("UPDATE orders SET status = 'FAILED' WHERE id = ? AND status = 'PENDING'", attempt.order_id)
 
     def _success(self, attempt: Attempt, charge: Json, now: float) -> None:
         if not self.decisions.fits(attempt, charge):
@@ -59,9 +53,7 @@ class Outcomes:
         )
         order = self.store.get(Order, attempt.order_id)
         if self.decisions.pays(order):
-            self.store.execute(
-                "UPDATE orders SET status = 'PAID', paid_by = ? WHERE id = ?", attempt.id, order.id
-            )
+            self.store.execute("UPDATE orders SET status = 'PAID', paid_by = ? WHERE id = ?", attempt.id, order.id)
             self.decisions.owe_goods(self.store, order)
             self._count_refunds(order.id)
         elif order.paid_by != attempt.id:
@@ -77,17 +69,13 @@ class Outcomes:
         """A refund to ask for. Its own id is the reason given, by which it is found again."""
         refund_id = self.ids("refund")
         body = json.dumps({"amount": amount, "reason": refund_id})
-        return Refund(
-            refund_id, order_id, charge_id, purpose, self.ids("key"), body, amount, "open", None, now
-        )
+        return Refund(refund_id, order_id, charge_id, purpose, self.ids("key"), body, amount, "open", None, now)
 
     def refund(self, refund: Refund, seen: Json) -> None:
         """Apply a refund as the gateway shows it to ours."""
         state = {"succeeded": "succeeded", "failed": "failed"}.get(seen["status"], "open")
         if refund.state == "open":
-            self.store.execute(
-                "UPDATE refunds SET state = ?, refund_id = ? WHERE id = ?", state, seen["id"], refund.id
-            )
+            self.store.execute("UPDATE refunds SET state = ?, refund_id = ? WHERE id = ?", state, seen["id"], refund.id)
         self._count_refunds(refund.order_id)
 
     def refund_refused(self, refund: Refund) -> None:
@@ -113,13 +101,10 @@ class Outcomes:
         )
         self.store.execute("UPDATE orders SET amount_refunded = ? WHERE id = ?", refunded, order_id)
         self.store.execute(
-            "UPDATE orders SET status = 'REFUNDED'"
-            " WHERE id = ? AND status = 'PAID' AND amount_refunded = amount",
+            "UPDATE orders SET status = 'REFUNDED' WHERE id = ? AND status = 'PAID' AND amount_refunded = amount",
             order_id,
         )
 
     def flag(self, kind: str, reference: str, order_id: str | None, detail: str, now: float) -> None:
         """Leave a note for a person, once."""
-        self.store.execute(
-            "INSERT OR IGNORE INTO flags VALUES (?, ?, ?, ?, ?)", kind, reference, order_id, detail, now
-        )
+        self.store.execute("INSERT OR IGNORE INTO flags VALUES (?, ?, ?, ?, ?)", kind, reference, order_id, detail, now)

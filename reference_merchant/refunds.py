@@ -49,9 +49,7 @@ class Refunds:
             raise RefusedError(409, "order_not_refundable", f"the order is {order.status}, expected PAID")
         rest = order.amount - order.amount_refunded
         if amount is not None and amount > rest:
-            raise RefusedError(
-                400, "amount_too_large", f"amount is {amount}, at most {rest} is left", "amount"
-            )
+            raise RefusedError(400, "amount_too_large", f"amount is {amount}, at most {rest} is left", "amount")
         charge_id = self.store.get(Attempt, order.paid_by).charge_id
         assert charge_id is not None, "an order is paid by a charge"
         refund = self.outcomes.new_refund(order_id, charge_id, "asked", amount or rest, now)

@@ -34,9 +34,7 @@ class Routes:
     async def place_order(self, request: web.Request) -> web.Response:
         """`POST /orders {items: [{sku, quantity}]} | {amount, currency?}, customer_id?` → 201 order."""
         order = self.orders.place(await json_object(request, ORDER_FIELDS))
-        return web.json_response(
-            self.orders.show(order), status=201, headers={"Location": f"/orders/{order.id}"}
-        )
+        return web.json_response(self.orders.show(order), status=201, headers={"Location": f"/orders/{order.id}"})
 
     async def list_orders(self, request: web.Request) -> web.Response:
         """`GET /orders` → the newest hundred."""
@@ -83,9 +81,7 @@ class Routes:
         if (attempt.code or "").startswith("nonce"):
             message = "the payment_nonce was refused; enter the card again"
             raise RefusedError(400, attempt.code or "", message, "payment_nonce", **shown)
-        raise RefusedError(
-            502, "payment_refused", f"the gateway refused the payment: {attempt.code}", **shown
-        )
+        raise RefusedError(502, "payment_refused", f"the gateway refused the payment: {attempt.code}", **shown)
 
     async def refund_order(self, request: web.Request) -> web.Response:
         """`POST /orders/{id}/refund {amount?}` → 200 refunded, 202 not known yet."""
@@ -97,9 +93,7 @@ class Routes:
             raise RefusedError(502, "refund_refused", "the gateway refused the refund")
         shown = {"refund": {"id": refund.id, "amount": refund.amount, "status": refund.state}}
         order_shown = self.orders.show(self.orders.find(order.id))
-        return web.json_response(
-            {**shown, "order": order_shown}, status=202 if refund.state == "open" else 200
-        )
+        return web.json_response({**shown, "order": order_shown}, status=202 if refund.state == "open" else 200)
 
     async def webhook(self, request: web.Request) -> web.Response:
         """`POST /webhooks/payment`: the gateway's events."""

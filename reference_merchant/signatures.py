@@ -27,29 +27,19 @@ def signature(secret: str, webhook_id: str, timestamp: str, raw: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
 
-def verify(
-    headers: Mapping[str, str], raw: bytes, secrets: Iterable[str], now: float, tolerance_s: float
-) -> str:
+def verify(headers: Mapping[str, str], raw: bytes, secrets: Iterable[str], now: float, tolerance_s: float) -> str:
     """The webhook's id if it is signed by one of the secrets within the tolerance, else SignatureError."""
     webhook_id = headers.get("webhook-id", "")
     timestamp = headers.get("webhook-timestamp", "")
     given = headers.get("webhook-signature", "").split()
-    if (
-        not webhook_id
-        or not given
-        or not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) < 16)
-    ):
+    if not webhook_id or not given or not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) < 16):
         raise SignatureError(
             "signature_missing",
             "webhook-id, webhook-timestamp (Unix seconds) and webhook-signature are needed",
         )
     expected = [signature(secret, webhook_id, timestamp, raw).encode() for secret in secrets]
-    if not any(
-        hmac.compare_digest(ours, theirs.encode("utf-8", "replace")) for ours in expected for theirs in given
-    ):
+    if not any(hmac.compare_digest(ours, theirs.encode("utf-8", "replace")) for ours in expected for theirs in given):
         raise SignatureError("signature_invalid", "no signature matches the body under a secret we hold")
     if abs(now - int(timestamp)) > tolerance_s:  # both ways: clocks differ, and so may the future be forged
-        raise SignatureError(
-            "timestamp_out_of_tolerance", f"the timestamp is more than {tolerance_s:g} s off"
-        )
+        raise SignatureError("timestamp_out_of_tolerance", f"the timestamp is more than {tolerance_s:g} s off")
     return webhook_id

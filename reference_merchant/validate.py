@@ -87,9 +87,7 @@ def identifier(body: dict[str, Any], name: str, *, required: bool = True) -> str
     if value is None:
         raise RefusedError(400, "missing_field", f"{name} is missing", name)
     if not isinstance(value, str) or not IDENTIFIER.fullmatch(value):
-        raise RefusedError(
-            400, "invalid_field", f"{name} must be an id of 1 to 200 letters, digits and _.:~-", name
-        )
+        raise RefusedError(400, "invalid_field", f"{name} must be an id of 1 to 200 letters, digits and _.:~-", name)
     return value
 
 

@@ -24,9 +24,7 @@ Json = dict[str, Any]
 class Webhooks:
     """Receives events. `wake` is called after a commit that may owe goods to somebody."""
 
-    def __init__(
-        self, store: Store, decisions: Decisions, outcomes: Outcomes, clock: Clock, wake: Callable[[], None]
-    ) -> None:
+    def __init__(self, store: Store, decisions: Decisions, outcomes: Outcomes, clock: Clock, wake: Callable[[], None]) -> None:
         self.store, self.decisions, self.outcomes, self.clock, self.wake = (
             store,
             decisions,

@@ -122,9 +122,7 @@ class FakeGateway:
 
     async def get_charge(self, request: web.Request) -> web.Response:
         self.asked.append(("charges.get", None, request.match_info["id"]))
-        return web.json_response(
-            next(each for each in self.charges if each["id"] == request.match_info["id"])
-        )
+        return web.json_response(next(each for each in self.charges if each["id"] == request.match_info["id"]))
 
     async def create_refund(self, request: web.Request) -> web.Response:
         def work(body: Json) -> tuple[int, Json]:
@@ -151,9 +149,7 @@ class FakeGateway:
         return web.json_response({"data": found[::-1], "has_more": False})
 
     async def client_token(self, request: web.Request) -> web.Response:
-        return web.json_response(
-            {"client_token": "ct_1", "expires_at": "2026-01-01T00:00:00.000Z"}, status=201
-        )
+        return web.json_response({"client_token": "ct_1", "expires_at": "2026-01-01T00:00:00.000Z"}, status=201)
 
 
 def problem(status: int, code: str, **headers: str) -> web.Response:
@@ -162,7 +158,7 @@ def problem(status: int, code: str, **headers: str) -> web.Response:
 
 
 class Rig:
-    """The shop and its customer. `now` is the shop's clock; `restart` forgets all that was in memory."""
+    """The shop and its customer. `now` is the shop's clock; `restart` forgets all that was in memory, and keeps the port."""
 
     def __init__(self, config: Config, http: aiohttp.ClientSession) -> None:
         self.config, self.http = config, http
@@ -170,6 +166,7 @@ class Rig:
         self.decisions: Decisions | None = None
         self._ids: Iterator[int] = itertools.count(1)
         self._runner: web.AppRunner | None = None
+        self._port = 0
         self.url = ""
 
     async def start(self) -> None:
@@ -181,7 +178,8 @@ class Rig:
         )
         self._runner = JsonRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self._port = self._runner.addresses[0][1]
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:
@@ -233,9 +231,7 @@ class Rig:
         self, event_type: str, data: Json, *, event_id: str = "evt_1", secret: str = SECRET, **changes: Any
     ) -> tuple[int, Json]:
         """Deliver a webhook, signed by the public Standard Webhooks library."""
-        raw = json.dumps(
-            {"id": event_id, "type": event_type, "timestamp": "2026-01-01T00:00:00Z", "data": data}
-        )
+        raw = json.dumps({"id": event_id, "type": event_type, "timestamp": "2026-01-01T00:00:00Z", "data": data})
         return await self.deliver(raw, event_id=event_id, secret=secret, **changes)
 
     async def deliver(

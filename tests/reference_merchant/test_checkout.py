@@ -59,9 +59,7 @@ async def test_after_a_decline_another_card_pays_under_another_key(shop: Any, ga
 
 
 @pytest.mark.asyncio
-async def test_a_double_click_is_one_charge_and_both_clicks_learn_that_it_is_paid(
-    shop: Any, gateway: Any
-) -> None:
+async def test_a_double_click_is_one_charge_and_both_clicks_learn_that_it_is_paid(shop: Any, gateway: Any) -> None:
     order = await shop.order()
 
     answers = await asyncio.gather(shop.pay(order, "nonce_a"), shop.pay(order, "nonce_b"))
@@ -106,12 +104,8 @@ async def test_while_the_outcome_is_unknown_the_order_is_pending_and_a_new_card_
 
     status, _ = await shop.pay(order, "nonce_b")
     assert status == 202
-    assert {body["payment_nonce"] for name, _, body in gateway.asked if name == "charges.create"} == {
-        "nonce_a"
-    }
-    assert (await shop.see(order))["attempts"] == [
-        {"number": 1, "status": "open", "charge_id": None, "code": None}
-    ]
+    assert {body["payment_nonce"] for name, _, body in gateway.asked if name == "charges.create"} == {"nonce_a"}
+    assert (await shop.see(order))["attempts"] == [{"number": 1, "status": "open", "charge_id": None, "code": None}]
 
 
 @pytest.mark.asyncio
@@ -128,9 +122,7 @@ async def test_a_timeout_is_no_failure_and_reconciliation_finds_the_charge(shop:
 
 
 @pytest.mark.asyncio
-async def test_what_never_reached_the_gateway_is_sent_again_by_reconciliation(
-    shop: Any, gateway: Any
-) -> None:
+async def test_what_never_reached_the_gateway_is_sent_again_by_reconciliation(shop: Any, gateway: Any) -> None:
     await shop.restart(reconcile_every_s=0.02)
     gateway.faults = ["dropped"] * 3
     order = await shop.order()
@@ -159,9 +151,7 @@ async def test_a_gateway_that_asks_for_patience_is_left_alone(shop: Any, gateway
 
 @pytest.mark.parametrize("status", [401, 403, 409, 429, 500])
 @pytest.mark.asyncio
-async def test_an_answer_about_the_moment_does_not_fail_the_attempt(
-    shop: Any, gateway: Any, status: int
-) -> None:
+async def test_an_answer_about_the_moment_does_not_fail_the_attempt(shop: Any, gateway: Any, status: int) -> None:
     gateway.faults = [lambda: web.json_response({"code": "not_now"}, status=status)] * 2
     order = await shop.order()
 
@@ -169,9 +159,7 @@ async def test_an_answer_about_the_moment_does_not_fail_the_attempt(
 
 
 @pytest.mark.asyncio
-async def test_a_used_nonce_is_refused_and_the_order_can_be_paid_with_another(
-    shop: Any, gateway: Any
-) -> None:
+async def test_a_used_nonce_is_refused_and_the_order_can_be_paid_with_another(shop: Any, gateway: Any) -> None:
     gateway.nonces.add("nonce_old")
     order = await shop.order()
 
@@ -182,9 +170,7 @@ async def test_a_used_nonce_is_refused_and_the_order_can_be_paid_with_another(
 
 
 @pytest.mark.asyncio
-async def test_the_same_nonce_after_its_decline_gets_the_same_answer_without_a_call(
-    shop: Any, gateway: Any
-) -> None:
+async def test_the_same_nonce_after_its_decline_gets_the_same_answer_without_a_call(shop: Any, gateway: Any) -> None:
     order = await shop.order()
     await shop.pay(order, "nonce_declined")
 
@@ -195,9 +181,7 @@ async def test_the_same_nonce_after_its_decline_gets_the_same_answer_without_a_c
 
 
 @pytest.mark.asyncio
-async def test_a_charge_whose_key_the_gateway_has_forgotten_is_found_and_not_repeated(
-    shop: Any, gateway: Any
-) -> None:
+async def test_a_charge_whose_key_the_gateway_has_forgotten_is_found_and_not_repeated(shop: Any, gateway: Any) -> None:
     gateway.faults = ["lost"] * 2
     order = await shop.order()
     await shop.pay(order)
@@ -223,9 +207,7 @@ async def test_a_nonce_found_used_after_a_lost_answer_is_looked_up_before_anythi
 
 
 @pytest.mark.asyncio
-async def test_a_refusal_heard_once_while_an_earlier_call_may_be_on_its_way_is_not_final(
-    shop: Any, gateway: Any
-) -> None:
+async def test_a_refusal_heard_once_while_an_earlier_call_may_be_on_its_way_is_not_final(shop: Any, gateway: Any) -> None:
     gateway.faults = ["dropped", lambda: web.json_response({"code": "injected"}, status=400)]
     order = await shop.order()
 
@@ -241,9 +223,7 @@ async def test_a_402_that_is_no_decline_of_the_card_is_looked_up(shop: Any, gate
 
 
 @pytest.mark.asyncio
-async def test_a_charge_that_the_gateway_still_decides_on_is_asked_for_by_its_id(
-    shop: Any, gateway: Any
-) -> None:
+async def test_a_charge_that_the_gateway_still_decides_on_is_asked_for_by_its_id(shop: Any, gateway: Any) -> None:
     await shop.restart(reconcile_every_s=0.02)
     order = await shop.order()
 
@@ -262,9 +242,7 @@ async def test_a_charge_that_the_gateway_still_decides_on_is_asked_for_by_its_id
 
 
 @pytest.mark.asyncio
-async def test_an_order_cannot_be_edited_or_cancelled_while_its_payment_is_unknown(
-    shop: Any, gateway: Any
-) -> None:
+async def test_an_order_cannot_be_edited_or_cancelled_while_its_payment_is_unknown(shop: Any, gateway: Any) -> None:
     gateway.faults = ["lost"] * 2
     order = await shop.order()
     await shop.pay(order)

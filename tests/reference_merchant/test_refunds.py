@@ -50,9 +50,7 @@ async def test_a_refund_whose_answer_was_lost_is_not_made_twice(shop: Any, gatew
 async def test_a_double_click_on_refund_is_one_refund(shop: Any, gateway: Any) -> None:
     order = await paid_order(shop)
 
-    answers = await asyncio.gather(
-        *(shop.call("POST", f"/orders/{order}/refund", {"amount": 500}) for _ in range(2))
-    )
+    answers = await asyncio.gather(*(shop.call("POST", f"/orders/{order}/refund", {"amount": 500}) for _ in range(2)))
 
     assert [status for status, _ in answers] == [200, 200]
     assert len(gateway.refunds) == 1

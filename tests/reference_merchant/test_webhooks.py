@@ -143,9 +143,7 @@ async def test_without_a_secret_every_webhook_is_refused(shop: Any) -> None:
 
 
 @pytest.mark.asyncio
-async def test_an_event_of_an_unknown_order_is_not_acknowledged_and_counts_when_it_comes_again(
-    shop: Any, gateway: Any
-) -> None:
+async def test_an_event_of_an_unknown_order_is_not_acknowledged_and_counts_when_it_comes_again(shop: Any, gateway: Any) -> None:
     order, charge = await unknown_payment(shop, gateway)
 
     status, answer = await shop.event("charge.succeeded", {**charge, "order_id": "order_else"})
@@ -167,17 +165,13 @@ async def test_events_of_charges_made_without_an_order_are_acknowledged(shop: An
     assert (await shop.event("charge.succeeded", {**charge, "order_id": None}))[0] == 200
 
 
-@pytest.mark.parametrize(
-    "body", ["nonsense", "[]", '{"type": 1, "data": {}}', '{"type": "charge.succeeded"}']
-)
+@pytest.mark.parametrize("body", ["nonsense", "[]", '{"type": 1, "data": {}}', '{"type": "charge.succeeded"}'])
 @pytest.mark.asyncio
 async def test_a_signed_body_that_is_no_event_is_refused(shop: Any, body: str) -> None:
     assert (await shop.deliver(body, event_id="evt_1"))[0] == 400
 
 
-@pytest.mark.parametrize(
-    "lie", [{"amount": 1, "amount_captured": 1}, {"currency": "jpy"}, {"amount_captured": 7}]
-)
+@pytest.mark.parametrize("lie", [{"amount": 1, "amount_captured": 1}, {"currency": "jpy"}, {"amount_captured": 7}])
 @pytest.mark.parametrize("attempt_known", [True, False])
 @pytest.mark.asyncio
 async def test_a_signed_success_of_another_amount_does_not_pay(
