@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -47,18 +48,35 @@ class Sandbox:
         self.endpoint = ""
 
     async def call(self, method: str, path: str, body: Any = None, key: str = "sk") -> Any:
+        """Ask the gateway; one that has just been crashed is waited for."""
         headers = {"Authorization": f"Bearer {key}_test_{self.name}"}
-        async with self.shop.http.request(method, self.url + path, json=body, headers=headers) as response:
-            answer = await response.json()
-            assert response.status < 300, answer
-            return answer
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    async with self.shop.http.request(method, self.url + path, json=body, headers=headers) as response:
+                        answer = await response.json()
+                except aiohttp.ClientConnectionError:
+                    await asyncio.sleep(0.02)
+                    continue
+                assert response.status < 300, answer
+                return answer
 
     async def nonce(self, number: str = VISA) -> str:
         card = {"number": number, "exp_month": 12, "exp_year": 2040, "cvc": "123"}
         return str((await self.call("POST", "/v1/tokens", {"card": card}, key="pk"))["id"])
 
     async def fault(self, station: str, kind: str, **rule: Any) -> None:
+        """Arm a rule; a kind that this gateway does not make there skips the test."""
+        stations = (await self.call("GET", "/_gatecrash/stations"))["data"]
+        if not any(each["station"] == station and kind in each["kinds"] for each in stations):
+            pytest.skip(f"the gateway makes no {kind} at {station}")
         await self.call("POST", "/_gatecrash/faults", {"station": station, "kind": kind, **rule})
+
+    async def until(self, condition: Callable[[list[Any]], Any]) -> None:
+        """Wait until the deliveries in the gateway's journal meet a condition."""
+        async with asyncio.timeout(10):
+            while not condition(await self.deliveries()):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
 
     async def attach(self, *, webhooks: bool, **settings: Any) -> None:
         """Point the shop at this sandbox, and the sandbox's webhooks at the shop."""
@@ -100,9 +118,7 @@ async def test_a_good_card_pays_and_the_webhook_is_an_echo(sandbox: Sandbox, sho
     assert (await shop.pay(order, await sandbox.nonce()))[0] == 200
 
     await sandbox.paid_once(order)
-    async with asyncio.timeout(10):
-        while not [each for each in await sandbox.deliveries() if each.get("status") == 200]:
-            await asyncio.sleep(0.02)
+    await sandbox.until(lambda seen: any(each.get("status") == 200 for each in seen))
     assert (await shop.see(order))["fulfilments"] == 1
 
 
@@ -135,9 +151,6 @@ async def test_a_nonce_of_nobody_is_refused_and_the_order_stays_payable(sandbox:
 )
 @pytest.mark.asyncio
 async def test_wherever_an_answer_is_lost_the_order_is_paid_once(sandbox: Sandbox, shop: Any, station: str, kind: str) -> None:
-    supported = next(each for each in (await sandbox.call("GET", "/_gatecrash/stations"))["data"] if each["station"] == station)
-    if kind not in supported["kinds"]:
-        pytest.skip(f"the gateway makes no {kind} at {station}")
     await sandbox.attach(webhooks=False, reconcile_every_s=0.05)
     order, nonce = await shop.order(), await sandbox.nonce()
     params = {"status": {"status": 500}, "hang": {"seconds": 0.7}}.get(kind, {})
@@ -153,10 +166,8 @@ async def test_wherever_an_answer_is_lost_the_order_is_paid_once(sandbox: Sandbo
 @pytest.mark.asyncio
 async def test_half_an_answer_is_no_answer(sandbox: Sandbox, shop: Any, kind: str) -> None:
     await sandbox.attach(webhooks=False, reconcile_every_s=0.05)
-    stations = (await sandbox.call("GET", "/_gatecrash/stations"))["data"]
-    station = next(each["station"] for each in stations if kind in each["kinds"])
     order, nonce = await shop.order(), await sandbox.nonce()
-    await sandbox.fault(station, kind, match={"operation": "charges.create"}, times=3)
+    await sandbox.fault("operation.committed", kind, match={"operation": "charges.create"}, times=3)
 
     assert (await shop.pay(order, nonce))[0] in (200, 202)
 
@@ -178,16 +189,12 @@ async def test_with_reconciliation_resting_the_webhook_alone_pays(sandbox: Sandb
 @pytest.mark.asyncio
 async def test_a_delivery_gone_wrong_is_not_acted_on_and_the_next_one_is(sandbox: Sandbox, shop: Any, kind: str) -> None:
     await sandbox.attach(webhooks=True)
-    stations = (await sandbox.call("GET", "/_gatecrash/stations"))["data"]
-    station = next(each["station"] for each in stations if kind in each["kinds"])
     order, nonce = await shop.order(), await sandbox.nonce()
     await sandbox.fault("operation.committed", "reset", match={"operation": "charges.create"}, times=None)
-    await sandbox.fault(station, kind, match={"event_type": "charge.succeeded"})
+    await sandbox.fault("webhook.due", kind, match={"event_type": "charge.succeeded"})
 
     await shop.pay(order, nonce)
-    async with asyncio.timeout(10):
-        while not await sandbox.deliveries():
-            await asyncio.sleep(0.02)
+    await sandbox.until(lambda seen: seen)
     if kind in ("forge", "tamper", "stale"):
         assert (await shop.see(order))["status"] == "PENDING"
     await sandbox.advance(3600)
@@ -200,9 +207,7 @@ async def test_a_webhook_before_its_order_is_sent_again(sandbox: Sandbox, shop: 
     await sandbox.attach(webhooks=True)
     body = {"amount": 900, "currency": "usd", "payment_nonce": await sandbox.nonce(), "order_id": "order_3"}
     await sandbox.call("POST", "/v1/charges", body)
-    async with asyncio.timeout(10):
-        while [each.get("status") for each in await sandbox.deliveries()] != [409]:
-            await asyncio.sleep(0.02)
+    await sandbox.until(lambda seen: [each.get("status") for each in seen] == [409])
 
     orders = [await shop.order(amount=900) for _ in range(3)]
     assert "order_3" in orders
@@ -217,9 +222,7 @@ async def test_a_signed_event_of_a_smaller_charge_does_not_pay(sandbox: Sandbox,
     order = await shop.order()
     body = {"amount": 1, "currency": "usd", "payment_nonce": await sandbox.nonce(), "order_id": order}
     await sandbox.call("POST", "/v1/charges", body)
-    async with asyncio.timeout(10):
-        while [each.get("status") for each in await sandbox.deliveries()] != [200]:
-            await asyncio.sleep(0.02)
+    await sandbox.until(lambda seen: [each.get("status") for each in seen] == [200])
 
     assert (await shop.see(order))["status"] == "PENDING"
 
@@ -291,9 +294,7 @@ async def test_a_full_refund_with_its_webhook_is_booked_once(sandbox: Sandbox, s
     status, answer = await shop.call("POST", f"/orders/{order}/refund")
 
     assert (status, answer["order"]["status"]) == (200, "REFUNDED")
-    async with asyncio.timeout(10):
-        while not [each for each in await sandbox.deliveries() if each["event_type"] == "refund.succeeded"]:
-            await asyncio.sleep(0.02)
+    await sandbox.until(lambda seen: any(each["event_type"] == "refund.succeeded" for each in seen))
     assert (await shop.see(order))["amount_refunded"] == 4200
 
 
@@ -307,7 +308,7 @@ async def test_a_charge_too_many_is_given_back_at_the_gateway(sandbox: Sandbox, 
     await sandbox.call("POST", "/v1/charges", body)
 
     async with asyncio.timeout(10):
-        while sorted(each["amount_refunded"] for each in await sandbox.charges(order)) != [0, 4200]:
+        while sorted(each["amount_refunded"] for each in await sandbox.charges(order)) != [0, 4200]:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     assert (await shop.see(order))["status"] == "PAID"
 
