@@ -46,9 +46,7 @@ def test_a_kill_takes_the_whole_group(parent: Process, tmp_path: Path) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     state = Path(f"/proc/{child}/stat")
-    assert not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] in "ZX", (
-        "the child outlived it"
-    )
+    assert not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] in "ZX", "the child outlived it"
 
 
 def test_killing_what_does_not_run_does_nothing(tmp_path: Path) -> None:

@@ -32,9 +32,7 @@ def outcome(merchant: str, charges: int, status: str, fulfilments: int | None) -
             for number in range(charges)
         ),
     )
-    return Outcome(
-        story=STORY, merchant=merchant, history=history, violations=tuple(judge(history)), seconds=1
-    )
+    return Outcome(story=STORY, merchant=merchant, history=history, violations=tuple(judge(history)), seconds=1)
 
 
 TWICE = outcome("naive", 2, "PAID", 1)
@@ -59,7 +57,7 @@ def test_a_row_carries_what_the_json_promises() -> None:
 
 def test_the_verdict_says_in_words_what_happened() -> None:
     assert summary([TWICE, LOST, CLEAN]) == [
-        "naive: caught in 2 of 2 stories: charged twice in 1, took money for no order in 1.",
+        "naive: caught in 2 of 2 stories: charged twice (S1) in 1, took money for no order (L1) in 1.",
         "reference: clean. In 1 of 1 stories charge and order agree.",
     ]
 

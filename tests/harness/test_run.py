@@ -145,9 +145,7 @@ def charge(number: int, nonce: str) -> dict[str, Any]:
 async def played(world: ScriptedWorld, *steps: str, more: str = "") -> Outcome:
     text = "\n".join(
         [
-            "{name: x, title: X, group: money, order: {amount: 4200, currency: usd}, about: "
-            + "x" * 80
-            + ",",
+            "{name: x, title: X, group: money, order: {amount: 4200, currency: usd}, about: " + "x" * 80 + ",",
             f"steps: [place_order, {', '.join(steps)}], {more}}}",
         ]
     )
@@ -228,12 +226,14 @@ async def test_a_fault_that_never_strikes_is_a_mistake_in_the_story_and_no_verdi
         await played(ScriptedWorld("PAID"), PAY, "{wait_for: response.sent}")
 
 
+async def test_a_fault_of_the_story_that_never_struck_is_told() -> None:
+    world = ScriptedWorld("PAID")
+    outcome = await played(world, PAY, more="faults: [{station: response.sent, kind: reset}]")
+    assert outcome.history.unfired == ("reset at response.sent",)
+
+
 async def test_a_step_without_an_order_says_what_comes_first() -> None:
-    text = (
-        "{name: x, title: X, group: money, order: {amount: 1, currency: usd}, steps: [{pay: visa}], about: "
-        + "x" * 80
-        + "}"
-    )
+    text = "{name: x, title: X, group: money, order: {amount: 1, currency: usd}, steps: [{pay: visa}], about: " + "x" * 80 + "}"
     with pytest.raises(SetupFailed, match="place_order comes first"):
         await play(parse(text, Path("x.yaml")), ScriptedWorld())
 
@@ -241,7 +241,5 @@ async def test_a_step_without_an_order_says_what_comes_first() -> None:
 async def test_a_shop_that_takes_no_order_is_a_mistake_in_the_set_up() -> None:
     world = ScriptedWorld()
     world.shop = lambda *_: Reply(404, {"error": "nothing here"})  # type: ignore[method-assign]
-    with pytest.raises(
-        SetupFailed, match=r"the shop took no order: POST /orders answered 404 .*nothing here"
-    ):
+    with pytest.raises(SetupFailed, match=r"the shop took no order: POST /orders answered 404 .*nothing here"):
         await played(world, PAY)

@@ -14,9 +14,7 @@ DEMO = (sys.executable, "-m", "gatecrash", "demo")
 
 
 def demo(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [*DEMO, *arguments], capture_output=True, text=True, timeout=100, env={**os.environ, "COLUMNS": "80"}
-    )
+    return subprocess.run([*DEMO, *arguments], capture_output=True, text=True, timeout=100, env={**os.environ, "COLUMNS": "80"})
 
 
 def test_json_has_one_object_per_story_and_merchant_naive_first() -> None:
@@ -28,9 +26,7 @@ def test_json_has_one_object_per_story_and_merchant_naive_first() -> None:
         *(("reference", "happy-path"), ("reference", "lost-response")),
     ]
     assert all(
-        set(row)
-        == {"story", "merchant", "order_amount", "captured", "order_status", "fulfilments", "violations"}
-        for row in rows
+        set(row) == {"story", "merchant", "order_amount", "captured", "order_status", "fulfilments", "violations"} for row in rows
     )
     caught, clean = rows[1], rows[3]
     assert (caught["order_amount"], caught["captured"]) == (4200, 8400)

@@ -14,6 +14,7 @@ STORIES = load_all()
 async def test_the_reference_merchant_survives(story: Story) -> None:
     outcome = await play_for_real(story, reference())
     assert outcome.violations == ()
+    assert outcome.history.unfired == (), "a fault that never struck proves nothing"
 
 
 @pytest.mark.asyncio
@@ -22,4 +23,4 @@ async def test_the_naive_merchant_is_caught_by_what_the_story_teaches(story: Sto
     outcome = await play_for_real(story, reference("naive"))
     caught = {violation.oracle for violation in outcome.violations}
     assert story.teaches <= caught, outcome.history
-    assert caught or not story.teaches
+    assert outcome.history.unfired == ()

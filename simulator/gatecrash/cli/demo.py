@@ -20,9 +20,7 @@ MERCHANTS = ("naive", "reference")
 
 
 @click.command(name="demo")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON array, one object per story and merchant."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per story and merchant.")
 @click.option("--story", "story_names", multiple=True, metavar="NAME", help="Only this story; repeatable.")
 @click.option(
     "--merchant",
@@ -35,7 +33,7 @@ def command(as_json: bool, story_names: tuple[str, ...], merchant_names: tuple[s
     """Play failure stories against two merchants, in real processes.
 
     For each: what the customer was charged, what the shop believes, and whether they agree. First a naive
-    merchant (charge, then save; a timeout means failed; no webhook handler), then the reference merchant.
+    merchant (charge, then save; a timeout means failed; webhooks ignored), then the reference merchant.
 
     Exit code: 0 when the reference merchant is clean and the naive one was caught, 1 otherwise, 2 when the
     set-up is wrong.
@@ -45,9 +43,7 @@ def command(as_json: bool, story_names: tuple[str, ...], merchant_names: tuple[s
     from gatecrash.harness.world import SetupFailed
 
     profiles = [
-        reference(None if name == "reference" else name)
-        for name in MERCHANTS
-        if not merchant_names or name in merchant_names
+        reference(None if name == "reference" else name) for name in MERCHANTS if not merchant_names or name in merchant_names
     ]
     try:
         stories = choose(load_all(), story_names)

@@ -105,7 +105,7 @@ class Customer:
                 await self.wait_while_pending(order)
                 if order.status == PENDING:
                     return
-            if PAID in (order.told, order.status):
+            if order.status == PAID or any(attempt.told == PAID for attempt in order.attempts):
                 return
             await self.pay(order, card)
 

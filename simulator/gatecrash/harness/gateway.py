@@ -34,9 +34,8 @@ class Gateway:
     world: World
     secret_key: str
     publishable_key: str
-    rules: dict[str, list[str]] = field(
-        default_factory=dict
-    )  #: ids of the rules that end with the calm, by station
+    rules: dict[str, list[str]] = field(default_factory=dict)  #: ids of rules that end with the calm, by station
+    armed: dict[str, str] = field(default_factory=dict)  #: all those there ever were, `kind at station` by id
 
     async def register_webhooks(self, url: str) -> str:
         """Registers the merchant's webhook URL; returns the signing secret."""
@@ -51,6 +50,7 @@ class Gateway:
         added = await self._must("POST", "/_gatecrash/faults", dict(rule))
         if not standing:
             self.rules.setdefault(rule["station"], []).append(added["id"])
+            self.armed[added["id"]] = f"{rule['kind']} at {rule['station']}"
 
     async def mend(self, station: str | None = None) -> None:
         """Takes away the rules of this station, or of all; standing rules stay."""

@@ -84,6 +84,7 @@ class History:
     order_by_event: Mapping[str, str | None] = field(default_factory=dict)
     balanced: bool = True
     customer_gone: bool = False
+    unfired: tuple[str, ...] = ()  #: the story's faults that never struck: this run proves nothing about them
     expect: Mapping[str, Any] | None = None
 
     def charges_of(self, order: Order) -> tuple[Charge, ...]:

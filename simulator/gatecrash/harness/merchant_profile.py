@@ -109,12 +109,8 @@ def reference(mutant: str | None = None) -> MerchantProfile:
             "RETRY_CAP_S": "0.4",
             "RECONCILE_EVERY_S": "0.2",
         },
-        place_order=Call(
-            method="POST", path="/orders", body={"amount": "{amount}", "currency": "{currency}"}
-        ),
-        pay=Call(
-            method="POST", path="/create-payment", body={"order_id": "{order_id}", "payment_nonce": "{nonce}"}
-        ),
+        place_order=Call(method="POST", path="/orders", body={"amount": "{amount}", "currency": "{currency}"}),
+        pay=Call(method="POST", path="/create-payment", body={"order_id": "{order_id}", "payment_nonce": "{nonce}"}),
         read_order=Call(method="GET", path="/orders/{order_id}"),
         fulfilments="/fulfilments",
         webhook_path="/webhooks/payment",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 TABLE_WIDTH_MIN = 76
 
 HEADINGS = {
-    "naive": "The naive merchant: charges, then saves; a timeout means failed; no webhook handler",
+    "naive": "The naive merchant: charges, then saves; a timeout means failed; ignores webhooks",
     "reference": "The reference merchant: stores the attempt before the call, asks again, hears webhooks",
 }
 
@@ -96,19 +96,14 @@ def _cells(outcome: Outcome) -> "tuple[str, Text, str]":
 def _verdict(outcome: Outcome) -> "Text":
     from rich.text import Text
 
-    from gatecrash.harness.oracles import ORACLES
-
     if not outcome.violations:
         return Text("yes", style="green")
-    found = [
-        f"{ORACLES[each.oracle].title} ({each.oracle})" if each.oracle in ORACLES else each.message
-        for each in outcome.violations
-    ]
+    found = [_title(each.oracle) for each in outcome.violations]
     return Text("NO: " + "; ".join(dict.fromkeys(found)), style="bold red")
 
 
-def summary(outcomes: Sequence[Outcome], currency: str = "usd") -> list[str]:
-    """A line per merchant, in words."""
+def summary(outcomes: Sequence[Outcome]) -> list[str]:
+    """A line per merchant, in words; then what some run did not come to try."""
     lines = []
     for name in dict.fromkeys(outcome.merchant for outcome in outcomes):
         runs = [outcome for outcome in outcomes if outcome.merchant == name]
@@ -118,13 +113,23 @@ def summary(outcomes: Sequence[Outcome], currency: str = "usd") -> list[str]:
             continue
         codes = _count(wrong)
         twice, lost = codes.get("S1", 0), codes.get("L1", 0)
-        parts = [f"charged twice in {twice}"] * bool(twice) + [f"took money for no order in {lost}"] * bool(
-            lost
-        )
+        parts = [f"charged twice (S1) in {twice}"] * bool(twice)
+        parts += [f"took money for no order (L1) in {lost}"] * bool(lost)
         rest = {code: times for code, times in codes.items() if code not in ("S1", "L1")}
-        parts += [f"{code} in {times}" for code, times in rest.items()]
+        parts += [f"{_title(code)} in {times}" for code, times in rest.items()]
         lines.append(f"{name}: caught in {len(wrong)} of {len(runs)} stories: {', '.join(parts)}.")
+    lines += [
+        f"{each.merchant}: in {each.story.name}, {what} never struck: that run proves nothing about it."
+        for each in outcomes
+        for what in each.history.unfired
+    ]
     return lines
+
+
+def _title(code: str) -> str:
+    from gatecrash.harness.oracles import ORACLES
+
+    return f"{ORACLES[code].title} ({code})" if code in ORACLES else "not what the story expects"
 
 
 def _count(outcomes: Sequence[Outcome]) -> Mapping[str, int]:

@@ -149,13 +149,16 @@ async def _finish(stage: Stage) -> History:
     await stage.world.kill(Host.MERCHANT)
     await stage.gateway.mend_everything()
     order_by_nonce = {nonce: order.id for order in stage.customer.orders for nonce in order.nonces}
+    journal = await stage.gateway.journal()
+    struck = {entry.get("rule_id") for entry in journal if entry.get("kind") == "fault"}
     return History(
         story=stage.story.name,
         merchant=stage.world.profile.name,
         orders=tuple(order.finished() for order in stage.customer.orders),
         charges=await stage.gateway.charges(order_by_nonce),
         order_by_event=await stage.gateway.order_by_event(order_by_nonce),
-        journal=tuple(await stage.gateway.journal()),
+        journal=tuple(journal),
+        unfired=tuple(what for rule_id, what in stage.gateway.armed.items() if rule_id not in struck),
         balanced=await stage.gateway.balanced(),
         customer_gone=stage.story.customer_gone,
         expect=stage.story.expect,

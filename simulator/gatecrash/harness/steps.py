@@ -26,9 +26,7 @@ class Stage:
     world: World
     gateway: Gateway
     customer: Customer
-    spinning: list[asyncio.Task[str]] = field(
-        default_factory=list
-    )  #: pages still loading while the story goes on
+    spinning: list[asyncio.Task[str]] = field(default_factory=list)  #: pages still loading while the story goes on
 
     @property
     def order(self) -> OrderInProgress:

@@ -119,9 +119,7 @@ def _build(raw: Mapping[str, Any], path: Path, lines: Mapping[tuple[str | int, .
         steps=tuple(
             Step(verb=step, line=lines.get(("steps", index), 0))
             if isinstance(step, str)
-            else Step(
-                verb=next(iter(step)), argument=next(iter(step.values())), line=lines.get(("steps", index), 0)
-            )
+            else Step(verb=next(iter(step)), argument=next(iter(step.values())), line=lines.get(("steps", index), 0))
             for index, step in enumerate(raw["steps"])
         ),
         faults=tuple(raw.get("faults", ())),
@@ -168,9 +166,7 @@ def _explain(error: ValidationError, path: Path, lines: Mapping[tuple[str | int,
         case "type":
             expected = value if isinstance(value, str) else " or ".join(value)
         case "oneOf":
-            expected = (
-                "a step: a verb, or one verb with its argument (contracts/story.schema.json lists them)"
-            )
+            expected = "a step: a verb, or one verb with its argument (contracts/story.schema.json lists them)"
         case _:
             expected = f"{error.validator} {value}"
     return f"{path}:{known}: {pointer}: found {found}, expected {expected}"

@@ -93,9 +93,7 @@ class World(ABC):
     def now(self) -> float:
         """The merchant's time, in seconds."""
 
-    async def until(
-        self, look: Callable[[], Awaitable[T]], *, within_s: float, every_s: float = 0.025
-    ) -> T | None:
+    async def until(self, look: Callable[[], Awaitable[T]], *, within_s: float, every_s: float = 0.025) -> T | None:
         """The first truthy value of `look`, or None once `within_s` have passed without one."""
         deadline = self.now() + within_s
         while True:

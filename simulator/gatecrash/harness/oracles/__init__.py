@@ -29,11 +29,12 @@ EXPECTATION = "expect"
 
 
 def judge(history: History) -> list[Violation]:
-    """All violations of a run, in the order of ORACLES, then what the story itself expected and did not
-    get.
+    """All violations of a run, in the order of ORACLES.
+
+    What the story itself expected and did not get is told when no oracle objects: else it says the same again.
     """
     found = [Violation(code, message) for code, each in ORACLES.items() for message in each.judge(history)]
-    return found + [Violation(EXPECTATION, message) for message in _unmet(history)]
+    return found or [Violation(EXPECTATION, message) for message in _unmet(history)]
 
 
 def _unmet(history: History) -> list[str]:
@@ -43,7 +44,5 @@ def _unmet(history: History) -> list[str]:
         if "status" in expect and order.status != expect["status"]:
             unmet.append(f"order {order.id}: expected to end {expect['status']}, it is {order.status}")
         if "captured" in expect and history.captured(order) != expect["captured"]:
-            unmet.append(
-                f"order {order.id}: expected {expect['captured']} captured, found {history.captured(order)}"
-            )
+            unmet.append(f"order {order.id}: expected {expect['captured']} captured, found {history.captured(order)}")
     return unmet

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -43,9 +44,7 @@ class Process:
                     start_new_session=True,
                 )
             except OSError as error:
-                raise SetupFailed(
-                    f"the {self.name} cannot be started: {self.command[0]}: {error.strerror or error}"
-                ) from error
+                raise SetupFailed(f"the {self.name} cannot be started: {self.command[0]}: {error.strerror or error}") from error
 
     def alive(self) -> bool:
         return self._running is not None and self._running.poll() is None
@@ -62,6 +61,14 @@ class Process:
         with suppress(ProcessLookupError, PermissionError):  # macOS says EPERM for a group of zombies
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        # the leader is reaped; the others have been sent the signal too, and need a moment to notice. A zombie that
+        # nobody reaps stays in the group for ever and does no harm, hence the bound
+        for _ in range(50):
+            try:
+                os.killpg(process.pid, 0)
+            except (ProcessLookupError, PermissionError):
+                return
+            time.sleep(0.001)
 
     def last_words(self, lines: int = 12) -> str:
         """The end of its output, for an error message."""

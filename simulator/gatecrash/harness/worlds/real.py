@@ -64,12 +64,8 @@ class RealWorld(World):
             # request
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0))
             self._gateway.start()
-            self.values["gateway"] = await self._ready(
-                self._gateway, self._gateway_url, "writes its --url-file"
-            )
-            await self._ready(
-                self._gateway, lambda: self._answers(Host.GATEWAY, "/readyz"), "answers GET /readyz with 2xx"
-            )
+            self.values["gateway"] = await self._ready(self._gateway, self._gateway_url, "writes its --url-file")
+            await self._ready(self._gateway, lambda: self._answers(Host.GATEWAY, "/readyz"), "answers GET /readyz with 2xx")
         except BaseException:
             await self.__aexit__()
             raise
@@ -113,17 +109,14 @@ class RealWorld(World):
             self._merchant = Process(
                 name="merchant",
                 command=[str(part).format_map(self.values) for part in self.profile.command],
-                env=os.environ
-                | {name: value.format_map(self.values) for name, value in self.profile.env.items()},
+                env=os.environ | {name: value.format_map(self.values) for name, value in self.profile.env.items()},
                 log=self.scratch / "merchant.log",
             )
         if self._merchant.alive():
             return
         self._merchant.start()
         ready = self.profile.ready
-        await self._ready(
-            self._merchant, lambda: self._answers(Host.MERCHANT, ready), f"answers GET {ready} with 2xx"
-        )
+        await self._ready(self._merchant, lambda: self._answers(Host.MERCHANT, ready), f"answers GET {ready} with 2xx")
 
     async def kill(self, host: Host) -> None:
         if host is Host.MERCHANT:
@@ -133,9 +126,7 @@ class RealWorld(World):
         # the gateway's supervisor lives on and brings it back: only the serving process dies
         reply = await self.request(Host.GATEWAY, "GET", "/healthz")
         if not reply.ok:
-            raise SetupFailed(
-                f"the gateway cannot be killed: GET /healthz answered {reply.status} {reply.error}"
-            )
+            raise SetupFailed(f"the gateway cannot be killed: GET /healthz answered {reply.status} {reply.error}")
         os.kill(int(reply.body["pid"]), signal.SIGKILL)
 
     async def pause(self, seconds: float) -> None:
@@ -165,8 +156,7 @@ class RealWorld(World):
             raise SetupFailed(
                 f"the {process.name} {what}, before it {expected}.\n"
                 f"  command: {' '.join(process.command)}\n"
-                f"  its last words:\n"
-                + "\n".join(f"    {line}" for line in process.last_words().splitlines())
+                f"  its last words:\n" + "\n".join(f"    {line}" for line in process.last_words().splitlines())
             )
         return found
 
