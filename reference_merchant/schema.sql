@@ -3,7 +3,7 @@
 -- which of them it does without.
 -- Money is in integer minor units with a lower-case ISO currency; times are Unix seconds of the shop's clock.
 
-CREATE TABLE IF NOT EXISTS orders (
+CREATE TABLE orders (
     id              TEXT PRIMARY KEY,
     customer_id     TEXT,
     items           TEXT NOT NULL,                  -- JSON: what was bought, as priced by the shop
@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS orders (
 
 -- One try at paying one order with one nonce. All that is needed to repeat the call exactly is here before the first
 -- call is made: a crash at any point leaves a row that reconciliation can finish.
-CREATE TABLE IF NOT EXISTS attempts (
+CREATE TABLE attempts (
     id              TEXT PRIMARY KEY,
     order_id        TEXT NOT NULL REFERENCES orders (id),
     number          INTEGER NOT NULL,
@@ -32,15 +32,15 @@ CREATE TABLE IF NOT EXISTS attempts (
     code            TEXT,                           -- why it was declined or refused
     created_at      REAL NOT NULL
 );
-CREATE UNIQUE INDEX IF NOT EXISTS attempts_are_numbered ON attempts (order_id, number);
-CREATE UNIQUE INDEX IF NOT EXISTS one_open_attempt ON attempts (order_id) WHERE state = 'open';
-CREATE UNIQUE INDEX IF NOT EXISTS key_of_one_attempt ON attempts (idempotency_key);
-CREATE UNIQUE INDEX IF NOT EXISTS nonce_tried_once ON attempts (order_id, nonce);
-CREATE UNIQUE INDEX IF NOT EXISTS charge_of_one_attempt ON attempts (charge_id);
+CREATE UNIQUE INDEX attempts_are_numbered ON attempts (order_id, number);
+CREATE UNIQUE INDEX one_open_attempt ON attempts (order_id) WHERE state = 'open';
+CREATE UNIQUE INDEX key_of_one_attempt ON attempts (idempotency_key);
+CREATE UNIQUE INDEX nonce_tried_once ON attempts (order_id, nonce);
+CREATE UNIQUE INDEX charge_of_one_attempt ON attempts (charge_id);
 
 -- Money going back. 'asked': a refund the shop was asked for; 'surplus': a charge too many, returned by itself;
 -- 'elsewhere': made at the gateway by somebody else and learned from a webhook.
-CREATE TABLE IF NOT EXISTS refunds (
+CREATE TABLE refunds (
     id              TEXT PRIMARY KEY,
     order_id        TEXT NOT NULL REFERENCES orders (id),
     charge_id       TEXT NOT NULL,
@@ -52,34 +52,34 @@ CREATE TABLE IF NOT EXISTS refunds (
     refund_id       TEXT,                           -- the gateway's id, once known
     created_at      REAL NOT NULL
 );
-CREATE UNIQUE INDEX IF NOT EXISTS one_open_refund ON refunds (order_id) WHERE state = 'open' AND purpose = 'asked';
-CREATE UNIQUE INDEX IF NOT EXISTS surplus_returned_once ON refunds (charge_id) WHERE purpose = 'surplus';
-CREATE UNIQUE INDEX IF NOT EXISTS key_of_one_refund ON refunds (idempotency_key);
-CREATE UNIQUE INDEX IF NOT EXISTS refund_booked_once ON refunds (refund_id);
+CREATE UNIQUE INDEX one_open_refund ON refunds (order_id) WHERE state = 'open' AND purpose = 'asked';
+CREATE UNIQUE INDEX surplus_returned_once ON refunds (charge_id) WHERE purpose = 'surplus';
+CREATE UNIQUE INDEX key_of_one_refund ON refunds (idempotency_key);
+CREATE UNIQUE INDEX refund_booked_once ON refunds (refund_id);
 
 -- Webhook events that were applied; the row commits together with what the event changed.
-CREATE TABLE IF NOT EXISTS events (
+CREATE TABLE events (
     id              TEXT NOT NULL,
     type            TEXT NOT NULL,
     received_at     REAL NOT NULL
 );
-CREATE UNIQUE INDEX IF NOT EXISTS event_applied_once ON events (id);
+CREATE UNIQUE INDEX event_applied_once ON events (id);
 
 -- Work owed to a paid order; the row commits together with PAID.
-CREATE TABLE IF NOT EXISTS outbox (
+CREATE TABLE outbox (
     order_id        TEXT NOT NULL REFERENCES orders (id),
     state           TEXT NOT NULL CHECK (state IN ('pending', 'done', 'dropped'))
 );
-CREATE UNIQUE INDEX IF NOT EXISTS one_parcel_per_order ON outbox (order_id);
+CREATE UNIQUE INDEX one_parcel_per_order ON outbox (order_id);
 
-CREATE TABLE IF NOT EXISTS fulfilments (
+CREATE TABLE fulfilments (
     order_id        TEXT NOT NULL REFERENCES orders (id),
     fulfilled_at    REAL NOT NULL
 );
-CREATE UNIQUE INDEX IF NOT EXISTS fulfilled_once ON fulfilments (order_id);
+CREATE UNIQUE INDEX fulfilled_once ON fulfilments (order_id);
 
 -- What a person should look at: an event whose amount is wrong, a charge too many.
-CREATE TABLE IF NOT EXISTS flags (
+CREATE TABLE flags (
     kind            TEXT NOT NULL,
     reference       TEXT NOT NULL,
     order_id        TEXT,
@@ -88,12 +88,12 @@ CREATE TABLE IF NOT EXISTS flags (
     PRIMARY KEY (kind, reference)
 );
 
-CREATE TRIGGER IF NOT EXISTS paid_stays_paid BEFORE UPDATE OF status ON orders
+CREATE TRIGGER paid_stays_paid BEFORE UPDATE OF status ON orders
 WHEN (OLD.status = 'PAID' AND NEW.status NOT IN ('PAID', 'REFUNDED'))
   OR (OLD.status IN ('REFUNDED', 'CANCELLED') AND NEW.status <> OLD.status)
 BEGIN SELECT RAISE(ABORT, 'an order that is paid, refunded or cancelled does not go back'); END;
 
-CREATE TRIGGER IF NOT EXISTS paid_needs_a_charge BEFORE UPDATE OF status ON orders
+CREATE TRIGGER paid_needs_a_charge BEFORE UPDATE OF status ON orders
 WHEN NEW.status = 'PAID' AND NOT EXISTS (
     SELECT 1 FROM attempts
     WHERE id = NEW.paid_by AND order_id = NEW.id AND state = 'succeeded' AND charge_id IS NOT NULL)

@@ -6,6 +6,7 @@ and so each is atomic both to the other requests and to a crash.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -33,15 +34,16 @@ class Store:
         self.execute("PRAGMA journal_mode = WAL")
         self.execute("PRAGMA synchronous = FULL")  # a commit that was announced outlives a power cut
         self.execute("PRAGMA foreign_keys = ON")
-        self.connection.executescript(schema())
+        if self.scalar("PRAGMA user_version") == 0:  # all of the schema at once, and only once
+            self.connection.executescript(f"BEGIN; {schema()}; PRAGMA user_version = 1; COMMIT")
 
     def relax(self, rules: Iterable[str]) -> None:
         """Drop named indexes and triggers: for mutants, which could not otherwise go wrong."""
         for rule in rules:
-            found = self.execute("SELECT upper(type) FROM sqlite_master WHERE name = ?", rule).fetchone()
+            found = re.search(rf"CREATE (?:UNIQUE )?(INDEX|TRIGGER) {re.escape(rule)}\b", schema())
             if found is None:
                 raise ValueError(f"schema.sql has no index or trigger named {rule!r}")
-            self.execute(f"DROP {found[0]} {rule}")
+            self.execute(f"DROP {found[1]} IF EXISTS {rule}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -49,11 +51,11 @@ class Store:
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self.execute("COMMIT")
         except BaseException:
             if self.connection.in_transaction:
                 self.execute("ROLLBACK")
             raise
-        self.execute("COMMIT")
 
     def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
         """Run one statement. A write belongs inside `transaction`."""

@@ -17,7 +17,7 @@ from ..webhooks import Webhooks
 class Mutant(Decisions):
     """Charge, then save."""
 
-    relaxes = ("paid_stays_paid", "nonce_tried_once")
+    relaxes = ("paid_stays_paid", "nonce_tried_once", "attempts_are_numbered")
     reconciles = False
 
     async def pay(self, checkout: Checkout, order: Order, body: Json) -> Attempt:
