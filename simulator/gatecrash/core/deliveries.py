@@ -37,7 +37,7 @@ def record_attempt(
             wait_s = max(wait_s, retry_after_s)
         delivery.next_attempt_at = ctx.now + int(wait_s * 1000)
         timers.set_timer(ctx, timers.WEBHOOK_ATTEMPT, delivery.id, delivery.next_attempt_at)
-    ctx.tx.update(delivery)
+    ctx.tx.update(delivery, "status", "attempts", "next_attempt_at")
     if attempt.status == GONE:
         endpoint = ctx.tx.get(Endpoint, delivery.endpoint_id)
         if endpoint is not None:
@@ -53,4 +53,4 @@ def postpone(ctx: Context, delivery_id: str, seconds: float) -> None:
     timers.clear_timer(ctx, timers.WEBHOOK_ATTEMPT, delivery.id)
     delivery.next_attempt_at = ctx.now + int(seconds * 1000)
     timers.set_timer(ctx, timers.WEBHOOK_ATTEMPT, delivery.id, delivery.next_attempt_at)
-    ctx.tx.update(delivery)
+    ctx.tx.update(delivery, "next_attempt_at")

@@ -72,7 +72,7 @@ def rotate_secret(ctx: Context, params: RotateSecret) -> Endpoint:
     else:
         endpoint.old_secret = endpoint.old_secret_until = None
     endpoint.secret = new_secret(ctx)
-    ctx.tx.update(endpoint)
+    ctx.tx.update(endpoint, "secret", "old_secret", "old_secret_until")
     return endpoint
 
 
@@ -93,12 +93,12 @@ def delete_endpoint(ctx: Context, endpoint_id: str) -> Endpoint:
 def disable_endpoint(ctx: Context, endpoint: Endpoint) -> None:
     """Stop telling an endpoint that does not want to hear any more."""
     endpoint.status = "disabled"
-    ctx.tx.update(endpoint)
+    ctx.tx.update(endpoint, "status")
     cancel_deliveries(ctx, endpoint)
 
 
 def cancel_deliveries(ctx: Context, endpoint: Endpoint) -> None:
     for delivery in ctx.tx.find(Delivery, endpoint_id=endpoint.id, status="pending"):
         delivery.status, delivery.next_attempt_at = "canceled", None
-        ctx.tx.update(delivery)
+        ctx.tx.update(delivery, "status", "next_attempt_at")
         timers.clear_timer(ctx, timers.WEBHOOK_ATTEMPT, delivery.id)

@@ -2,13 +2,9 @@
 
 from hashlib import blake2b
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case
-_COUNTER_DIGITS = 7
-_TAIL_DIGITS = 12
-
-
-def _base32(value: int, digits: int) -> str:
-    return "".join([_ALPHABET[(value >> shift) & 31] for shift in range((digits - 1) * 5, -1, -5)])
+_TAIL_BYTES = 6
+# hex digits → letters: an id must never hold a run of digits that could pass for a card number
+_LETTERS = str.maketrans("0123456789", "ghjkmnpqrs")
 
 
 class Ids:
@@ -19,18 +15,15 @@ class Ids:
         self.issued = issued
 
     def new(self, prefix: str) -> str:
-        """`txn` → `txn_` + a counter of 7 digits + a seeded tail of 12, in base 32."""
+        """`txn` → `txn_` + a counter of 8 hex digits + a seeded tail of 12 letters."""
         self.issued += 1
-        return f"{prefix}_{_base32(self.issued, _COUNTER_DIGITS)}{self._tail(prefix, _TAIL_DIGITS)}"
+        tail = blake2b(b"%s:%d" % (prefix.encode(), self.issued), key=self._key, digest_size=_TAIL_BYTES).hexdigest().translate(_LETTERS)
+        return f"{prefix}_{self.issued:08x}{tail}"
 
     def secret(self, prefix: str, size: int) -> bytes:
         """`size` seeded bytes that no id gives away."""
         self.issued += 1
         return blake2b(f"secret:{prefix}:{self.issued}".encode(), key=self._key, digest_size=size).digest()
-
-    def _tail(self, prefix: str, digits: int) -> str:
-        digest = blake2b(f"{prefix}:{self.issued}".encode(), key=self._key, digest_size=8).digest()
-        return _base32(int.from_bytes(digest, "big"), digits)
 
 
 def derive_seed(seed: str, name: str) -> str:

@@ -126,7 +126,7 @@ def capture_charge(ctx: Context, params: CaptureCharge) -> Charge:
     if charge.amount_captured == charge.amount:
         charge.status = "succeeded"
         timers.clear_timer(ctx, timers.CHARGE_EXPIRES, charge.id)
-    ctx.tx.update(charge)
+    ctx.tx.update(charge, "status", "amount_captured")
     ledger.post(ctx, "capture", charge, amount)
     emit(ctx, "charge.captured", charge)
     return charge
@@ -150,6 +150,6 @@ def expire_charge(ctx: Context, charge_id: str) -> None:
 def _release(ctx: Context, charge: Charge, how: str) -> Charge:
     # what was captured stays captured: such a charge has succeeded, with the smaller amount
     charge.status = "succeeded" if charge.amount_captured else how
-    ctx.tx.update(charge)
+    ctx.tx.update(charge, "status")
     emit(ctx, f"charge.{how}", charge)
     return charge

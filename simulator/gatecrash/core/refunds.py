@@ -52,7 +52,7 @@ def create_refund(ctx: Context, params: CreateRefund) -> Refund:
         currency=charge.currency, reason=params.reason, created_at=ctx.now,
     )  # fmt: skip
     charge.amount_refunded += amount
-    ctx.tx.update(charge)
+    ctx.tx.update(charge, "amount_refunded")
     ctx.tx.insert(refund)
     ledger.post(ctx, "refund", charge, amount)
     if timer is not None:
@@ -77,7 +77,7 @@ def settle_refund(ctx: Context, refund_id: str) -> None:
     """A pending refund reaches the card."""
     refund = get_refund(ctx, refund_id)
     refund.status = "succeeded"
-    ctx.tx.update(refund)
+    ctx.tx.update(refund, "status")
     emit(ctx, "refund.succeeded", refund)
 
 
@@ -87,7 +87,7 @@ def fail_refund(ctx: Context, refund_id: str) -> None:
     charge = get_charge(ctx, refund.charge_id)
     refund.status = "failed"
     charge.amount_refunded -= refund.amount
-    ctx.tx.update(refund)
-    ctx.tx.update(charge)
+    ctx.tx.update(refund, "status")
+    ctx.tx.update(charge, "amount_refunded")
     ledger.post(ctx, "refund_failed", charge, refund.amount)
     emit(ctx, "refund.failed", refund)

@@ -66,7 +66,7 @@ def use_client_token(ctx: Context, token_id: str) -> None:
             f"this client token expired at {rfc3339(token.expires_at)}; ask for a new one.",
         )
     token.used = True
-    ctx.tx.update(token)
+    ctx.tx.update(token, "used")
 
 
 def create_token(ctx: Context, params: CreateToken) -> Nonce:
@@ -144,5 +144,5 @@ def take_nonce(ctx: Context, nonce_id: str, charge_id: str) -> tuple[Nonce, str]
             "payment_nonce",
         )
     nonce.used_by = charge_id
-    ctx.tx.update(nonce)
+    ctx.tx.update(nonce, "used_by")
     return nonce, ctx.vault.open(nonce.sealed_number, nonce.id)

@@ -46,8 +46,8 @@ class Transaction(Protocol):
     def put(self, record: Record) -> None:
         """Add a record, or write over the one with its key."""
 
-    def update(self, record: Record) -> None:
-        """Write all columns of a record that exists."""
+    def update(self, record: Record, *columns: str) -> None:
+        """Write these columns of a record that exists."""
 
     def delete(self, kind: type[Record], /, *key: str) -> None:
         """Remove a record; it is no error if there is none."""

@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from gatecrash.core.clock import Clock
+from gatecrash.core.endpoints import CreateEndpoint
 from gatecrash.core.errors import Refused
 from gatecrash.core.ids import Ids, derive_seed
 from gatecrash.core.records import RECORDS, FaultRule
@@ -24,6 +25,7 @@ from gatecrash.server.sandbox import Sandbox
 from gatecrash.store.errors import StoreFailed
 from gatecrash.store.sqlite import SqliteStore, SqliteTransaction
 from gatecrash.webhooks.courier import Courier
+from gatecrash.webhooks.targets import check_url
 from gatecrash.webhooks.timekeeper import Timekeeper
 
 T = TypeVar("T")
@@ -101,6 +103,11 @@ class Gateway:
         await self.store.submit(sandbox.name, wipe)
 
     # --- work
+
+    def admit(self, params: object) -> None:
+        """Refuse, before anything is claimed, what this host does not allow."""
+        if isinstance(params, CreateEndpoint):
+            check_url(params.url, self.host.allow_hosts)
 
     async def run(self, sandbox: Sandbox, work: Callable[[Context], T]) -> T:
         """Run `work` in one commit; what it raises rolls it back. Returns once it is durable."""

@@ -18,7 +18,7 @@ class Holding:
         self._sandbox = sandbox
         self.epoch = sandbox.epoch
         self.held_by = ""
-        self.left = asyncio.Event()
+        self.left: asyncio.Event | None = None
 
     async def crash(self, down_s: float) -> None:
         crash = self._gateway.host.crash
@@ -30,6 +30,7 @@ class Holding:
         self.check_epoch()
 
     async def hang(self, seconds: float | None) -> None:
+        self.left = self.left or asyncio.Event()
         removed = self._sandbox.plane.removal(self.held_by)
         waits = [asyncio.ensure_future(event.wait()) for event in (removed, self.left)]
         try:

@@ -5,11 +5,12 @@ from typing import Any
 import msgspec
 
 from gatecrash.core.clock import rfc3339
-from gatecrash.core.redaction import harmless, mask, redact
+from gatecrash.core.redaction import redact, suspicious
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.store.sqlite import SqliteStore, SqliteTransaction
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 _LINGER_S = 0.05
 
 KINDS = ("request", "answer", "fault", "delivery", "control", "start")
@@ -28,11 +29,13 @@ class Journal:
         store.before_commit(self._flush)
 
     def note(self, sandbox: Sandbox, kind: str, fields: dict[str, Any]) -> int:
-        """Append an entry; returns its number in the sandbox's journal."""
+        """Append an entry, with whatever must not be kept removed; returns its number in the sandbox's journal."""
         sandbox.journal_length += 1
         seq = sandbox.journal_length
-        entry = {"seq": seq, "at": rfc3339(sandbox.now()), "kind": kind, **fields}
-        self._pending.append((sandbox.name, seq, kind, _encode(entry).decode()))
+        entry = _encode({"seq": seq, "at": rfc3339(sandbox.now()), "kind": kind, **fields})
+        if suspicious(entry):
+            entry = _encode(redact(_decode(entry)))
+        self._pending.append((sandbox.name, seq, kind, entry.decode()))
         self.touch(sandbox)
         self._store.schedule_within(_LINGER_S)
         return seq
@@ -57,16 +60,3 @@ class Journal:
             )
         self._pending.clear()
         self._dirty.clear()
-
-
-def body_for_journal(body: bytes) -> Any:
-    """A body that was JSON, fit to be kept: as it is when harmless, else redacted."""
-    if not body:
-        return None
-    if harmless(body):
-        return msgspec.Raw(body)
-    return redact(msgspec.json.decode(body))
-
-
-def shown(text: str | None) -> str | None:
-    return None if text is None else mask(text)

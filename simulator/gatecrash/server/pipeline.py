@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
 from aiohttp import web
 
 from gatecrash.core import idempotency, tokens
@@ -18,7 +19,6 @@ from gatecrash.faults.rule import HEADER, Labels, Rule, parse_header
 from gatecrash.server.gateway import Gateway
 from gatecrash.server.holding import Holding
 from gatecrash.server.http import HttpServer, NoAnswer, break_connection, to_response
-from gatecrash.server.journal import body_for_journal, shown
 from gatecrash.server.sandbox import Sandbox
 
 # stations between the claim and the commit: a fault there needs the claim to be durable first
@@ -59,7 +59,9 @@ class RequestExchange(Holding):
     async def at(self, station: str) -> None:
         """Pass a station; whatever is armed there strikes."""
         if station in self._sandbox.plane.armed or station in self._own_stations:
-            self._server.when_gone(self._request, self.left)
+            if self.left is None:
+                self.left = asyncio.Event()
+                self._server.when_gone(self._request, self.left)
             await self._sandbox.plane.strike(station, self.labels, self, self._record, self._rules)
 
     def expects(self, stations: tuple[str, ...]) -> bool:
@@ -142,8 +144,9 @@ class Pipeline:
         try:
             dialect.authorize(caller, route)
             call = dialect.decode(asked, route, self._gateway.vault.fingerprint)
+            self._gateway.admit(call.params)
         except Refused as refused:
-            refusal = refused
+            call, refusal = None, refused
         exchange.labels = self._labels(asked, route, call)
         self._note_request(exchange, sandbox, asked, route, call)
         try:
@@ -285,10 +288,10 @@ class Pipeline:
             "request",
             {
                 "request_id": exchange.request_id, "operation": route.operation, "dialect": self._dialect.name,
-                "method": asked.method, "path": shown(asked.path), "idempotency_key": shown(labels.idempotency_key),
-                "order_id": shown(labels.order_id), "amount": labels.amount,
+                "method": asked.method, "path": asked.path, "idempotency_key": labels.idempotency_key,
+                "order_id": labels.order_id, "amount": labels.amount,
                 # what could not be understood is not kept: nobody knows what is in it
-                "body": None if call is None else body_for_journal(asked.body),
+                "body": None if call is None or not asked.body.strip() else msgspec.Raw(asked.body),
             },
         )  # fmt: skip
 
@@ -298,7 +301,7 @@ class Pipeline:
             "answer",
             {
                 "request_id": exchange.request_id, "operation": route.operation, "status": outcome.answer.status,
-                "replayed": outcome.replayed, "order_id": shown(exchange.labels.order_id),
+                "replayed": outcome.replayed, "order_id": exchange.labels.order_id,
             },
         )  # fmt: skip
 

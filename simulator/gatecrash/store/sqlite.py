@@ -53,9 +53,11 @@ class SqliteTransaction:
         self._execute(_ROLLBACK)
         self.timers_changed = False
 
-    def update(self, record: Record) -> None:
+    def update(self, record: Record, *columns: str) -> None:
         table = TABLES[type(record)]
-        cursor = self._execute(table.update, [*table.row(record), self._sandbox, *table.key(record)])
+        sql, places = table.update(columns)
+        row = table.row(record)
+        cursor = self._execute(sql, [*(row[i] for i in places), self._sandbox, *table.key(record)])
         assert cursor.rowcount == 1, f"{table.kind.TABLE} {table.key(record)} is not there"
 
     def delete(self, kind: type[Record], /, *key: str) -> None:
@@ -216,6 +218,8 @@ def _open(path: str, durable: bool) -> sqlite3.Connection:
         db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         db.execute("PRAGMA cache_size = -65536")
+        # rows are appended, so the same pages are written again and again: let many commits share a checkpoint
+        db.execute("PRAGMA wal_autocheckpoint = 8000")
         db.execute("BEGIN IMMEDIATE")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         db.execute("ROLLBACK")

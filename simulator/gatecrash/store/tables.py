@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec.structs import astuple
 
 from gatecrash.core.records import RECORDS, Record
 
@@ -37,21 +38,21 @@ class Table(Generic[R]):
         self._mark = mark
         names = ", ".join(self.columns)
         where = " AND ".join(f"{column} = {mark}" for column in ("sandbox", *kind.KEY))
-        sets = ", ".join(f"{column} = {mark}" for column in self.columns)
         marks = ", ".join(mark for _ in range(len(self.columns) + 1))
         # table and column names come from our own structs, values are always bound
         self.insert = f"INSERT INTO {kind.TABLE} (sandbox, {names}) VALUES ({marks})"  # noqa: S608
-        self.update = f"UPDATE {kind.TABLE} SET {sets} WHERE {where}"  # noqa: S608
         keys = ", ".join(("sandbox", *kind.KEY))
         overwrite = ", ".join(f"{column} = excluded.{column}" for column in self.columns)
         self.put = f"{self.insert} ON CONFLICT ({keys}) DO UPDATE SET {overwrite}"
         self.select = f"SELECT {names} FROM {kind.TABLE} WHERE {where}"  # noqa: S608
         self.delete = f"DELETE FROM {kind.TABLE} WHERE {where}"  # noqa: S608
+        self._where = where
+        self._update: dict[tuple[str, ...], tuple[str, list[int]]] = {}
         self._find: dict[tuple[str, ...], str] = {}
         self._page: dict[tuple[str, ...], str] = {}
 
     def row(self, record: R) -> list[Any]:
-        row = [getattr(record, column) for column in self.columns]
+        row = list(astuple(record))
         for i in self._json:
             row[i] = _encode(row[i]).decode()
         return row
@@ -64,6 +65,15 @@ class Table(Generic[R]):
         for i, decode in self._decode:
             values[i] = decode(values[i])
         return self.kind(**dict(zip(self.columns, values, strict=True)))
+
+    def update(self, columns: tuple[str, ...]) -> tuple[str, list[int]]:
+        """UPDATE of `columns` by key, and which of a row's values those are."""
+        made = self._update.get(columns)
+        if made is None:
+            sets = ", ".join(f"{column} = {self._mark}" for column in columns)
+            sql = f"UPDATE {self.kind.TABLE} SET {sets} WHERE {self._where}"  # noqa: S608
+            made = self._update[columns] = (sql, [self.columns.index(column) for column in columns])
+        return made
 
     def find(self, columns: tuple[str, ...]) -> str:
         """SELECT by equality on `columns`, oldest first."""
