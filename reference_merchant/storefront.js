@@ -100,10 +100,10 @@ async function untilKnown() {
   for (;;) {
     await pause(poll_ms);
     const answer = await call("GET", "/orders/" + order.id).catch(() => null);
-    const status = answer && answer.status === 200 ? answer.body.status : "PENDING";
-    const attempts = (answer && answer.body.attempts) || [];
+    if (!answer || answer.status !== 200) continue; // no news is neither good nor bad
+    const { status, attempts } = answer.body;
     if (status === "PAID" || status === "REFUNDED") return paid();
-    if (status === "FAILED" || (answer && !attempts.some((each) => each.status === "open"))) {
+    if (!attempts.some((each) => each.status === "open")) {
       say("The payment did not go through. Nothing was charged; you can try another card.");
       return freshFields();
     }
