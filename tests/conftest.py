@@ -1,0 +1,77 @@
+"""Fixtures for every room: `gateway` and `client` in this process, `core` without a shell, `server` as a real process."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, settings
+
+# behind everything else, so that an installed gatecrash is tested as it was installed
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+from tests.support.client import Client
+from tests.support.core import Core
+from tests.support.gateway import LiveGateway
+from tests.support.process import ServerProcess
+
+# the same examples in every run; more of them with GATECRASH_HYPOTHESIS=thorough, which also draws at random
+_QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large)
+settings.register_profile("steady", derandomize=True, deadline=None, max_examples=30, database=None, suppress_health_check=_QUIET)
+settings.register_profile("thorough", deadline=None, max_examples=1000, suppress_health_check=_QUIET)
+settings.load_profile(os.environ.get("GATECRASH_HYPOTHESIS", "steady"))
+
+
+@pytest_asyncio.fixture
+async def gateway() -> AsyncIterator[LiveGateway]:
+    """A gateway of the test's own, in memory."""
+    live = LiveGateway()
+    await live.start()
+    yield live
+    await live.stop()
+
+
+@pytest_asyncio.fixture
+async def kept_gateway(tmp_path: Path) -> AsyncIterator[LiveGateway]:
+    """A gateway over a file, for tests that restart it."""
+    live = LiveGateway(str(tmp_path / "gateway.sqlite3"))
+    await live.start()
+    yield live
+    await live.stop()
+
+
+@pytest_asyncio.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        yield session
+
+
+@pytest.fixture
+def client(http: aiohttp.ClientSession, gateway: LiveGateway) -> Client:
+    """A client of a sandbox of its own in `gateway`."""
+    return Client(http, gateway.url)
+
+
+@pytest.fixture
+def core() -> Iterator[Core]:
+    """Core functions in real transactions."""
+    bench = Core()
+    yield bench
+    bench.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One real gateway process for all tests that need no more than a sandbox in it."""
+    process = ServerProcess(tmp_path_factory.mktemp("server"), "--memory")
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def server_client(http: aiohttp.ClientSession, server: ServerProcess) -> Client:
+    """A client of a sandbox of its own in the real process."""
+    return Client(http, server.url)

@@ -1,0 +1,43 @@
+"""The gateway as its user runs it: `python -m gatecrash serve`, waited for by its url file."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+class ServerProcess:
+    """A running `serve`. `folder` holds its url file and its log."""
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        self.url_file, self.log_file = folder / "urls.json", folder / "serve.log"
+        self.url_file.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "gatecrash", "serve", "--port", "0", "--url-file", str(self.url_file), *flags]
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+        deadline = time.monotonic() + 30
+        while not self.url_file.exists():
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < deadline, "the gateway was not ready in 30 s"
+            time.sleep(0.005)
+        self.url: str = json.loads(self.url_file.read_text())["native"]
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def stop(self) -> int:
+        """Ask it to stop; its exit status."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
