@@ -64,7 +64,7 @@ def test_a_wrong_name_exits_with_2_and_the_known_ones(arguments: list[str], told
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for survivors in /proc")
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda sent: sent.name)
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda sent: sent.name)
 def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path, sent: signal.Signals) -> None:
     running = subprocess.Popen(
         DEMO, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE

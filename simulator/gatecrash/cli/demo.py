@@ -76,8 +76,9 @@ async def _play(stories: "list[Story]", profiles: "list[MerchantProfile]", *, qu
 
     task = asyncio.current_task()
     assert task is not None
-    # a polite kill must clean up as Ctrl-C does
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    # a polite kill, or a terminal that is closed, must clean up as Ctrl-C does
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(each, task.cancel)
     outcomes: list[Outcome] = []
     if quiet:
         async with aclosing(play_all(stories, profiles)) as runs:

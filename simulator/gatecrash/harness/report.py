@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gatecrash.harness.history import PAID
 from gatecrash.harness.run import Outcome
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 TABLE_WIDTH_MIN = 76
 
 HEADINGS = {
-    "naive": "The naive merchant: charges, then saves; a timeout means failed; ignores webhooks",
-    "reference": "The reference merchant: stores the attempt before the call, asks again, hears webhooks",
+    "naive": "The naive merchant charges, then saves; takes silence for failure",
+    "reference": "The reference merchant stores the attempt, then charges; asks again",
 }
 
 
@@ -68,12 +69,12 @@ def table(outcomes: Sequence[Outcome], title: str) -> "Table":
     from rich import box
     from rich.table import Table
 
-    drawn = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    drawn.add_column("story", overflow="fold", ratio=4)
+    drawn = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    drawn.add_column("story", overflow="fold", max_width=32)
     drawn.add_column("owed", justify="right", no_wrap=True)
     drawn.add_column("charged", justify="right", no_wrap=True)
-    drawn.add_column("the shop says", no_wrap=True)
-    drawn.add_column("do they agree?", overflow="fold", ratio=3)
+    drawn.add_column("shop says", overflow="fold")
+    drawn.add_column("agree?", overflow="fold")
     for outcome in outcomes:
         owed, charged, status = _cells(outcome)
         drawn.add_row(outcome.story.title, owed, charged, status, _verdict(outcome))
@@ -81,16 +82,15 @@ def table(outcomes: Sequence[Outcome], title: str) -> "Table":
 
 
 def _cells(outcome: Outcome) -> "tuple[str, Text, str]":
-    """What was owed, what was charged (red when it is neither that nor nothing), and what the shop says."""
+    """What was owed, what was charged (red when that differs), and what the shop says."""
     from rich.text import Text
 
     found, currency = row(outcome), outcome.story.currency
     off = found["captured"] not in (0, found["order_amount"])
     charged = Text(money(found["captured"], currency), style="bold red" if off else "")
-    times = found["fulfilments"]
-    shipped = {None: "", 0: "", 1: ", shipped"}.get(times, f", shipped {times}×")
-    owed = f"{money(found['order_amount'], currency)} {currency}"
-    return owed, charged, f"{found['order_status']}{shipped}"
+    paid, times = found["order_status"] == PAID, found["fulfilments"]
+    shipped = f", shipped {times}×" if times not in (None, int(paid)) else ""
+    return money(found["order_amount"], currency), charged, f"{found['order_status']}{shipped}"
 
 
 def _verdict(outcome: Outcome) -> "Text":

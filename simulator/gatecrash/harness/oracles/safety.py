@@ -9,7 +9,7 @@ LEGAL_AFTER_TERMINAL = {PAID: {"REFUNDED", "PARTIALLY_REFUNDED"}, "PARTIALLY_REF
 REOPENABLE = {"FAILED": {"PENDING", PAID}}
 
 
-@oracle("S1", "charged more than once")
+@oracle("S1", "charged twice")
 def charged_twice(history: History) -> Findings:
     """The customer paid twice for one order. Usually an answer was lost after the money had moved, the shop
     took silence for failure, and a second attempt went out under a new idempotency key (or none). Bind the

@@ -1,5 +1,6 @@
 """A program as its own process group: started with its output in a file, killed and reaped as a whole."""
 
+import atexit
 import os
 import signal
 import socket
@@ -12,6 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gatecrash.harness.world import SetupFailed
+
+#: Group leaders that run now, by pid: the last net for a harness that dies without leaving its worlds.
+_RUNNING: dict[int, "subprocess.Popen[bytes]"] = {}
+
+
+@atexit.register
+def _kill_survivors() -> None:
+    for process in list(_RUNNING.values()):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @dataclass(slots=True)
@@ -46,6 +57,8 @@ class Process:
             except OSError as error:
                 raise SetupFailed(f"the {self.name} cannot be started: {self.command[0]}: {error.strerror or error}") from error
 
+        _RUNNING[self._running.pid] = self._running
+
     def alive(self) -> bool:
         return self._running is not None and self._running.poll() is None
 
@@ -61,6 +74,7 @@ class Process:
         with suppress(ProcessLookupError, PermissionError):  # macOS says EPERM for a group of zombies
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        _RUNNING.pop(process.pid, None)
         # the leader is reaped; the others have been sent the signal too, and need a moment to notice. A zombie that
         # nobody reaps stays in the group for ever and does no harm, hence the bound
         for _ in range(50):

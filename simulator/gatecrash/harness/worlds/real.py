@@ -54,6 +54,7 @@ class RealWorld(World):
             ),
             env={name: value for name, value in os.environ.items() if not name.startswith("GATECRASH_")},
             log=self.scratch / "gateway.log",
+            cwd=self.scratch,  # not the user's folder: -m would import what lies there under our name
         )
         self._merchant: Process | None = None
         self._session: aiohttp.ClientSession | None = None
