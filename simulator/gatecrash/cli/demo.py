@@ -90,7 +90,7 @@ async def _play(stories: "list[Story]", profiles: "list[MerchantProfile]", *, qu
 
     from gatecrash.harness.report import HEADINGS, show, summary
 
-    console = Console(soft_wrap=False)
+    console = Console(highlight=False)
     began = asyncio.get_running_loop().time()
     total = len(stories) * len(profiles)
     with console.status(f"0 of {total} runs") as status:
