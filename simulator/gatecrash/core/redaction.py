@@ -9,12 +9,10 @@ from gatecrash.core.cards import TEST_CARDS, brand_of, luhn_valid
 _RUN = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 _SECRET_WORDS = re.compile(r"\b(whsec_|[sr]k_live_|ctok_test_)[A-Za-z0-9+/=_-]+")
 _SECRET_FIELDS = frozenset({"card", "number", "cvc", "cvv", "secret", "client_token", "authorization", "password", "holder_name"})
-# quick tests on raw JSON, before any real work
-_LONG_NUMBER = re.compile(rb"[0-9](?:[ -]?[0-9]){12}|\\\\u")
-_SUSPECT = re.compile(
-    _LONG_NUMBER.pattern + b"|whsec_|k_live_|ctok_test_|" + b"|".join(b'"%s"' % name.encode() for name in sorted(_SECRET_FIELDS)),
-    re.IGNORECASE,
-)
+# quick tests on raw JSON, before any real work: every digit looks the same, blanks and dashes are skipped
+_SHAPE = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else byte for byte in range(256))
+_LONG_NUMBER = b"0" * 13
+_SUSPECT = (b"whsec_", b"k_live_", b"ctok_test_", *(b'"%s"' % name.encode() for name in sorted(_SECRET_FIELDS)))
 # fields under a card that may be shown
 _CARD_FACE = frozenset({"brand", "last4", "exp_month", "exp_year"})
 
@@ -38,12 +36,13 @@ def mask(text: str) -> str:
 
 def suspicious(raw: bytes) -> bool:
     """Whether raw JSON could hold a card number or a secret, and so must be looked at closely. Errs on the side of care."""
-    return _SUSPECT.search(raw) is not None
+    lowered = raw.lower()
+    return has_long_number(raw) or any(word in lowered for word in _SUSPECT)
 
 
 def has_long_number(raw: bytes) -> bool:
     """Whether raw JSON holds a run of digits as long as a card number, or escapes that could hide one."""
-    return _LONG_NUMBER.search(raw) is not None
+    return _LONG_NUMBER in raw.translate(_SHAPE, b" -") or b"\\u" in raw
 
 
 def redact(value: Any) -> Any:

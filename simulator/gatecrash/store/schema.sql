@@ -23,7 +23,7 @@ CREATE TABLE client_tokens (
     created_at  INTEGER NOT NULL,
     expires_at  INTEGER NOT NULL,
     PRIMARY KEY (sandbox, id)
-) WITHOUT ROWID;
+);
 
 CREATE TABLE nonces (
     sandbox         TEXT NOT NULL,
@@ -34,7 +34,7 @@ CREATE TABLE nonces (
     created_at      INTEGER NOT NULL,
     expires_at      INTEGER NOT NULL,
     PRIMARY KEY (sandbox, id)
-) WITHOUT ROWID;
+);
 
 CREATE TABLE charges (
     sandbox         TEXT NOT NULL,
@@ -56,7 +56,7 @@ CREATE TABLE charges (
     PRIMARY KEY (sandbox, id),
     CHECK ((status = 'failed') = (decline_code IS NOT NULL)),
     CHECK (status NOT IN ('failed', 'voided', 'expired') OR amount_captured = 0)
-) WITHOUT ROWID;
+);
 CREATE INDEX charges_by_order ON charges (sandbox, order_id, id) WHERE order_id IS NOT NULL;
 -- a nonce pays once, whatever the code believes
 CREATE UNIQUE INDEX charges_by_nonce ON charges (sandbox, payment_nonce);
@@ -72,7 +72,7 @@ CREATE TABLE refunds (
     reason      TEXT,
     created_at  INTEGER NOT NULL,
     PRIMARY KEY (sandbox, id)
-) WITHOUT ROWID;
+);
 CREATE INDEX refunds_by_charge ON refunds (sandbox, charge_id, id);
 
 -- the books: one row is one double entry
@@ -88,7 +88,7 @@ CREATE TABLE transfers (
     order_id    TEXT,
     created_at  INTEGER NOT NULL,
     PRIMARY KEY (sandbox, id)
-) WITHOUT ROWID;
+);
 
 CREATE TABLE webhook_endpoints (
     sandbox             TEXT NOT NULL,
@@ -103,7 +103,7 @@ CREATE TABLE webhook_endpoints (
     old_secret_until    INTEGER,
     created_at          INTEGER NOT NULL,
     PRIMARY KEY (sandbox, id)
-) WITHOUT ROWID;
+);
 
 CREATE TABLE events (
     sandbox     TEXT NOT NULL,
@@ -115,7 +115,7 @@ CREATE TABLE events (
     data        TEXT NOT NULL,              -- JSON: the object as it was then
     created_at  INTEGER NOT NULL,
     PRIMARY KEY (sandbox, id)
-) WITHOUT ROWID;
+);
 
 CREATE TABLE deliveries (
     sandbox         TEXT NOT NULL,
@@ -128,7 +128,7 @@ CREATE TABLE deliveries (
     next_attempt_at INTEGER,
     created_at      INTEGER NOT NULL,
     PRIMARY KEY (sandbox, id)
-) WITHOUT ROWID;
+);
 CREATE INDEX deliveries_by_event ON deliveries (sandbox, event_id, id);
 CREATE INDEX deliveries_pending ON deliveries (sandbox, endpoint_id, id) WHERE status = 'pending';
 
@@ -154,7 +154,7 @@ CREATE TABLE idempotency_keys (
     created_at  INTEGER NOT NULL,
     PRIMARY KEY (sandbox, scope, key),
     CHECK ((status IS NULL) = (body IS NULL))
-) WITHOUT ROWID;
+);
 CREATE INDEX idempotency_in_flight ON idempotency_keys (sandbox) WHERE status IS NULL;
 
 CREATE TABLE fault_rules (
@@ -162,7 +162,7 @@ CREATE TABLE fault_rules (
     id          TEXT NOT NULL,
     rule        TEXT NOT NULL,
     PRIMARY KEY (sandbox, id)
-) WITHOUT ROWID;
+);
 
 CREATE TABLE journal (
     sandbox     TEXT NOT NULL,
@@ -170,4 +170,4 @@ CREATE TABLE journal (
     kind        TEXT NOT NULL,
     entry       TEXT NOT NULL,              -- JSON, redacted
     PRIMARY KEY (sandbox, seq)
-) WITHOUT ROWID;
+);
