@@ -57,7 +57,7 @@ def test_a_row_carries_what_the_json_promises() -> None:
 
 def test_the_verdict_says_in_words_what_happened() -> None:
     assert summary([TWICE, LOST, CLEAN]) == [
-        "naive: caught in 2 of 2 stories: charged twice (S1) in 1, took money for no order (L1) in 1.",
+        "naive: caught in 2 of 2 stories: charged twice (S1) in 1; charged, never paid (L1) in 1.",
         "reference: clean. In 1 of 1 stories charge and order agree.",
     ]
 
@@ -70,7 +70,7 @@ def test_a_table_is_never_wider_than_the_terminal(width: int) -> None:
     drawn = console.file.getvalue()
     assert max(map(len, drawn.splitlines())) <= width
     assert "84.00" in drawn
-    assert "NO: charged, never" in " ".join(drawn.split())
+    assert "NO, charged" in " ".join(drawn.split())
 
 
 @pytest.mark.parametrize(

@@ -98,8 +98,8 @@ def _verdict(outcome: Outcome) -> "Text":
 
     if not outcome.violations:
         return Text("yes", style="green")
-    found = [_title(each.oracle) for each in outcome.violations]
-    return Text("NO: " + "; ".join(dict.fromkeys(found)), style="bold red")
+    found = dict.fromkeys(_title(each.oracle) for each in outcome.violations)
+    return Text("NO, " + "; ".join(found), style="bold red")
 
 
 def summary(outcomes: Sequence[Outcome]) -> list[str]:
@@ -111,13 +111,8 @@ def summary(outcomes: Sequence[Outcome]) -> list[str]:
         if not wrong:
             lines.append(f"{name}: clean. In {len(runs)} of {len(runs)} stories charge and order agree.")
             continue
-        codes = _count(wrong)
-        twice, lost = codes.get("S1", 0), codes.get("L1", 0)
-        parts = [f"charged twice (S1) in {twice}"] * bool(twice)
-        parts += [f"took money for no order (L1) in {lost}"] * bool(lost)
-        rest = {code: times for code, times in codes.items() if code not in ("S1", "L1")}
-        parts += [f"{_title(code)} in {times}" for code, times in rest.items()]
-        lines.append(f"{name}: caught in {len(wrong)} of {len(runs)} stories: {', '.join(parts)}.")
+        parts = [f"{_title(code)} ({code}) in {times}" for code, times in _count(wrong).items()]
+        lines.append(f"{name}: caught in {len(wrong)} of {len(runs)} stories: {'; '.join(parts)}.")
     lines += [
         f"{each.merchant}: in {each.story.name}, {what} never struck: that run proves nothing about it."
         for each in outcomes
@@ -129,7 +124,7 @@ def summary(outcomes: Sequence[Outcome]) -> list[str]:
 def _title(code: str) -> str:
     from gatecrash.harness.oracles import ORACLES
 
-    return f"{ORACLES[code].title} ({code})" if code in ORACLES else "not what the story expects"
+    return ORACLES[code].title if code in ORACLES else "not what the story expects"
 
 
 def _count(outcomes: Sequence[Outcome]) -> Mapping[str, int]:

@@ -77,10 +77,10 @@ class RealWorld(World):
             if process is not None:
                 process.kill()
         self.port.release()
-        if self._session is not None:
-            await self._session.close()
         if not self.keep:
             shutil.rmtree(self.scratch, ignore_errors=True)
+        if self._session is not None:  # last: whoever interrupts once more finds everything else done
+            await self._session.close()
 
     async def request(
         self,
