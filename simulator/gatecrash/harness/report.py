@@ -56,6 +56,7 @@ def show(console: "Console", outcomes: Sequence[Outcome], title: str) -> None:
 
     if console.width >= TABLE_WIDTH_MIN:
         console.print(table(outcomes, title))
+        console.print()
         return
     console.print(Text(title, style="bold"))
     for outcome in outcomes:
@@ -69,7 +70,9 @@ def table(outcomes: Sequence[Outcome], title: str) -> "Table":
     from rich import box
     from rich.table import Table
 
-    drawn = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    drawn = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
+    )
     drawn.add_column("story", no_wrap=True)  # the schema keeps titles short
     drawn.add_column("owed", justify="right", no_wrap=True)
     drawn.add_column("charged", justify="right", no_wrap=True)
