@@ -1,0 +1,108 @@
+"""A customer in a real browser: the shop's page, the gateway's card fields in an iframe, real processes behind both."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.support.process import ServerProcess
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# no call to anyone but the pages under test
+_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; tests/install-browser brings it, CHROMIUM names it"),
+]
+
+
+class Shop(NamedTuple):
+    url: str
+    database: Path
+    log: Path
+
+
+@pytest.fixture
+def shop(server: ServerProcess, tmp_path: Path) -> Iterator[Shop]:
+    """The reference merchant as its own process, in a sandbox of its own."""
+    url_file, database, log = tmp_path / "shop.json", tmp_path / "shop.sqlite", tmp_path / "shop.log"
+    key = f"sk_test_browser-{tmp_path.name}"[:60]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [
+                sys.executable, "-m", "reference_merchant", "--port", "0", "--database", str(database), "--gateway-url",
+                server.url, "--gateway-secret-key", key, "--webhook-secrets", "whsec_" + "A" * 44, "--url-file", str(url_file),
+            ],
+            stdout=output, stderr=output,
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 30
+        while not url_file.exists():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, "the shop was not ready in 30 s"
+            time.sleep(0.01)
+        yield Shop(json.loads(url_file.read_text())["merchant"], database, log)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def page(shop: Shop) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        page = browser.new_page()
+        page.goto(shop.url)
+        yield page
+        browser.close()
+
+
+def pay_with(page: Page, number: str, expiry: str = "12 / 40", cvc: str = "987") -> None:
+    fields = page.frame_locator("#card")
+    fields.get_by_label("Card number").fill(number)
+    fields.get_by_label("Expiry").fill(expiry)
+    fields.get_by_label("Security code").fill(cvc)
+    page.get_by_role("button", name="Pay").click()
+
+
+def test_a_customer_buys_a_kettle_and_the_card_never_reaches_the_shop(page: Page, shop: Shop) -> None:
+    sent_to_shop: list[str] = []
+    page.on("request", lambda r: sent_to_shop.append(r.post_data or "") if r.url.startswith(shop.url) else None)
+    page.get_by_label("Kettle").fill("1")
+    pay_with(page, "4242 4242 4242 4242")
+    expect(page.get_by_role("status")).to_contain_text("paid", ignore_case=True)
+    # the shop was sent a nonce, and nothing of the card
+    assert any("nonce_" in body for body in sent_to_shop)
+    everything = "".join(sent_to_shop) + shop.log.read_text()
+    for path in shop.database.parent.glob("shop.sqlite*"):
+        everything += path.read_bytes().decode("latin-1")
+    assert "4242424242424242" not in everything.replace(" ", "")
+    assert '"cvc"' not in everything
+
+
+def test_a_declined_customer_is_told_so_and_pays_with_another_card(page: Page) -> None:
+    page.get_by_label("Mug with a gate on it").fill("2")
+    pay_with(page, "4000 0000 0000 9995")
+    expect(page.get_by_role("status")).to_contain_text("declined", ignore_case=True)
+    pay_with(page, "5555 5555 5555 4444")
+    expect(page.get_by_role("status")).to_contain_text("paid", ignore_case=True)
+
+
+def test_a_mistyped_card_is_explained_inside_the_fields_and_nothing_is_charged(page: Page) -> None:
+    page.get_by_label("Spoon").fill("1")
+    pay_with(page, "4242 4242 4242 4241")
+    expect(page.frame_locator("#card").get_by_role("alert")).to_contain_text("Luhn")
+    pay_with(page, "4242 4242 4242 4242")
+    expect(page.get_by_role("status")).to_contain_text("paid", ignore_case=True)
