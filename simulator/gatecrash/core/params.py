@@ -13,7 +13,7 @@ P = TypeVar("P", bound=msgspec.Struct)
 
 _decode = msgspec.json.Decoder().decode
 
-_AT = re.compile(r" - at `\$\.?(?P<path>.*)`$")
+_AT = re.compile(r" - at (?P<name>`key` in )?`\$\.?(?P<path>.*)`$")
 _FIELD = re.compile(r"`(?P<field>[^`]*)`")
 # msgspec's words → ours
 _WORDS = (
@@ -95,6 +95,8 @@ def _explain(kind: type[msgspec.Struct], given: Mapping[str, Any], said: str) ->
     expected = _expected(problem)
     if code == "amount_invalid":
         expected = "an integer of minor units from 1 to 99999999, such as 4200 for 42.00"
+    if at and at["name"]:
+        return Refused(code, f"a name in {path} is not as it should be; expected {expected}.", path)
     return Refused(
         code,
         f"{mask(path) or 'the body'} was {_shown(given, path)}; expected {expected}.",
