@@ -1,0 +1,93 @@
+"""The short form of a rule, for one request: `Gatecrash-Fault: STATION=KIND[;PARAM=VALUE…][, …]`."""
+
+from typing import Any
+
+import pytest
+
+from gatecrash.core.errors import Refused
+from gatecrash.faults.rule import HEADER, parse_header
+from tests.support.client import Client
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("operation.committed=reset", [("operation.committed", "reset", {})]),
+        ("operation.claimed=delay;seconds=1.5", [("operation.claimed", "delay", {"seconds": 1.5})]),
+        ("  request.received = delay ; seconds = 2  ", [("request.received", "delay", {"seconds": 2})]),
+        ("response.sent=crash;down_s=0", [("response.sent", "crash", {"down_s": 0})]),
+        (
+            "request.received=delay;seconds=0,response.partial=close",
+            [("request.received", "delay", {"seconds": 0}), ("response.partial", "close", {})],
+        ),
+        (
+            'operation.executed=status;status=429;headers={"Retry-After":"7"};body="busy"',
+            [("operation.executed", "status", {"status": 429, "headers": {"Retry-After": "7"}, "body": "busy"})],
+        ),
+        (
+            "operation.executed=status;status=500;body=plain words",
+            [("operation.executed", "status", {"status": 500, "body": "plain words"})],
+        ),
+    ],
+)
+def test_a_header_is_read_as_rules(value: str, expected: list[tuple[str, str, dict[str, Any]]]) -> None:
+    rules = parse_header(value)
+    assert [(rule.station, rule.kind, rule.params) for rule in rules] == expected
+    assert all((rule.nth, rule.times) == (1, 1) for rule in rules)
+
+
+@pytest.mark.parametrize(
+    ("value", "param", "says"),
+    [
+        ("reset", HEADER, "STATION=KIND"),
+        ("request.received", HEADER, "operation.committed=reset"),
+        ("request.received=reset,", HEADER, "STATION=KIND"),
+        (";;;", HEADER, "STATION=KIND"),
+        ("nowhere=reset", "station", "request.received"),
+        ("=reset", "station", "request.received"),
+        ("request.received=explode", "kind", "crash, hang"),
+        ("request.received=", "kind", "crash, hang"),
+        ("request.received=drop", "kind", "cannot be un-asked"),
+        ("request.received=delay", "params.seconds", "missing"),
+        ("request.received=delay;seconds", "params.seconds", "a number"),
+        ("request.received=delay;seconds=long", "params.seconds", "a number"),
+        ("request.received=delay;seconds=1;until=2", "params.until", "known are: seconds"),
+        ("request.received=reset;hard=true", "params.hard", "known are: none"),
+    ],
+)
+def test_a_header_that_makes_no_sense_is_refused_with_the_reason(value: str, param: str, says: str) -> None:
+    with pytest.raises(Refused) as caught:
+        parse_header(value)
+    assert caught.value.code == "fault_rule_invalid"
+    assert caught.value.param == param
+    assert says in caught.value.detail
+
+
+@pytest.mark.asyncio
+async def test_a_refused_header_changes_nothing(client: Client) -> None:
+    nonce = await client.make_nonce()
+    body = {"amount": 4200, "currency": "usd", "payment_nonce": nonce}
+    refused = await client.post("/v1/charges", body, idem="k", headers={HEADER: "request.received=explode"})
+    refused.refused(400, "fault_rule_invalid", "kind")
+    charged = (await client.post("/v1/charges", body, idem="k")).expect(201)
+    assert "Idempotent-Replayed" not in charged.headers
+
+
+@pytest.mark.asyncio
+async def test_a_header_strikes_its_own_request_only_and_leaves_no_rule(client: Client) -> None:
+    struck = await client.get("/v1/charges", headers={HEADER: "request.received=status;status=418"})
+    assert struck.status == 418
+    assert (await client.get("/v1/charges")).status == 200
+    assert (await client.get("/_gatecrash/faults"))["data"] == []
+    faults = await client.journal("fault")
+    assert [(entry["station"], entry["fault"], entry["operation"]) for entry in faults] == [
+        ("request.received", "status", "charges.list")
+    ]
+
+
+@pytest.mark.asyncio
+async def test_a_crash_by_header_is_refused_where_nothing_would_start_the_gateway_again(client: Client) -> None:
+    refused = await client.get("/v1/charges", headers={HEADER: "request.received=crash"})
+    refused.refused(400, "fault_rule_invalid", "kind")
+    refused = await client.post("/_gatecrash/faults", {"station": "request.received", "kind": "crash"})
+    refused.refused(400, "fault_rule_invalid", "kind")
