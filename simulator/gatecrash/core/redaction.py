@@ -1,12 +1,13 @@
 """Keeping card numbers and secrets out of everything that is kept or shown."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from gatecrash.core.cards import TEST_CARDS, brand_of, luhn_valid
 
-# 13 to 19 digits, as people write them: in one run, or parted by single blanks or dashes
-_RUN = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+# 13 digits or more, as people write them: in one run, or in groups parted by blanks or dashes
+_RUN = re.compile(r"[0-9](?:[ -]*[0-9]){12,}")
 _SECRET_WORDS = re.compile(r"\b(whsec_|[sr]k_live_|ctok_test_)[A-Za-z0-9+/=_-]+")
 _SECRET_FIELDS = frozenset({"card", "number", "cvc", "cvv", "secret", "client_token", "authorization", "password", "holder_name"})
 # quick tests on raw JSON, before any real work: every digit looks the same, blanks and dashes are skipped
@@ -22,16 +23,40 @@ MASK = "[removed]"
 def find_card_number(text: str) -> str | None:
     """The first thing in `text` that is a known test card, or that any reader would take for a real card."""
     for match in _RUN.finditer(text):
-        digits = re.sub(r"\D", "", match.group())
-        if digits in TEST_CARDS or (len(digits) in (15, 16) and luhn_valid(digits) and brand_of(digits) != "unknown"):
-            return match.group()
+        run = match.group()
+        if _holds_test_card(run) or any(
+            len(digits) in (15, 16) and luhn_valid(digits) and brand_of(digits) != "unknown" for digits in _numbers(run)
+        ):
+            return run
     return None
+
+
+def _numbers(run: str) -> Iterator[str]:
+    """Every number of 13 to 19 digits in a run: some groups of it, whole. So `4242 4242 4242 4242 12/40` hides no card."""
+    groups = re.findall("[0-9]+", run)
+    for first in range(len(groups)):
+        digits = ""
+        for group in groups[first:]:
+            digits += group
+            if len(digits) > 19:
+                break
+            if len(digits) >= 13:
+                yield digits
+
+
+def _holds_test_card(run: str) -> bool:
+    digits = re.sub("[ -]", "", run)
+    return any(number in digits for number in TEST_CARDS)
+
+
+def _could_be_card(run: str) -> bool:
+    return _holds_test_card(run) or any(luhn_valid(digits) for digits in _numbers(run))
 
 
 def mask(text: str) -> str:
     """`text` with every long run of digits that could be a card number, and every secret key, replaced."""
     text = _SECRET_WORDS.sub(lambda match: match.group(1) + MASK, text)
-    return _RUN.sub(lambda match: MASK if luhn_valid(re.sub(r"\D", "", match.group())) else match.group(), text)
+    return _RUN.sub(lambda match: MASK if _could_be_card(match[0]) else match[0], text)
 
 
 def suspicious(raw: bytes) -> bool:
