@@ -1,5 +1,6 @@
 """A client of one sandbox: calls by method and path, and the few that every test needs by name."""
 
+import io
 import itertools
 import json
 from dataclasses import dataclass
@@ -80,6 +81,8 @@ class Client:
         if idem is not None:
             sent["Idempotency-Key"] = idem
         data = raw if raw is not None else None if body is None else json.dumps(body).encode()
+        if isinstance(data, bytes):
+            data = io.BytesIO(data)  # aiohttp warns of large bytes
         async with self.http.request(method, self.url + path, data=data, headers=sent | (headers or {})) as answer:
             return Reply(answer.status, answer.headers.copy(), await answer.read())
 
