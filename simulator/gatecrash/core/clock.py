@@ -1,6 +1,6 @@
 """A sandbox's clock. Time itself comes in as an argument; this only says how sandbox time follows it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from msgspec import Struct
@@ -14,6 +14,7 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # 9999-12-31T23:59:59.999Z, the last time RFC 3339 can write
 _LAST = 253_402_300_799_999
 
@@ -48,21 +49,24 @@ class Clock(Struct, kw_only=True):
             return None
         return ahead / self.rate / SECOND
 
-    def move_to(self, at: int, real_now: int) -> None:
-        """Go on from sandbox time `at`."""
+    def move_to(self, at: int, real_now: int, param: str = "seconds") -> None:
+        """Go on from sandbox time `at`; `param` is the field that asked for it."""
         if not 0 <= at <= _LAST:
             raise Refused(
                 "parameter_invalid",
                 f"the clock would be at {at} ms since 1970; expected a time in the years 1970 to 9999.",
-                "seconds",
+                param,
             )
         self.anchor, self.since = at, real_now
 
     def set(self, real_now: int, mode: Mode, now: int | None = None, rate: float | None = None) -> None:
-        """Change the mode, from this moment on or from sandbox time `now`."""
-        self.move_to(self.now(real_now) if now is None else now, real_now)
+        """Change the mode, from this moment on or from sandbox time `now`. A scaled clock without a `rate` keeps the one it had."""
+        self.move_to(self.now(real_now) if now is None else now, real_now, "now")
+        if mode == "scaled":
+            self.rate = rate if rate is not None else self.rate if self.mode == "scaled" else 1.0
+        else:
+            self.rate = 0.0 if mode == "frozen" else 1.0
         self.mode = mode
-        self.rate = rate if mode == "scaled" and rate is not None else (1.0 if mode != "frozen" else 0.0)
 
 
 def rfc3339(ms: int) -> str:
@@ -95,4 +99,4 @@ def parse_rfc3339(text: str, param: str) -> int:
             f"{param} was {text[:40]!r}; expected an RFC 3339 time with its offset, such as '2026-01-31T12:00:00Z'.",
             param,
         )
-    return int(moment.timestamp() * 1000)
+    return (moment - _EPOCH) // timedelta(milliseconds=1)

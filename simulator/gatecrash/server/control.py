@@ -196,8 +196,7 @@ async def _set_clock(gateway: Gateway, sandbox: Sandbox, params: SetClock, asked
             "rate",
         )
     now = None if params.now is None else parse_rfc3339(params.now, "now")
-    rate = params.rate if params.rate is not None else sandbox.clock.rate
-    sandbox.clock.set(gateway.host.now(), params.mode or sandbox.clock.mode, now, rate)
+    sandbox.clock.set(gateway.host.now(), params.mode or sandbox.clock.mode, now, params.rate)
     gateway.journal.note(sandbox, "control", {"action": "clock", "mode": sandbox.clock.mode, "rate": sandbox.clock.rate})
     gateway.timekeeper.poke(sandbox)
     return await _clock(gateway, sandbox, Nothing(), asked)
