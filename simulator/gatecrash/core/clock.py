@@ -60,7 +60,7 @@ class Clock(Struct, kw_only=True):
         self.anchor, self.since = at, real_now
 
     def set(self, real_now: int, mode: Mode, now: int | None = None, rate: float | None = None) -> None:
-        """Change the mode, from this moment on or from sandbox time `now`. A scaled clock without a `rate` keeps the one it had."""
+        """Change the mode, from this moment or sandbox time `now` on. A scaled clock without a `rate` keeps the one it had."""
         self.move_to(self.now(real_now) if now is None else now, real_now, "now")
         if mode == "scaled":
             self.rate = rate if rate is not None else self.rate if self.mode == "scaled" else 1.0
