@@ -30,7 +30,6 @@ test: .venv/ready
 	PATH="$(CURDIR)/$(BIN):$(TOX_PATH):$$PATH" $(BIN)/tox run
 
 bench: .venv/ready
-	$(BIN)/python -m pip install --quiet uvloop
 	$(BIN)/python -m tests.benchmarks
 
 lint: .venv/ready

@@ -29,7 +29,7 @@ OTHER_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 
 
 class FakeGateway:
-    """Charges nonces and keeps keys as docs/wire.md says. A nonce with `declined` in it is declined.
+    """Charges nonces and keeps keys as docs/native-api.md says. A nonce with `declined` in it is declined.
 
     `faults` are used up in order by charges and refunds: `lost` (done, never answered), `dropped` (neither),
     `hang` (done, answered on `release`), `garbage` (done, answered unreadably), or a callable that answers
