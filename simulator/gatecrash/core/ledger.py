@@ -30,7 +30,7 @@ def post(ctx: Context, reason: str, charge: Charge, amount: int) -> None:
 
 def books(ctx: Context) -> dict[str, Any]:
     """The gateway's truth of the money: accounts, what each order was charged, and whether debits equal credits."""
-    balances = ctx.tx.balances()
+    balances, orders = ctx.tx.balances(), ctx.tx.order_totals()
     totals: dict[str, int] = {}
     for balance in balances:
         totals[balance.currency] = totals.get(balance.currency, 0) + balance.debits - balance.credits
@@ -45,6 +45,7 @@ def books(ctx: Context) -> dict[str, Any]:
                 "order_id": t.order_id, "currency": t.currency, "captured": t.captured, "refunded": t.refunded,
                 "net": t.captured - t.refunded, "charges": t.charges,
             }
-            for t in ctx.tx.order_totals()
+            for t in orders
         ],
+        "transfers": sum(t.transfers for t in orders),
     }  # fmt: skip

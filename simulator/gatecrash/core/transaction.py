@@ -27,6 +27,7 @@ class OrderTotals(NamedTuple):
     captured: int
     refunded: int
     charges: int
+    transfers: int
 
 
 class Transaction(Protocol):
