@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -16,10 +16,10 @@ _decode = msgspec.json.Decoder().decode
 _AT = re.compile(r" - at (?P<name>`key` in )?`\$\.?(?P<path>.*)`$")
 _FIELD = re.compile(r"`(?P<field>[^`]*)`")
 # msgspec's words → ours
-_WORDS = (
-    ("`int`", "an integer"), ("`str`", "a string"), ("`bool`", "true or false"), ("`float`", "a number"),
-    ("`object`", "an object"), ("`array`", "an array"), ("`null`", "null"), (" | ", " or "),
-)  # fmt: skip
+_WORDS = {
+    "int": "an integer", "str": "a string", "bool": "true or false", "float": "a number", "object": "an object",
+    "array": "an array",
+}  # fmt: skip
 # whole structures under these names are never repeated to anyone
 _NEVER_SHOWN = ("card", "number", "cvc")
 
@@ -34,7 +34,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
         reason = (
             "it is nested too deeply"
             if isinstance(error, RecursionError)
-            else mask(str(error)).removeprefix("JSON is malformed: ")
+            else _AT.sub("", mask(str(error)).removeprefix("JSON is malformed: "))
         )
         raise Refused("body_malformed", f"the body is not JSON: {reason}; send one JSON object.") from error
     if not isinstance(value, dict):
@@ -61,23 +61,38 @@ def to_params(kind: type[P], given: Mapping[str, Any], *, texts: bool = False) -
         raise _explain(kind, given, str(error)) from error
 
 
-def refuse_card_numbers(given: Mapping[str, Any], path: str = "") -> None:
+def refuse_card_numbers(given: Mapping[str, Any]) -> None:
     """A server has no business holding a card: refuse a card number anywhere in what it sends."""
-    for key, value in given.items():
-        where = f"{path}{key}"
-        if isinstance(value, dict):
-            refuse_card_numbers(value, where + ".")
-        elif find_card_number(key) or (isinstance(value, str) and find_card_number(value)):
-            raise Refused(
-                "card_number_in_request",
-                f"{mask(where)} holds what looks like a card number; send cards to POST /v1/tokens only, and the nonce here.",
-                mask(where),
-            )
+    _refuse_card_numbers(given, "")
+
+
+def _refuse_card_numbers(value: Any, where: str) -> None:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            below = f"{where}.{key}" if where else key
+            if find_card_number(key):
+                raise _holds_card_number(below)
+            _refuse_card_numbers(inner, below)
+    elif isinstance(value, list):
+        for inner in value:
+            _refuse_card_numbers(inner, where)
+    elif isinstance(value, (str, int, float)) and find_card_number(str(value)):
+        raise _holds_card_number(where)
+
+
+def _holds_card_number(where: str) -> Refused:
+    name = mask(where)
+    return Refused(
+        "card_number_in_request",
+        f"{name} holds what looks like a card number; send cards to POST /v1/tokens only, and the nonce here.",
+        name,
+    )
 
 
 def _explain(kind: type[msgspec.Struct], given: Mapping[str, Any], said: str) -> Refused:
     at = _AT.search(said)
-    path = (at["path"] if at else "").replace("[...]", "")
+    # `a[0]` is an element of a list, `a[...]` a value of a map: both are told of under the field's own name
+    path, inside, _ = (at["path"] if at else "").partition("[")
     problem = said[: at.start()] if at else said
     field = _FIELD.search(problem)
     if "unknown field" in problem and field:
@@ -92,7 +107,9 @@ def _explain(kind: type[msgspec.Struct], given: Mapping[str, Any], said: str) ->
         name = f"{path}.{field['field']}" if path else field["field"]
         return Refused("parameter_missing", f"{name} is missing; this call needs it.", name)
     code = "amount_invalid" if path == "amount" else "parameter_invalid"
-    expected = _expected(problem)
+    expected = _choices(kind, path) or _expected(problem)
+    if inside:
+        return Refused(code, f"{mask(path)} holds something else than was expected; each value is to be {expected}.", mask(path))
     if code == "amount_invalid":
         expected = "an integer of minor units from 1 to 99999999, such as 4200 for 42.00"
     if at and at["name"]:
@@ -107,16 +124,21 @@ def _explain(kind: type[msgspec.Struct], given: Mapping[str, Any], said: str) ->
 def _known_fields(kind: type[msgspec.Struct], path: str) -> tuple[str, ...]:
     for name in filter(None, path.split(".")):
         kind = get_type_hints(kind).get(name, kind)
-    return tuple(getattr(kind, "__struct_fields__", ()))
+    # an id stands in the path, never among the fields
+    return tuple(name for name in getattr(kind, "__struct_fields__", ()) if name != "id")
+
+
+def _choices(kind: type[msgspec.Struct], path: str) -> str | None:
+    """`'a', 'b' or 'c'`, for a field that takes one of a few words."""
+    hint = get_type_hints(kind).get(path)
+    words = [word for part in (hint, *get_args(hint)) if get_origin(part) is Literal for word in get_args(part)]
+    return "one of " + ", ".join(repr(word) for word in words) if words else None
 
 
 def _expected(problem: str) -> str:
     text = problem.partition(", got ")[0].removeprefix("Expected ")
-    for theirs, ours in _WORDS:
-        text = text.replace(theirs, ours)
-    return text.replace("Invalid enum value", "one of the values the contract lists, not").replace(
-        "matching regex", "that matches"
-    )
+    text = _FIELD.sub(lambda types: " or ".join(_WORDS.get(name, name) for name in types["field"].split(" | ")), text)
+    return text.replace("matching regex", "that matches")
 
 
 def _shown(given: Any, path: str) -> str:
