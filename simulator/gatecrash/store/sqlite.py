@@ -101,7 +101,8 @@ class SqliteTransaction:
     def order_totals(self) -> Sequence[OrderTotals]:
         rows = self._execute(
             "SELECT order_id, currency, SUM(CASE reason WHEN 'capture' THEN amount ELSE 0 END), "
-            "SUM(CASE reason WHEN 'refund' THEN amount WHEN 'refund_failed' THEN -amount ELSE 0 END), COUNT(DISTINCT charge_id), COUNT(*) "
+            "SUM(CASE reason WHEN 'refund' THEN amount WHEN 'refund_failed' THEN -amount ELSE 0 END), "
+            "COUNT(DISTINCT charge_id), COUNT(*) "
             "FROM transfers WHERE sandbox = ? GROUP BY order_id, currency ORDER BY order_id, currency",
             (self._sandbox,),
         )
