@@ -1,0 +1,133 @@
+"""What a client's socket sees of each fault: RST, the end of the stream, half an answer, another answer."""
+
+from typing import Any
+
+import pytest
+
+from tests.server.aid import traces
+from tests.server.wire import Heard, Wire, ask
+from tests.support.client import Client
+
+BEFORE = ("request.received", "operation.claimed", "operation.executed")
+UNSENT = (*BEFORE, "operation.committed")
+
+
+async def charge(client: Client, **params: Any) -> tuple[dict[str, Any], Heard]:
+    body = {"amount": 4200, "currency": "usd", "payment_nonce": await client.make_nonce(), **params}
+    return body, await ask(client, "POST", "/v1/charges", body, Idempotency_Key="k", Connection="close")
+
+
+async def assert_happened(client: Client, body: dict[str, Any], station: str) -> None:
+    """Nothing before the commit, everything after it, and one charge for the key whichever it was."""
+    committed = station not in BEFORE
+    assert len((await traces(client)).charges) == committed
+    retried = (await client.post("/v1/charges", body, idem="k")).expect(201)
+    assert ("Idempotent-Replayed" in retried.headers) == committed
+    found = await traces(client)
+    assert (len(found.charges), len(found.events), found.transfers) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("kind", ["reset", "close"])
+@pytest.mark.parametrize("station", UNSENT)
+@pytest.mark.asyncio
+async def test_a_broken_connection_brings_not_one_byte(server_client: Client, station: str, kind: str) -> None:
+    await server_client.add_fault(station, kind, match={"operation": "charges.create"})
+    body, heard = await charge(server_client)
+    assert heard == Heard(b"", reset=kind == "reset")
+    await assert_happened(server_client, body, station)
+
+
+@pytest.mark.parametrize("kind", ["reset", "close"])
+@pytest.mark.parametrize("order_id", ["odd", "even"])
+@pytest.mark.asyncio
+async def test_at_response_partial_the_head_and_half_the_body_are_out(server_client: Client, kind: str, order_id: str) -> None:
+    # a hang first, so that what was sent is read before the connection breaks: a reset may overtake what is unread
+    hang = await server_client.add_fault("response.partial", "hang", match={"operation": "charges.create"})
+    body = {"amount": 4200, "currency": "usd", "payment_nonce": await server_client.make_nonce(), "order_id": order_id}
+    wire = await Wire.open(server_client)
+    await wire.ask("POST", "/v1/charges", body, Idempotency_Key="k")
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += await wire.listen_for(1)
+    whole = await server_client.post("/v1/charges", body, idem="k")
+    expected = whole.expect(201).raw
+    half = Heard(head, reset=False)
+    assert half.head[0] == "HTTP/1.1 201 Created"
+    assert half.header("Content-Length") == str(len(expected))
+    assert half.header("Transfer-Encoding") is None
+    assert await wire.listen_for(len(expected) // 2) == expected[: len(expected) // 2]
+    assert wire.silent()
+    await server_client.call("DELETE", f"/_gatecrash/faults/{hang}")
+    assert await wire.listen() == Heard(b"", reset=False)
+    # and so it goes with kinds that break it at once
+    await server_client.add_fault("response.partial", kind, match={"operation": "charges.create"})
+    heard = await ask(server_client, "POST", "/v1/charges", body, Idempotency_Key="k")
+    assert heard.reset == (kind == "reset")
+    assert expected[: len(expected) // 2].startswith(heard.body)
+    if kind == "close":
+        assert heard.body == expected[: len(expected) // 2]
+        assert heard.header("Content-Length") == str(len(expected))
+    await assert_happened(server_client, body, "response.partial")
+
+
+@pytest.mark.parametrize("kind", ["reset", "close"])
+@pytest.mark.asyncio
+async def test_at_response_sent_a_keep_alive_connection_breaks_behind_the_whole_answer(server_client: Client, kind: str) -> None:
+    await server_client.add_fault("response.sent", kind, match={"operation": "charges.list"})
+    wire = await Wire.open(server_client)
+    await wire.ask("GET", "/v1/charges")
+    heard = await wire.listen()
+    assert heard.reset == (kind == "reset")
+    if kind == "close":
+        assert (heard.head[0], heard.body) == ("HTTP/1.1 200 OK", b'{"data":[],"has_more":false}')
+
+
+@pytest.mark.asyncio
+async def test_without_a_fault_a_connection_stays_for_the_next_request(server_client: Client) -> None:
+    await server_client.add_fault("response.partial", "delay", params={"seconds": 0}, times=None)
+    wire = await Wire.open(server_client)
+    answers = []
+    for _ in range(2):
+        await wire.ask("GET", "/v1/charges")
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += await wire.listen_for(1)
+        answers.append(await wire.listen_for(int(Heard(head, False).header("Content-Length") or 0)))
+    assert answers == [b'{"data":[],"has_more":false}'] * 2
+    wire.leave()
+
+
+@pytest.mark.parametrize("station", UNSENT)
+@pytest.mark.parametrize(
+    ("params", "content_type", "expected"),
+    [
+        ({"status": 503, "headers": {"Retry-After": "7"}, "body": {"down": True}}, "application/json", b'{"down":true}'),
+        ({"status": 500, "body": "<h1>sorry</h1>"}, "text/plain", b"<h1>sorry</h1>"),
+        ({"status": 502, "headers": {"content-type": "text/html"}, "body": "<h1>sorry</h1>"}, "text/html", b"<h1>sorry</h1>"),
+        ({"status": 429, "headers": {"Retry-After": "7"}}, "application/problem+json", None),
+        ({"status": 204}, "application/json", b""),
+    ],
+)
+@pytest.mark.asyncio
+async def test_another_answer_takes_the_place_of_the_true_one(
+    server_client: Client, station: str, params: dict[str, Any], content_type: str, expected: bytes | None
+) -> None:
+    await server_client.add_fault(station, "status", params=params, match={"operation": "charges.create"})
+    body, heard = await charge(server_client)
+    assert heard.head[0].split()[1] == str(params["status"])
+    assert heard.header("Retry-After") == params.get("headers", {}).get("Retry-After")
+    if params["status"] != 204:
+        assert (heard.header("Content-Type") or "").partition(";")[0] == content_type
+    if expected is None:
+        assert b'"code":"injected"' in heard.body
+    else:
+        assert heard.body == expected
+    await assert_happened(server_client, body, station)
+
+
+@pytest.mark.asyncio
+async def test_a_refusal_can_be_broken_as_well_as_an_answer(server_client: Client) -> None:
+    await server_client.add_fault("response.partial", "close", match={"operation": "charges.create"})
+    heard = await ask(server_client, "POST", "/v1/charges", {"amount": -1})
+    assert heard.head[0] == "HTTP/1.1 400 Bad Request"
+    assert int(heard.header("Content-Length") or 0) // 2 == len(heard.body)
