@@ -213,6 +213,7 @@ class SqliteStore:
 
 def _open(path: str, durable: bool) -> sqlite3.Connection:
     """Open or create; refused in one clear line if the file cannot be used."""
+    db: sqlite3.Connection | None = None
     try:
         db = sqlite3.connect(path, isolation_level=None, cached_statements=256, timeout=1)
         db.execute("PRAGMA journal_mode = WAL")
@@ -224,7 +225,11 @@ def _open(path: str, durable: bool) -> sqlite3.Connection:
         db.execute("BEGIN IMMEDIATE")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         db.execute("ROLLBACK")
+        if version == 0:
+            db.executescript(f"BEGIN; {_SCHEMA.read_text()}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
     except sqlite3.Error as error:
+        if db is not None:
+            db.close()
         raise StoreUnusable(
             f"cannot open the database {path}: {error}; give --data a folder that this user may write and no other gateway uses."
         ) from error
@@ -234,6 +239,4 @@ def _open(path: str, durable: bool) -> sqlite3.Connection:
             f"the database {path} has format {version}, made by a newer gatecrash; this one reads up to {SCHEMA_VERSION}. "
             "Upgrade gatecrash, or give --data another folder."
         )
-    if version == 0:
-        db.executescript(f"BEGIN; {_SCHEMA.read_text()}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
     return db
