@@ -17,7 +17,11 @@ class Ids:
     def new(self, prefix: str) -> str:
         """`txn` → `txn_` + a counter of 8 hex digits + a seeded tail of 12 letters."""
         self.issued += 1
-        tail = blake2b(b"%s:%d" % (prefix.encode(), self.issued), key=self._key, digest_size=_TAIL_BYTES).hexdigest().translate(_LETTERS)
+        tail = (
+            blake2b(b"%s:%d" % (prefix.encode(), self.issued), key=self._key, digest_size=_TAIL_BYTES)
+            .hexdigest()
+            .translate(_LETTERS)
+        )
         return f"{prefix}_{self.issued:08x}{tail}"
 
     def secret(self, prefix: str, size: int) -> bytes:

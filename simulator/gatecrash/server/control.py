@@ -19,10 +19,8 @@ from gatecrash.faults.kinds import KINDS
 from gatecrash.faults.rule import Rule, RuleParams, new_rule
 from gatecrash.faults.stations import STATIONS, why_not
 from gatecrash.server.gateway import Gateway, keep_rules
-from gatecrash.server.journal import KINDS as JOURNAL_KINDS
 from gatecrash.server.pipeline import no_supervisor
 from gatecrash.server.sandbox import Sandbox
-from gatecrash.store.sqlite import SqliteTransaction
 
 
 class Nothing(Struct, forbid_unknown_fields=True):
@@ -212,20 +210,8 @@ async def _advance(gateway: Gateway, sandbox: Sandbox, params: Advance, asked: A
 
 
 async def _journal(gateway: Gateway, sandbox: Sandbox, params: ReadJournal, asked: Asked) -> Any:
-    assert params.kind in (None, *JOURNAL_KINDS)
-    await gateway.store.submit(sandbox.name, lambda tx: None)  # whatever is buffered is written first
-
-    def read(tx: SqliteTransaction) -> list[tuple[str]]:
-        return tx.run(
-            "SELECT entry FROM journal WHERE sandbox = ? AND seq > ? AND (? IS NULL OR kind = ?) ORDER BY seq LIMIT ?",
-            (sandbox.name, params.after, params.kind, params.kind, params.limit + 1),
-        ).fetchall()
-
-    rows = await gateway.store.submit(sandbox.name, read)
-    return {
-        "data": [msgspec.Raw(row[0].encode()) for row in rows[: params.limit]],
-        "has_more": len(rows) > params.limit,
-    }
+    entries, has_more = await gateway.journal.read(sandbox, params.after, params.limit, params.kind)
+    return {"data": entries, "has_more": has_more}
 
 
 async def _books(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:

@@ -166,8 +166,7 @@ CREATE TABLE fault_rules (
 
 CREATE TABLE journal (
     sandbox     TEXT NOT NULL,
-    seq         INTEGER NOT NULL,           -- 1, 2, 3 … in each sandbox
-    kind        TEXT NOT NULL,
-    entry       TEXT NOT NULL,              -- JSON, redacted
-    PRIMARY KEY (sandbox, seq)
+    last_seq    INTEGER NOT NULL,           -- entries are numbered 1, 2, 3 … in each sandbox; this row's last one
+    entries     TEXT NOT NULL,              -- JSON array, redacted
+    PRIMARY KEY (sandbox, last_seq)
 );

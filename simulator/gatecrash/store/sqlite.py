@@ -120,6 +120,14 @@ class _Job(NamedTuple):
     done: "asyncio.Future[Any]"
 
 
+class Outcome(NamedTuple):
+    """What a job gave, or what it raised."""
+
+    job: _Job
+    result: Any
+    error: BaseException | None
+
+
 class SqliteStore:
     """A store in `path` (or `:memory:`). `durable=False` leaves flushing to the system: safe against SIGKILL, not power loss."""
 
@@ -127,14 +135,14 @@ class SqliteStore:
         self._path = path
         self._db = _open(path, durable)
         self._jobs: list[_Job] = []
-        self._before: list[Callable[[SqliteTransaction], None]] = []
+        self._hooks: list[tuple[Callable[[SqliteTransaction], None], Callable[[], None]]] = []
         self._scheduled = False
         self._later: asyncio.TimerHandle | None = None
         self.groups = 0
 
-    def before_commit(self, hook: Callable[[SqliteTransaction], None]) -> None:
-        """Have `hook` write what it has buffered in every group commit."""
-        self._before.append(hook)
+    def before_commit(self, write: Callable[[SqliteTransaction], None], written: Callable[[], None]) -> None:
+        """Have `write` add what is buffered to every group, and `written` called when that group is committed."""
+        self._hooks.append((write, written))
 
     def submit(
         self, sandbox: str, work: Callable[[SqliteTransaction], T], undo: Callable[[], None] | None = None
@@ -167,48 +175,56 @@ class SqliteStore:
             self._later.cancel()
             self._later = None
         jobs, self._jobs = self._jobs, []
-        execute = self._db.execute
-        outcomes: list[tuple[_Job, Any, BaseException | None]] = []
         self.groups += 1
         try:
-            execute("BEGIN")
-            for job in jobs:
-                execute(_SAVEPOINT)
-                try:
-                    result = job.work(SqliteTransaction(execute, job.sandbox))
-                except Exception as error:
-                    execute(_ROLLBACK)
-                    execute(_RELEASE)
-                    if job.undo is not None:
-                        job.undo()
-                    outcomes.append((job, None, error))
-                else:
-                    execute(_RELEASE)
-                    outcomes.append((job, result, None))
-            for hook in self._before:
-                hook(SqliteTransaction(execute, ""))
-            execute("COMMIT")
+            outcomes = self._run_group(jobs)
         except sqlite3.Error as error:
             # the group is lost as a whole: a full disk, say. Nobody is told that anything happened
             if self._db.in_transaction:
-                execute("ROLLBACK")
-            failure = StoreFailed(f"the gateway could not write {self._path}: {error}")
+                self._db.execute("ROLLBACK")
             for job in reversed(jobs):
                 if job.undo is not None:
                     job.undo()
-            outcomes = [(job, None, failure) for job in jobs]
-        for job, result, error in outcomes:
-            if job.done.done():
-                continue
-            if error is None:
-                job.done.set_result(result)
-            else:
-                job.done.set_exception(error)
+            _tell([Outcome(job, None, StoreFailed(f"the gateway could not write {self._path}: {error}")) for job in jobs])
+            return
+        for _, written in self._hooks:
+            written()
+        _tell(outcomes)
+
+    def _run_group(self, jobs: list[_Job]) -> list[Outcome]:
+        """Run the jobs and the hooks in one transaction. A job that raises is rolled back alone."""
+        execute = self._db.execute
+        outcomes: list[Outcome] = []
+        execute("BEGIN")
+        for job in jobs:
+            execute(_SAVEPOINT)
+            try:
+                outcomes.append(Outcome(job, job.work(SqliteTransaction(execute, job.sandbox)), None))
+            except Exception as error:
+                execute(_ROLLBACK)
+                if job.undo is not None:
+                    job.undo()
+                outcomes.append(Outcome(job, None, error))
+            execute(_RELEASE)
+        for write, _ in self._hooks:
+            write(SqliteTransaction(execute, ""))
+        execute("COMMIT")
+        return outcomes
 
     def close(self) -> None:
         if self._jobs or self._scheduled or self._later is not None:
             self.commit_group()
         self._db.close()
+
+
+def _tell(outcomes: list[Outcome]) -> None:
+    for job, result, error in outcomes:
+        if job.done.done():
+            continue
+        if error is None:
+            job.done.set_result(result)
+        else:
+            job.done.set_exception(error)
 
 
 def _open(path: str, durable: bool) -> sqlite3.Connection:

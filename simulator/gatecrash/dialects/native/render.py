@@ -59,9 +59,9 @@ def event(e: Event) -> dict[str, Any]:
 
 
 def _snapshot(e: Event) -> dict[str, Any]:
-    kind, view = (Charge, charge) if e.type.startswith("charge.") else (Refund, refund)
-    shown: dict[str, Any] = view(msgspec.convert(e.data, kind))  # type: ignore[operator]
-    return shown
+    if e.type.startswith("charge."):
+        return charge(msgspec.convert(e.data, Charge))
+    return refund(msgspec.convert(e.data, Refund))
 
 
 def delivery(d: Delivery) -> dict[str, Any]:
