@@ -80,7 +80,10 @@ def _serve(
     if url_file is not None:
         if not url_file.parent.is_dir():
             return _fail(f"--url-file was {url_file}, in a folder that does not exist; create {url_file.parent} first.")
-        url_file.unlink(missing_ok=True)
+        try:
+            url_file.unlink(missing_ok=True)
+        except OSError as error:
+            return _fail(f"--url-file was {url_file}, which cannot be written anew: {error.strerror}; give another file.")
     if memory:
         data = Path(tempfile.mkdtemp(prefix="gatecrash-"))
     else:

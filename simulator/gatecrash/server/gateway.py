@@ -22,7 +22,7 @@ from gatecrash.faults.rule import Labels, Rule
 from gatecrash.server.host import Host
 from gatecrash.server.journal import Journal
 from gatecrash.server.sandbox import Sandbox
-from gatecrash.store.errors import StoreFailed
+from gatecrash.store.errors import StoreFailed, StoreUnusable
 from gatecrash.store.sqlite import SqliteStore, SqliteTransaction
 from gatecrash.webhooks.courier import Courier
 from gatecrash.webhooks.targets import check_url
@@ -55,6 +55,7 @@ class Gateway:
             self.timekeeper.poke(sandbox)
 
     def _load(self, tx: SqliteTransaction) -> None:
+        self._check_key(tx)
         rows = tx.run("SELECT name, seed, created_at, ids_issued, journal_length, clock FROM sandboxes")
         for name, seed, created_at, ids_issued, journal_length, clock in rows:
             sandbox = Sandbox(name, seed, created_at, msgspec.json.decode(clock, type=Clock), self.host, self.vault)
@@ -63,6 +64,15 @@ class Gateway:
         for name, rule in tx.run("SELECT sandbox, rule FROM fault_rules ORDER BY sandbox, id"):
             self.sandboxes[name].plane.add(msgspec.json.decode(rule, type=Rule))
         tx.run("DELETE FROM idempotency_keys WHERE status IS NULL")
+
+    def _check_key(self, tx: SqliteTransaction) -> None:
+        """Refuse a vault key that is not the one this database was made with: it would open nothing, and know no request."""
+        mark = self.vault.fingerprint(b"whose database this is").hex()
+        tx.run("INSERT INTO meta (key, value) VALUES ('vault', ?) ON CONFLICT DO NOTHING", (mark,))
+        if tx.run("SELECT value FROM meta WHERE key = 'vault'").fetchone() != (mark,):
+            raise StoreUnusable(
+                "the database was made with another vault.key. Restore the one it was made with, or give an empty --data folder."
+            )
 
     async def close(self) -> None:
         await self.timekeeper.close()

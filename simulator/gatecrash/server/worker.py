@@ -1,10 +1,12 @@
 """The worker: the process that is the gateway. The supervisor forks it, and forks another when it dies."""
 
 import asyncio
+import errno
 import gc
 import os
 import signal
 import socket
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -82,17 +84,17 @@ async def _serve(settings: Settings, report: Callable[[Report], None], parent: i
     # a supervisor that was killed cannot say so; its end of the pipe does
     loop.add_reader(parent, os._exit, 1)
 
-    gateway = Gateway(
-        SqliteStore(str(settings.data / DATABASE), durable=settings.durable),
-        Host(
-            crash=crash,
-            vault_key=vault_key(settings.data),
-            seed=settings.seed,
-            allow_hosts=settings.allow_hosts,
-        ),
-    )
+    database = settings.data / DATABASE
+    # a new database gets its key first: a crash in between leaves none that lacks one
+    key = None if database.exists() else vault_key(settings.data, make=True)
+    store = SqliteStore(str(database), durable=settings.durable)
+    key = key or vault_key(settings.data, make=False)
+    gateway = Gateway(store, Host(crash=crash, vault_key=key, seed=settings.seed, allow_hosts=settings.allow_hosts))
     sockets = await _bind(settings, gateway.dialects, rebinding)
-    await gateway.start()
+    try:
+        await gateway.start()
+    except sqlite3.DatabaseError as error:
+        raise SetupError(f"the database {database} is damaged: {error}; restore it, or give an empty --data folder.") from error
     runners = [await _listen(gateway, name, bound) for name, bound in sockets.items()]
     gateway.ready = True
     # what lives now lives for ever: no collection need look at it again
@@ -117,7 +119,7 @@ async def _bind(settings: Settings, dialects: dict[str, Dialect], rebinding: boo
             try:
                 sockets[name] = _socket(settings.host, port)
                 break
-            except OSError as error:
+            except (OSError, UnicodeError) as error:
                 # after a crash the port is ours again, as soon as the system lets go of it
                 if asyncio.get_running_loop().time() < deadline:
                     await asyncio.sleep(0.02)
@@ -140,14 +142,14 @@ def _socket(host: str, port: int) -> socket.socket:
     return bound
 
 
-def _why_not_bound(host: str, name: str, port: int, error: OSError) -> str:
-    if isinstance(error, socket.gaierror):
+def _why_not_bound(host: str, name: str, port: int, error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError):
+        return f"--host was {host!r}, which is no host name; give 127.0.0.1, say."
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return f"--host was {host!r}, which is no address of this machine: {error.strerror}; give 127.0.0.1, say."
     if isinstance(error, PermissionError):
         return f"port {port} ({name}) needs rights that this user lacks; give --port a number above 1023, or 0 for any free one."
-    reason = (
-        "is taken by another process" if error.errno == 98 or "in use" in str(error) else f"cannot be bound: {error.strerror}"
-    )
+    reason = "is taken by another process" if error.errno == errno.EADDRINUSE else f"cannot be bound: {error.strerror}"
     return f"port {port} ({name}) on {host} {reason}; stop that process, or give --port another number (0 for any free one)."
 
 
@@ -162,9 +164,11 @@ async def _listen(gateway: Gateway, name: str, bound: socket.socket) -> web.Serv
     return runner
 
 
-def vault_key(data: Path) -> bytes:
-    """The key that seals card numbers, made on first use beside the database, readable by its owner alone."""
+def vault_key(data: Path, *, make: bool = True) -> bytes:
+    """The key that seals card numbers, beside the database, readable by its owner alone. `make` it if it is not there."""
     path = data / VAULT_KEY
+    if not make and not path.exists():
+        raise SetupError(f"{path} is missing, and the database beside it needs it. Restore it, or give an empty --data folder.")
     try:
         if not path.exists():
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
