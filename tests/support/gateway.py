@@ -16,8 +16,8 @@ from tests.support.clock import ManualClock
 class LiveGateway:
     """`url` is where it listens; `gateway` is the thing itself; `clock` its real time."""
 
-    def __init__(self, path: str = ":memory:", seed: str = "7", **host: Any) -> None:
-        self.path, self.clock = path, ManualClock()
+    def __init__(self, path: str = ":memory:", seed: str = "7", *, durable: bool = True, **host: Any) -> None:
+        self.path, self.clock, self.durable = path, ManualClock(), durable
         self.host = Host(now=self.clock, entropy=os.urandom, vault_key=bytes(KEY_BYTES), seed=seed, **host)
         self.gateway: Gateway
         self.url = ""
@@ -25,7 +25,7 @@ class LiveGateway:
 
     async def start(self) -> None:
         """Also a second time: a gateway over the same file, on the same port."""
-        self.gateway = Gateway(SqliteStore(self.path), self.host)
+        self.gateway = Gateway(SqliteStore(self.path, durable=self.durable), self.host)
         await self.gateway.start()
         dialects = self.gateway.dialects
         mounts = {"" if name == "native" else f"/{name}": dialect for name, dialect in dialects.items()}
