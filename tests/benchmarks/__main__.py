@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -23,10 +24,12 @@ from gatecrash.server.gateway import Gateway
 from gatecrash.server.host import Host
 from gatecrash.server.worker import DATABASE, vault_key
 from gatecrash.store.sqlite import SqliteStore
-from tests.benchmarks.load import measure, request
+from tests.benchmarks.load import Request, measure, measure_as_app
 
 CONNECTIONS = 16
 SANDBOX = "bench"
+
+Measure = Callable[[int, list[Request], int, int], Awaitable[tuple[float, list[float]]]]
 
 
 class Server:
@@ -79,7 +82,7 @@ class Bare:
 
 async def fill(data: Path, charges: int, spare_nonces: int) -> list[str]:
     """Store `charges` charges and `spare_nonces` unused nonces, through the core, in large groups; the unused nonces' ids."""
-    gateway = Gateway(SqliteStore(str(data / DATABASE)), Host(vault_key=vault_key(data)))
+    gateway = Gateway(SqliteStore(str(data / DATABASE)), Host(vault_key=vault_key(data, make=True)))
     await gateway.start()
     sandbox = gateway.sandbox(SANDBOX)
     card = tokens.CreateToken(tokens.Card("4242424242424242", 12, 2040, "123"))
@@ -87,12 +90,12 @@ async def fill(data: Path, charges: int, spare_nonces: int) -> list[str]:
     def tokenize(ctx: Context) -> str:
         return tokens.create_token(ctx, card).id
 
-    def charge(ctx: Context) -> None:
+    def store_charge(ctx: Context) -> None:
         params = payments.CreateCharge(4200, "usd", tokenize(ctx), order_id=f"stored-{ctx.ids.issued}")
         payments.create_charge(ctx, params)
 
     for start in range(0, charges, 1000):
-        await asyncio.gather(*(gateway.run(sandbox, charge) for _ in range(min(1000, charges - start))))
+        await asyncio.gather(*(gateway.run(sandbox, store_charge) for _ in range(min(1000, charges - start))))
     made: list[str] = []
     for start in range(0, spare_nonces, 1000):
         made += await asyncio.gather(*(gateway.run(sandbox, tokenize) for _ in range(min(1000, spare_nonces - start))))
@@ -100,15 +103,14 @@ async def fill(data: Path, charges: int, spare_nonces: int) -> list[str]:
     return made
 
 
-def charges(nonces: list[str], label: str) -> list[bytes]:
-    return [
-        request(
-            "POST", "/v1/charges",
-            json.dumps({"amount": 4200, "currency": "usd", "payment_nonce": nonce, "order_id": f"{label}-{i}"}).encode(),
-            Authorization=f"Bearer sk_test_{SANDBOX}", Idempotency_Key=f"{label}-{i:08x}-4f6b-8c1d",
-        )
-        for i, nonce in enumerate(nonces)
-    ]  # fmt: skip
+def charge(nonce: str, key: str) -> Request:
+    headers = {"Authorization": f"Bearer sk_test_{SANDBOX}", "Content-Type": "application/json", "Idempotency-Key": key}
+    body = json.dumps({"amount": 4200, "currency": "usd", "payment_nonce": nonce, "order_id": key[:12]}).encode()
+    return Request("/v1/charges", headers, body)
+
+
+def charges(nonces: list[str], label: str) -> list[Request]:
+    return [charge(nonce, f"{label}-{i:08x}-4f6b-8c1d") for i, nonce in enumerate(nonces)]
 
 
 def percentile(ordered: list[float], share: float) -> float:
@@ -126,52 +128,35 @@ def main() -> None:
 
 
 async def compare(folder: Path, rounds: int, per_round: int, stored: int) -> None:
-    needed = per_round * (rounds + 1)
+    views: dict[str, Measure] = {"with sockets alone": measure, "as an app sees it, through aiohttp's client": measure_as_app}
+    needed = per_round * (rounds + 1) * len(views)
     data = {"empty": folder / "empty", "large": folder / "large"}
     spare: dict[str, list[str]] = {}
     for name, count in (("empty", 0), ("large", stored)):
         data[name].mkdir()
         spare[name] = await fill(data[name], count, needed)
-    try:
-        import uvloop  # noqa: F401
-
-        loop = "uvloop"
-    except ImportError:
-        loop = "asyncio"
-    bare = Bare("--uvloop") if loop == "uvloop" else Bare()
+    titles = {"bare": "bare aiohttp JSON handler", "empty": "keyed durable charge", "large": f"the same, {stored:,} stored"}
+    bare = Bare()
     servers = {name: Server(path) for name, path in data.items()}
     ports = {"bare": bare.port, **{name: server.port for name, server in servers.items()}}
-    body = json.dumps({"amount": 4200, "currency": "usd", "payment_nonce": "nonce_0", "order_id": "bare-0"}).encode()
-    rates: dict[str, list[float]] = {name: [] for name in ports}
-    latencies: dict[str, list[float]] = {name: [] for name in ports}
+    print(f"{CONNECTIONS} connections; {rounds} rounds of {per_round}; ratios are paired, round by round")
     try:
-        for turn in range(rounds + 1):  # the first is a warm-up
-            for name, port in ports.items():
-                if name == "bare":
-                    requests = [
-                        request("POST", "/v1/charges", body, Authorization="Bearer x", Idempotency_Key="y" * 24)
-                    ] * per_round
-                else:
-                    requests = charges(spare[name][turn * per_round : (turn + 1) * per_round], f"{name}-{turn}")
-                rate, seen = await measure(port, requests, CONNECTIONS, 201)
-                if turn:
-                    rates[name].append(rate)
-                    latencies[name] += seen
-        print(
-            f"event loop {loop}; {CONNECTIONS} connections; {rounds} rounds of {per_round}; ratios are paired, round by round\n"
-        )
-        print(f"{'':34}{'per second':>11}{'p50 ms':>9}{'p99 ms':>9}{'ratio to bare':>22}")
-        for name, title in (("bare", "bare aiohttp JSON handler"), ("empty", "keyed durable charge"),
-                            ("large", f"the same, {stored:,} stored")):  # fmt: skip
-            ordered = sorted(latencies[name])
-            ratios = [mine / base for mine, base in zip(rates[name], rates["bare"], strict=True)]
-            spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
-            print(
-                f"{title:34}{statistics.median(rates[name]):>11,.0f}{percentile(ordered, 0.5):>9.2f}"
-                f"{percentile(ordered, 0.99):>9.2f}{spread:>22}"
-            )
-        sized = [large / empty for large, empty in zip(rates["large"], rates["empty"], strict=True)]
-        print(f"\nlarge to empty: {statistics.median(sized):.2f} ({min(sized):.2f}–{max(sized):.2f})")
+        for view, measured in views.items():
+            rates: dict[str, list[float]] = {name: [] for name in ports}
+            latencies: dict[str, list[float]] = {name: [] for name in ports}
+            for turn in range(rounds + 1):  # the first is a warm-up
+                for name, port in ports.items():
+                    if name == "bare":
+                        requests = [charge("nonce_0", "bare-000000")] * per_round
+                    else:
+                        nonces, spare[name] = spare[name][:per_round], spare[name][per_round:]
+                        requests = charges(nonces, f"{name}-{len(spare[name])}")
+                    rate, seen = await measured(port, requests, CONNECTIONS, 201)
+                    if turn:
+                        rates[name].append(rate)
+                        latencies[name] += seen
+            print_view(view, titles, rates, latencies)
+        print()
         for name, server in servers.items():
             print(f"memory of the {name} gateway after the run: {server.memory_mib():.0f} MiB")
     finally:
@@ -187,6 +172,23 @@ async def compare(folder: Path, rounds: int, per_round: int, stored: int) -> Non
         server.stop()
         shutil.rmtree(fresh)
     print(f"start to ready: {statistics.median(starts):.2f} s ({min(starts):.2f}–{max(starts):.2f})")
+
+
+def print_view(view: str, titles: dict[str, str], rates: dict[str, list[float]], latencies: dict[str, list[float]]) -> None:
+    print(f"\n{view:44}{'per second':>11}{'p50 ms':>9}{'p99 ms':>9}{'ratio to bare':>22}")
+    for name, title in titles.items():
+        ordered = sorted(latencies[name])
+        print(
+            f"{title:44}{statistics.median(rates[name]):>11,.0f}{percentile(ordered, 0.5):>9.2f}"
+            f"{percentile(ordered, 0.99):>9.2f}{spread(rates[name], rates['bare']):>22}"
+        )
+    print(f"{'large to empty':44}{spread(rates['large'], rates['empty']):>51}")
+
+
+def spread(these: list[float], those: list[float]) -> str:
+    """The median of the paired ratios, and the range they fell in."""
+    ratios = [this / that for this, that in zip(these, those, strict=True)]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
 
 
 if __name__ == "__main__":

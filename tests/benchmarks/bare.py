@@ -13,10 +13,6 @@ async def handle(request: web.Request) -> web.Response:
 
 
 def main() -> None:
-    if "--uvloop" in sys.argv:
-        import uvloop
-
-        uvloop.install()
     app = web.Application()
     app.router.add_post("/v1/charges", handle)
     web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), access_log=None, print=None)

@@ -3,6 +3,9 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
+
+import aiohttp
 
 
 class _Connection(asyncio.Protocol):
@@ -50,11 +53,24 @@ class _Connection(asyncio.Protocol):
             self.done.set_exception(exc or ConnectionError("the server closed the connection"))
 
 
-async def measure(port: int, requests: list[bytes], connections: int, expected: int) -> tuple[float, list[float]]:
-    """Requests per second, and every latency in seconds, sorted. Every answer must have the `expected` status."""
+class Request(NamedTuple):
+    """A POST with a JSON body, for either client."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    def wire(self) -> bytes:
+        lines = [f"POST {self.path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(self.body)}"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + self.body
+
+
+async def measure(port: int, requests: list[Request], connections: int, expected: int) -> tuple[float, list[float]]:
+    """With sockets alone: requests per second, and every latency in seconds, sorted. Every answer must be `expected`."""
     latencies: list[float] = []
     statuses: dict[bytes, int] = {}
-    shared = iter(requests)
+    shared = iter([request.wire() for request in requests])
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     made = [
@@ -67,8 +83,22 @@ async def measure(port: int, requests: list[bytes], connections: int, expected: 
     return len(requests) / took, sorted(latencies)
 
 
-def request(method: str, path: str, body: bytes, **headers: str) -> bytes:
-    """A request as bytes. Header names are given with `_` for `-`."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json", f"Content-Length: {len(body)}"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+async def measure_as_app(port: int, requests: list[Request], connections: int, expected: int) -> tuple[float, list[float]]:
+    """The same as an application sees it: through aiohttp's client, whose own work counts too."""
+    latencies: list[float] = []
+    shared = iter(requests)
+    connector = aiohttp.TCPConnector(limit=connections)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=connector) as session:
+
+        async def one_after_another() -> None:
+            for path, headers, body in shared:
+                sent_at = time.perf_counter()
+                async with session.post(path, headers=headers, data=body) as answer:
+                    await answer.json()
+                    assert answer.status == expected, answer.status
+                latencies.append(time.perf_counter() - sent_at)
+
+        began = time.perf_counter()
+        await asyncio.gather(*(one_after_another() for _ in range(connections)))
+        took = time.perf_counter() - began
+    return len(requests) / took, sorted(latencies)

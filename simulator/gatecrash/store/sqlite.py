@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 SCHEMA_VERSION = 1
 _SCHEMA = Path(__file__).with_name("schema.sql")
+# how many turns without a new job end a group, and how many jobs do
+_PATIENCE_TURNS = 4
+_GROUP_MAX = 256
 _SAVEPOINT, _RELEASE, _ROLLBACK = "SAVEPOINT job", "RELEASE job", "ROLLBACK TO job"
 
 
@@ -137,6 +140,8 @@ class SqliteStore:
         self._jobs: list[_Job] = []
         self._hooks: list[tuple[Callable[[SqliteTransaction], None], Callable[[], None]]] = []
         self._scheduled = False
+        self._gathered = self._quiet_turns = 0
+        self._patience_turns = _PATIENCE_TURNS if durable else 0
         self._later: asyncio.TimerHandle | None = None
         self.groups = 0
 
@@ -163,10 +168,24 @@ class SqliteStore:
             self._later = asyncio.get_running_loop().call_later(seconds, self.commit_group)
 
     def schedule(self) -> None:
-        """Have a group commit happen once the loop has turned, if only for the hooks."""
+        """Have a group commit happen once the jobs that are on their way have arrived."""
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self.commit_group)
+            self._gathered = self._quiet_turns = 0
+            asyncio.get_running_loop().call_soon(self._gather)
+
+    def _gather(self) -> None:
+        """Commit after a few turns of the loop that brought no further job: an fsync costs more than they do.
+
+        A request needs as many turns from its socket to here, so requests that arrived together commit together.
+        """
+        waiting = len(self._jobs)
+        self._quiet_turns = 0 if waiting > self._gathered else self._quiet_turns + 1
+        self._gathered = waiting
+        if self._quiet_turns >= self._patience_turns or waiting >= _GROUP_MAX:
+            self.commit_group()
+        else:
+            asyncio.get_running_loop().call_soon(self._gather)
 
     def commit_group(self) -> None:
         """Run every job that waits, commit, and tell their futures."""
