@@ -17,8 +17,9 @@ class TargetNotAllowed(OSError):
 
 def check_url(url: str, allowed: frozenset[str]) -> None:
     """Refuse what is no http(s) URL, or is an address outside. Names are judged when they are resolved."""
-    parts = urlsplit(url) if url.isascii() else None
+    parts = None
     try:
+        parts = urlsplit(url) if url.isascii() else None
         good = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         good = False
