@@ -33,11 +33,13 @@ class App:
         self.gateway = gateway
         self.server = HttpServer(self._serve)
         self._router = web.UrlDispatcher()
+        self._cors: set[str] = set()
         for prefix, dialect in mounts.items():
             pipeline = Pipeline(gateway, self.server, dialect)
             for route in dialect.routes:
                 self._add(route.method, prefix + route.path, partial(pipeline.handle, route))
                 if route.cors:
+                    self._cors.add(prefix + route.path)
                     self._add("OPTIONS", prefix + route.path, _preflight)
         if main:
             for control_route in control.ROUTES:
@@ -58,7 +60,10 @@ class App:
         except Refused as refused:
             answer = problem(refused, request_id := self.gateway.request_id())
             answer.headers["Request-Id"] = request_id
-            return to_response(answer)
+            response = to_response(answer)
+            if request.path in self._cors:
+                add_cors(response, request.headers.get("Origin"))
+            return response
         path_params = {name: _clean(value) for name, value in match.items()}
         asked = Asked(request.method, _clean(request.path), request.query, request.headers, body, path_params)
         return await cast(Target, match.handler)(request, asked)
