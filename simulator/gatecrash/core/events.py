@@ -59,10 +59,10 @@ def resend(ctx: Context, event_id: str, endpoint_id: str | None = None) -> list[
     if event is None:
         raise Refused(
             "resource_missing",
-            f"no event {event_id!r} in this sandbox; GET /v1/events lists those there are.",
+            f"no event {event_id[:60]!r} in this sandbox; GET /v1/events lists those there are.",
             "id",
         )
     endpoints = [endpoint for endpoint in ctx.tx.find(Endpoint, status="enabled") if endpoint_id in (None, endpoint.id)]
     if endpoint_id is not None and not endpoints:
-        raise Refused("resource_missing", f"no enabled webhook endpoint {endpoint_id!r} in this sandbox.", "endpoint_id")
+        raise Refused("resource_missing", f"no enabled webhook endpoint {endpoint_id[:60]!r} in this sandbox.", "endpoint_id")
     return [deliver(ctx, event, endpoint) for endpoint in endpoints]
