@@ -1,0 +1,53 @@
+"""Browsers of any origin may make a nonce, and nothing else."""
+
+import pytest
+
+from gatecrash.dialects.native.routes import ROUTES
+from tests.support.cards import card
+from tests.support.client import Client
+
+pytestmark = pytest.mark.asyncio
+ORIGIN = {"Origin": "https://shop.example"}
+
+
+async def test_a_browser_may_ask_whether_it_may_make_a_nonce(client: Client) -> None:
+    headers = ORIGIN | {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
+    reply = (await client.call("OPTIONS", "/v1/tokens", key=None, headers=headers)).expect(204)
+    assert reply.headers["Access-Control-Allow-Origin"] == ORIGIN["Origin"]
+    assert "POST" in reply.headers["Access-Control-Allow-Methods"]
+    allowed = reply.headers["Access-Control-Allow-Headers"].lower()
+    assert all(name in allowed for name in ("authorization", "content-type", "idempotency-key"))
+    assert reply.raw == b""
+
+
+async def test_a_browser_may_read_the_nonce_and_every_refusal(client: Client) -> None:
+    replies = [
+        (await client.post("/v1/tokens", {"card": card()}, key="pk", headers=ORIGIN)).expect(201),
+        (await client.post("/v1/tokens", {"card": card("4242424242424241")}, key="pk", headers=ORIGIN)).expect(400),
+        (await client.post("/v1/tokens", {"card": card()}, key=None, headers=ORIGIN)).expect(401),
+        (await client.post("/v1/tokens", {"card": card()}, key="sk", headers=ORIGIN)).expect(403),
+        (await client.post("/v1/tokens", raw=b"{", key="pk", headers=ORIGIN)).expect(400),
+        (await client.post("/v1/tokens", raw=b" " * 1_100_000, key="pk", headers=ORIGIN)).expect(413),
+        (await client.post("/v1/tokens", {"card": card()}, key="pk", headers=ORIGIN | {"Gatecrash-Fault": "nonsense"})).expect(
+            400
+        ),
+    ]
+    for reply in replies:
+        assert reply.headers["Access-Control-Allow-Origin"] == ORIGIN["Origin"], reply.raw
+        assert "Request-Id" in reply.headers["Access-Control-Expose-Headers"]
+        assert reply.headers["Vary"] == "Origin"
+        assert "Access-Control-Allow-Credentials" not in reply.headers
+
+
+async def test_without_an_origin_nothing_is_said_about_origins(client: Client) -> None:
+    reply = (await client.post("/v1/tokens", {"card": card()}, key="pk")).expect(201)
+    assert "Access-Control-Allow-Origin" not in reply.headers
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.path != "/v1/tokens"], ids=lambda r: f"{r.method} {r.path}")
+async def test_a_browser_may_do_nothing_else(client: Client, route: object) -> None:
+    path = route.path.format(id="x")  # type: ignore[attr-defined]
+    asked = await client.call("OPTIONS", path, key=None, headers=ORIGIN | {"Access-Control-Request-Method": "POST"})
+    asked.refused(405, "method_not_allowed")
+    reply = await client.call(route.method, path, headers=ORIGIN)  # type: ignore[attr-defined]
+    assert "Access-Control-Allow-Origin" not in reply.headers

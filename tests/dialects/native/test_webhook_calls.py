@@ -1,0 +1,124 @@
+"""Native calls about webhooks over HTTP: endpoints, rotation, events, deliveries, resending."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.client import Client
+
+pytestmark = pytest.mark.asyncio
+
+ENDPOINT = {"object", "id", "url", "events", "description", "status", "created_at"}
+# nobody listens on the discard port of loopback
+URL = "http://127.0.0.1:9/hook"
+
+
+async def make(client: Client, **params: Any) -> dict[str, Any]:
+    return dict((await client.post("/v1/webhook_endpoints", {"url": URL, **params})).expect(201).json)
+
+
+async def test_an_endpoint_shows_its_secret_once(client: Client) -> None:
+    made = await make(client, events=["charge.*", "refund.failed"], description="shop")
+    assert made.keys() == ENDPOINT | {"secret"}
+    assert made["secret"].startswith("whsec_")
+    assert (made["events"], made["description"], made["status"]) == (["charge.*", "refund.failed"], "shop", "enabled")
+    shown = (await client.get(f"/v1/webhook_endpoints/{made['id']}")).expect(200).json
+    assert shown == {name: made[name] for name in ENDPOINT}
+    assert (await client.get("/v1/webhook_endpoints"))["data"] == [shown]
+    assert made["secret"] not in str(await client.journal())
+
+
+async def test_an_endpoint_hears_everything_unless_told(client: Client) -> None:
+    assert (await make(client))["events"] == ["*"]
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "param"),
+    [
+        ({}, "parameter_missing", "url"),
+        ({"url": ""}, "parameter_invalid", "url"),
+        ({"url": "shop.example"}, "parameter_invalid", "url"),
+        ({"url": "ftp://127.0.0.1/"}, "parameter_invalid", "url"),
+        ({"url": "http://"}, "parameter_invalid", "url"),
+        ({"url": "http://127.0.0.1:99999/"}, "parameter_invalid", "url"),
+        ({"url": "http://[::1"}, "parameter_invalid", "url"),
+        ({"url": "http://user:pass@127.0.0.1/"}, "parameter_invalid", "url"),
+        ({"url": "http://8.8.8.8/"}, "webhook_url_not_allowed", "url"),
+        ({"url": "http://169.254.169.254/"}, "webhook_url_not_allowed", "url"),
+        ({"url": "http://[::ffff:8.8.8.8]/"}, "webhook_url_not_allowed", "url"),
+        ({"url": URL, "events": []}, "parameter_invalid", "events"),
+        ({"url": URL, "events": ["charge.paid"]}, "parameter_invalid", "events"),
+        ({"url": URL, "events": "*"}, "parameter_invalid", "events"),
+        ({"url": URL, "secret": "mine"}, "parameter_unknown", "secret"),
+    ],
+)
+async def test_an_endpoint_that_makes_no_sense_is_refused(client: Client, params: Any, code: str, param: str) -> None:
+    (await client.post("/v1/webhook_endpoints", params)).refused(400, code, param)
+    assert (await client.get("/v1/webhook_endpoints"))["data"] == []
+
+
+async def test_rotation_gives_a_new_secret_and_shows_no_old_one(client: Client) -> None:
+    made = await make(client)
+    rotated = (await client.post(f"/v1/webhook_endpoints/{made['id']}/rotate_secret", {"overlap_s": 60})).expect(200).json
+    assert rotated.keys() == ENDPOINT | {"secret"}
+    assert rotated["secret"] != made["secret"]
+    for bad in (-1, 10**9, "day"):
+        reply = await client.post(f"/v1/webhook_endpoints/{made['id']}/rotate_secret", {"overlap_s": bad})
+        reply.refused(400, "parameter_invalid", "overlap_s")
+
+
+async def test_a_rotation_repeated_under_its_key_rotates_once(client: Client) -> None:
+    made = await make(client)
+    path = f"/v1/webhook_endpoints/{made['id']}/rotate_secret"
+    first, again = [(await client.post(path, idem="k")).expect(200) for _ in range(2)]
+    assert first.raw == again.raw
+
+
+async def test_an_endpoint_that_is_deleted_is_gone(client: Client) -> None:
+    made = await make(client)
+    assert (await client.call("DELETE", f"/v1/webhook_endpoints/{made['id']}")).expect(200)["id"] == made["id"]
+    (await client.call("DELETE", f"/v1/webhook_endpoints/{made['id']}")).refused(404, "resource_missing", "id")
+    assert (await client.get("/v1/webhook_endpoints"))["data"] == []
+
+
+async def test_an_event_shows_what_happened_as_it_was_then(client: Client) -> None:
+    charge = await client.charge(order_id="o1", capture=False)
+    await client.post(f"/v1/charges/{charge['id']}/capture")
+    captured, authorized = (await client.get("/v1/events?order_id=o1")).expect(200)["data"]
+    assert (captured["type"], authorized["type"]) == ("charge.captured", "charge.authorized")
+    assert authorized.keys() == {"id", "type", "timestamp", "data"}
+    assert authorized["data"] == charge
+    assert (await client.get(f"/v1/events/{authorized['id']}")).expect(200).json == authorized
+
+
+async def test_deliveries_tell_every_attempt(client: Client) -> None:
+    endpoint = await make(client)
+    await client.charge()
+    await client.advance(5)
+    event = (await client.get("/v1/events"))["data"][0]
+    (delivery,) = (await client.get(f"/v1/events/{event['id']}/deliveries")).expect(200)["data"]
+    assert delivery.keys() == {
+        "object", "id", "event_id", "endpoint_id", "url", "status", "attempts", "next_attempt_at", "created_at",
+    }  # fmt: skip
+    assert (delivery["event_id"], delivery["endpoint_id"], delivery["url"]) == (event["id"], endpoint["id"], URL)
+    assert delivery["status"] == "pending"
+    assert [(attempt["attempt"], attempt["at"]) for attempt in delivery["attempts"]] == [
+        (1, "2026-01-31T12:00:00.000Z"), (2, "2026-01-31T12:00:05.000Z"),
+    ]  # fmt: skip
+    assert all(attempt["error"] and "status" not in attempt for attempt in delivery["attempts"])
+    assert delivery["next_attempt_at"] == "2026-01-31T12:05:05.000Z"
+
+
+async def test_an_event_is_sent_again_to_one_endpoint_or_all(client: Client) -> None:
+    one, two = await make(client), await make(client)
+    await client.charge()
+    event = (await client.get("/v1/events"))["data"][0]["id"]
+    both = (await client.post(f"/v1/events/{event}/resend")).expect(202)
+    assert [delivery["endpoint_id"] for delivery in both["data"]] == [one["id"], two["id"]]
+    assert both["has_more"] is False
+    only = (await client.post(f"/v1/events/{event}/resend", {"endpoint_id": two["id"]})).expect(202)
+    assert [delivery["endpoint_id"] for delivery in only["data"]] == [two["id"]]
+    reply = await client.post(f"/v1/events/{event}/resend", {"endpoint_id": "we_none"})
+    reply.refused(404, "resource_missing", "endpoint_id")
+    listed = (await client.get(f"/v1/events/{event}/deliveries?limit=4")).expect(200)
+    assert (len(listed["data"]), listed["has_more"]) == (4, True)
