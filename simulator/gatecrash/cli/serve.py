@@ -63,7 +63,7 @@ def command(
 
     Any key of the form sk_test_NAME opens a sandbox of its own, so there is nothing to set up.
     """
-    status = _serve(port, host, data, memory, seed, url_file, frozenset(allow_host))
+    status = _serve(port, host, data, memory, seed, url_file, frozenset(name.lower() for name in allow_host))
     sys.stdout.flush()
     sys.exit(status)
 

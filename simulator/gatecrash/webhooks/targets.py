@@ -1,6 +1,7 @@
 """Where webhooks may go: loopback and private addresses, and hosts that were allowed by name."""
 
 import ipaddress
+import re
 import socket
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +10,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from gatecrash.core.errors import Refused
+
+# a last label that makes a host an IPv4 address (WHATWG URL, "ends in a number"): 2130706433, 127.1, 0x7f000001
+_NUMBER = re.compile("[0-9]+|0x[0-9a-f]*")
 
 
 class TargetNotAllowed(OSError):
@@ -40,6 +44,7 @@ def check_url(url: str, allowed: frozenset[str]) -> None:
     try:
         address = ipaddress.ip_address(parts.hostname)
     except ValueError:
+        _check_name(parts.hostname)
         return
     if not is_inside(address):
         raise Refused(
@@ -49,11 +54,24 @@ def check_url(url: str, allowed: frozenset[str]) -> None:
         )
 
 
+def _check_name(name: str) -> None:
+    """Refuse what is neither an address nor a name: above all numbers that the C library would read as an address."""
+    labels = name.removesuffix(".").split(".")
+    if not all(1 <= len(label) <= 63 for label in labels) or _NUMBER.fullmatch(labels[-1]):
+        raise Refused(
+            "parameter_invalid",
+            f"the host of url was {name[:100]!r}; expected a host name, or an address written out, such as 127.0.0.1.",
+            "url",
+        )
+
+
 def is_inside(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Loopback or private, and no trick such as an IPv6 dress over a public IPv4 address."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
-    return (address.is_private or address.is_loopback) and not (
+    if address.is_loopback:  # before the rest: ::1 also counts as reserved
+        return True
+    return address.is_private and not (
         address.is_unspecified or address.is_multicast or address.is_reserved or address.is_link_local
     )
 
