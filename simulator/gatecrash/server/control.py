@@ -18,9 +18,10 @@ from gatecrash.dialects.native.operations import authenticate
 from gatecrash.faults.kinds import KINDS
 from gatecrash.faults.rule import Rule, RuleParams, new_rule
 from gatecrash.faults.stations import STATIONS, why_not
-from gatecrash.server.gateway import Gateway, keep_rules
+from gatecrash.server.gateway import Gateway
 from gatecrash.server.pipeline import no_supervisor
 from gatecrash.server.sandbox import Sandbox
+from gatecrash.server.state import keep_rules
 
 
 class Nothing(Struct, forbid_unknown_fields=True):

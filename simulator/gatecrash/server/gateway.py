@@ -1,99 +1,33 @@
-"""The gateway, whole and without a socket: store, sandboxes, journal, timers, courier.
-
-Everything that changes state goes through `run`: a synchronous function over a transaction of one sandbox.
-"""
-
-import os
-from collections.abc import Callable, Sequence
-from typing import TypeVar
-
-import msgspec
+"""The gateway, whole and without a socket: what it knows, and those who tend its timers and webhooks."""
 
 from gatecrash.core.clock import Clock
-from gatecrash.core.endpoints import CreateEndpoint
-from gatecrash.core.errors import Refused
-from gatecrash.core.ids import Ids, derive_seed
-from gatecrash.core.records import RECORDS, FaultRule
-from gatecrash.core.transaction import Context
-from gatecrash.core.vault import Vault
-from gatecrash.dialects import registry
+from gatecrash.core.records import RECORDS
 from gatecrash.dialects.interface import Dialect
-from gatecrash.faults.rule import Labels, Rule
 from gatecrash.server.host import Host
-from gatecrash.server.journal import Journal
 from gatecrash.server.sandbox import Sandbox
-from gatecrash.store.errors import StoreFailed, StoreUnusable
+from gatecrash.server.state import State
+from gatecrash.server.timekeeper import Timekeeper
 from gatecrash.store.sqlite import SqliteStore, SqliteTransaction
-from gatecrash.webhooks.courier import Courier
-from gatecrash.webhooks.targets import check_url
-from gatecrash.webhooks.timekeeper import Timekeeper
-
-T = TypeVar("T")
 
 
-class Gateway:
-    """`store` keeps the state; `host` gives time, randomness and death."""
+class Gateway(State):
+    """A state that is alive: what falls due in it happens."""
 
     def __init__(self, store: SqliteStore, host: Host, dialects: dict[str, Dialect] | None = None) -> None:
-        self.store = store
-        self.host = host
-        self.dialects = registry.load() if dialects is None else dialects
-        self.vault = Vault(host.vault_key, host.entropy)
-        self.journal = Journal(store)
-        self._nobodys = Ids(derive_seed(host.seed, ""))
-        self.sandboxes: dict[str, Sandbox] = {}
-        self.pid = os.getpid()
-        self.ready = False
-        self.courier = Courier(self)
+        super().__init__(store, host, dialects)
         self.timekeeper = Timekeeper(self)
+        self.timers_changed = self.timekeeper.poke
 
     async def start(self) -> None:
         """Take up what an earlier process left: sandboxes, rules, timers; release claims whose work never committed."""
-        await self.store.submit("", self._load)
+        await self.store.submit("", self.load)
         for sandbox in self.sandboxes.values():
             self.journal.note(sandbox, "start", {})
             self.timekeeper.poke(sandbox)
 
-    def _load(self, tx: SqliteTransaction) -> None:
-        self._check_key(tx)
-        rows = tx.run("SELECT name, seed, created_at, ids_issued, journal_length, clock FROM sandboxes")
-        for name, seed, created_at, ids_issued, journal_length, clock in rows:
-            sandbox = Sandbox(name, seed, created_at, msgspec.json.decode(clock, type=Clock), self.host, self.vault)
-            sandbox.ids.issued, sandbox.journal_length = ids_issued, journal_length
-            self.sandboxes[name] = sandbox
-        for name, rule in tx.run("SELECT sandbox, rule FROM fault_rules ORDER BY sandbox, id"):
-            self.sandboxes[name].plane.add(msgspec.json.decode(rule, type=Rule))
-        tx.run("DELETE FROM idempotency_keys WHERE status IS NULL")
-
-    def _check_key(self, tx: SqliteTransaction) -> None:
-        """Refuse a vault key that is not the one this database was made with: it would open nothing, and know no request."""
-        mark = self.vault.fingerprint(b"whose database this is").hex()
-        tx.run("INSERT INTO meta (key, value) VALUES ('vault', ?) ON CONFLICT DO NOTHING", (mark,))
-        if tx.run("SELECT value FROM meta WHERE key = 'vault'").fetchone() != (mark,):
-            raise StoreUnusable(
-                "the database was made with another vault.key. Restore the one it was made with, or give an empty --data folder."
-            )
-
     async def close(self) -> None:
         await self.timekeeper.close()
-        await self.courier.close()
         self.store.close()
-
-    def request_id(self) -> str:
-        """The id of a request that no sandbox has been found for."""
-        return self._nobodys.new("req")
-
-    # --- sandboxes
-
-    def sandbox(self, name: str) -> Sandbox:
-        """The sandbox of this name; it comes into being on first use."""
-        found = self.sandboxes.get(name)
-        if found is None:
-            now = self.host.now()
-            found = Sandbox(name, derive_seed(self.host.seed, name), now, Clock.at(now), self.host, self.vault)
-            self.sandboxes[name] = found
-            self.journal.touch(found)
-        return found
 
     async def reset(self, sandbox: Sandbox) -> None:
         """Empty a sandbox: objects, rules, clock, journal, books. What is in flight in it is cut off."""
@@ -111,53 +45,3 @@ class Gateway:
             self.journal.touch(sandbox)
 
         await self.store.submit(sandbox.name, wipe)
-
-    # --- work
-
-    def admit(self, params: object) -> None:
-        """Refuse, before anything is claimed, what this host does not allow."""
-        if isinstance(params, CreateEndpoint):
-            check_url(params.url, self.host.allow_hosts)
-
-    async def run(self, sandbox: Sandbox, work: Callable[[Context], T]) -> T:
-        """Run `work` in one commit; what it raises rolls it back. Returns once it is durable."""
-        issued = sandbox.ids.issued
-        timers_changed = False
-
-        def job(tx: SqliteTransaction) -> T:
-            nonlocal issued, timers_changed
-            issued = sandbox.ids.issued
-            result = work(sandbox.context(tx))
-            timers_changed = tx.timers_changed
-            if sandbox.ids.issued != issued:
-                self.journal.touch(sandbox)
-            return result
-
-        def undo() -> None:
-            sandbox.ids.issued = issued
-
-        try:
-            result = await self.store.submit(sandbox.name, job, undo)
-        except StoreFailed as failed:
-            raise Refused("gateway_gone", f"{failed}; nothing of this request happened. Free some space and retry.") from failed
-        if timers_changed:
-            self.timekeeper.poke(sandbox)
-        return result
-
-    # --- faults
-
-    async def record_strike(self, sandbox: Sandbox, matched: Sequence[Rule], striking: Sequence[Rule], labels: Labels) -> None:
-        """Make counts and firings durable before a rule strikes, so that a crash does not make it strike again."""
-        for rule in striking:
-            fields = {
-                "rule_id": rule.id, "station": rule.station, "fault": rule.kind, "params": rule.params, "fired": rule.fired,
-                **{name: value for name, value in labels._asdict().items() if value is not None and name != "idempotency_key"},
-            }  # fmt: skip
-            self.journal.note(sandbox, "fault", fields)
-        kept = [rule for rule in matched if rule.id in sandbox.plane.rules]
-        await self.run(sandbox, lambda ctx: keep_rules(ctx, kept))
-
-
-def keep_rules(ctx: Context, rules: Sequence[Rule]) -> None:
-    for rule in rules:
-        ctx.tx.put(FaultRule(id=rule.id, rule=msgspec.to_builtins(rule)))

@@ -1,27 +1,24 @@
 """What every exchange can suffer, whichever way it goes: a crash, and being held."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from gatecrash.faults.exchange import Broken
-
-if TYPE_CHECKING:
-    from gatecrash.server.gateway import Gateway
-    from gatecrash.server.sandbox import Sandbox
+from gatecrash.server.sandbox import Sandbox
+from gatecrash.server.state import State
 
 
 class Holding:
     """Shared by requests and webhook attempts. `left` is set when the other side goes away."""
 
-    def __init__(self, gateway: "Gateway", sandbox: "Sandbox") -> None:
-        self._gateway = gateway
+    def __init__(self, state: State, sandbox: Sandbox) -> None:
+        self._state = state
         self._sandbox = sandbox
         self.epoch = sandbox.epoch
         self.held_by = ""
         self.left: asyncio.Event | None = None
 
     async def crash(self, down_s: float) -> None:
-        crash = self._gateway.host.crash
+        crash = self._state.host.crash
         assert crash is not None, "rules that crash are refused where nothing would start the gateway again"
         crash(down_s)
 

@@ -16,10 +16,10 @@ from gatecrash.core.transaction import Context
 from gatecrash.dialects.interface import Answer, Asked, Call, Caller, Dialect, Route
 from gatecrash.faults.exchange import Broken, Instead
 from gatecrash.faults.rule import HEADER, Labels, Rule, parse_header
-from gatecrash.server.gateway import Gateway
 from gatecrash.server.holding import Holding
 from gatecrash.server.http import HttpServer, NoAnswer, break_connection, to_response
 from gatecrash.server.sandbox import Sandbox
+from gatecrash.server.state import State
 
 # stations between the claim and the commit: a fault there needs the claim to be durable first
 _BETWEEN = ("operation.claimed", "operation.executed")
@@ -42,13 +42,13 @@ class RequestExchange(Holding):
 
     def __init__(
         self,
-        gateway: Gateway,
+        state: State,
         server: HttpServer,
         sandbox: Sandbox,
         request: web.BaseRequest,
         rules: Sequence[Rule],
     ) -> None:
-        super().__init__(gateway, sandbox)
+        super().__init__(state, sandbox)
         self._server = server
         self._request = request
         self._rules = rules
@@ -72,7 +72,7 @@ class RequestExchange(Holding):
         )
 
     async def _record(self, matched: Sequence[Rule], striking: Sequence[Rule], labels: Labels) -> None:
-        await self._gateway.record_strike(self._sandbox, matched, striking, labels)
+        await self._state.record_strike(self._sandbox, matched, striking, labels)
 
     async def cut(self, *, reset: bool) -> None:
         break_connection(self._request.transport, reset=reset)
@@ -91,8 +91,8 @@ class RequestExchange(Holding):
 class Pipeline:
     """One dialect's way through the gateway, behind one server."""
 
-    def __init__(self, gateway: Gateway, server: HttpServer, dialect: Dialect) -> None:
-        self._gateway = gateway
+    def __init__(self, state: State, server: HttpServer, dialect: Dialect) -> None:
+        self._state = state
         self._server = server
         self._dialect = dialect
 
@@ -101,9 +101,9 @@ class Pipeline:
         try:
             caller = dialect.authenticate(asked)
         except Refused as refused:
-            request_id = self._gateway.request_id()
+            request_id = self._state.request_id()
             return self._plain(dialect.render_refusal(refused, request_id), asked, route, request_id)
-        sandbox = self._gateway.sandbox(caller.sandbox)
+        sandbox = self._state.sandbox(caller.sandbox)
         sandbox.requests += 1
         exchange: RequestExchange | None = None
         try:
@@ -113,13 +113,13 @@ class Pipeline:
             except Refused as refused:
                 request_id = sandbox.ids.new("req")
                 return self._plain(dialect.render_refusal(refused, request_id), asked, route, request_id)
-            exchange = RequestExchange(self._gateway, self._server, sandbox, request, rules)
+            exchange = RequestExchange(self._state, self._server, sandbox, request, rules)
             outcome = await self._outcome(exchange, sandbox, asked, route, caller)
             return await self._send(exchange, sandbox, request, asked, route, outcome)
         except Broken as broken:
             assert exchange is not None
             break_connection(request.transport, reset=False)
-            self._gateway.journal.note(
+            self._state.journal.note(
                 sandbox,
                 "answer",
                 {"request_id": exchange.request_id, "operation": route.operation, "broken": str(broken)},
@@ -132,7 +132,7 @@ class Pipeline:
 
     def _own_rules(self, header: str) -> Sequence[Rule]:
         rules = parse_header(header)
-        if self._gateway.host.crash is None and any(rule.kind == "crash" for rule in rules):
+        if self._state.host.crash is None and any(rule.kind == "crash" for rule in rules):
             raise no_supervisor()
         return rules
 
@@ -143,8 +143,8 @@ class Pipeline:
         refusal: Refused | None = None
         try:
             dialect.authorize(caller, route)
-            call = dialect.decode(asked, route, self._gateway.vault.fingerprint)
-            self._gateway.admit(call.params)
+            call = dialect.decode(asked, route, self._state.vault.fingerprint)
+            self._state.admit(call.params)
         except Refused as refused:
             call, refusal = None, refused
         exchange.labels = self._labels(asked, route, call)
@@ -162,7 +162,7 @@ class Pipeline:
 
     async def _carry_out(self, exchange: RequestExchange, sandbox: Sandbox, route: Route, caller: Caller, call: Call) -> Outcome:
         """Claim, execute, commit: one commit in the usual case, several when a fault is to strike in between."""
-        run = self._gateway.run
+        run = self._state.run
         key, policy = call.idempotency_key, self._dialect.policy
         claimed = False
         committed = False
@@ -283,7 +283,7 @@ class Pipeline:
 
     def _note_request(self, exchange: RequestExchange, sandbox: Sandbox, asked: Asked, route: Route, call: Call | None) -> None:
         labels = exchange.labels
-        self._gateway.journal.note(
+        self._state.journal.note(
             sandbox,
             "request",
             {
@@ -296,7 +296,7 @@ class Pipeline:
         )  # fmt: skip
 
     def _note_answer(self, exchange: RequestExchange, sandbox: Sandbox, route: Route, outcome: Outcome) -> None:
-        self._gateway.journal.note(
+        self._state.journal.note(
             sandbox,
             "answer",
             {

@@ -2,17 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gatecrash.core import payments, refunds, timers
 from gatecrash.core.records import Timer
 from gatecrash.core.transaction import Context
+from gatecrash.server.deliveries import Deliveries
+from gatecrash.server.sandbox import Sandbox
+from gatecrash.server.state import State
 
-if TYPE_CHECKING:
-    from gatecrash.server.gateway import Gateway
-    from gatecrash.server.sandbox import Sandbox
-
-# kind of timer → what it does, in one transaction; webhook attempts talk to the world and go to the courier
+# kind of timer → what it does, in one transaction; webhook attempts talk to the world and go to Deliveries
 HANDLERS: dict[str, Callable[[Context, str], None]] = {
     timers.CHARGE_EXPIRES: payments.expire_charge,
     timers.REFUND_SETTLES: refunds.settle_refund,
@@ -32,26 +31,27 @@ class _Due(NamedTuple):
 
 
 class Timekeeper:
-    def __init__(self, gateway: "Gateway") -> None:
-        self._gateway = gateway
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._deliveries = Deliveries(state)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def poke(self, sandbox: "Sandbox") -> None:
+    def poke(self, sandbox: Sandbox) -> None:
         """Timers changed, or time moved: look again."""
         if not self._closed and not sandbox.moving.locked():
             self._spawn(sandbox)
 
-    def _spawn(self, sandbox: "Sandbox") -> None:
+    def _spawn(self, sandbox: Sandbox) -> None:
         task = asyncio.get_running_loop().create_task(self._work(sandbox))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _work(self, sandbox: "Sandbox") -> None:
+    async def _work(self, sandbox: Sandbox) -> None:
         due = await self.run_due(sandbox)
         self._set_alarm(sandbox, due.next_at)
 
-    def _set_alarm(self, sandbox: "Sandbox", next_at: int | None) -> None:
+    def _set_alarm(self, sandbox: Sandbox, next_at: int | None) -> None:
         if sandbox.alarm is not None:
             sandbox.alarm.cancel()
             sandbox.alarm = None
@@ -62,57 +62,57 @@ class Timekeeper:
             if not sandbox.attempts:
                 sandbox.alarm = loop.call_later(_IDLE_S, self._jump, sandbox, next_at)
             return
-        wait_s = sandbox.clock.real_delay_s(next_at, self._gateway.host.now())
+        wait_s = sandbox.clock.real_delay_s(next_at, self._state.host.now())
         if wait_s is not None:
             # a millisecond of slack: the clock counts in whole ones
             sandbox.alarm = loop.call_later(min(wait_s, _LONGEST_S) + 0.001, self.poke, sandbox)
 
-    def _jump(self, sandbox: "Sandbox", next_at: int) -> None:
+    def _jump(self, sandbox: Sandbox, next_at: int) -> None:
         if sandbox.requests or sandbox.attempts:
             self._set_alarm(sandbox, next_at)
             return
         if next_at > sandbox.now():
-            sandbox.clock.move_to(next_at, self._gateway.host.now())
-            self._gateway.journal.touch(sandbox)
+            sandbox.clock.move_to(next_at, self._state.host.now())
+            self._state.journal.touch(sandbox)
         self.poke(sandbox)
 
-    async def run_due(self, sandbox: "Sandbox") -> _Due:
+    async def run_due(self, sandbox: Sandbox) -> _Due:
         """Do all that is due now: core work at once, webhook attempts as tasks."""
-        due = await self._gateway.run(sandbox, lambda ctx: _take_due(ctx, set(sandbox.attempts)))
+        due = await self._state.run(sandbox, lambda ctx: _take_due(ctx, set(sandbox.attempts)))
         for delivery_id in due.deliveries:
             if delivery_id not in sandbox.attempts:
                 task = asyncio.get_running_loop().create_task(self._attempt(sandbox, delivery_id))
                 sandbox.attempts[delivery_id] = task
         return due
 
-    async def _attempt(self, sandbox: "Sandbox", delivery_id: str) -> None:
+    async def _attempt(self, sandbox: Sandbox, delivery_id: str) -> None:
         try:
-            await self._gateway.courier.attempt(sandbox, delivery_id)
+            await self._deliveries.attempt(sandbox, delivery_id)
         finally:
             if sandbox.attempts.get(delivery_id) is asyncio.current_task():
                 del sandbox.attempts[delivery_id]
             self.poke(sandbox)
 
-    async def advance(self, sandbox: "Sandbox", seconds: float) -> int:
+    async def advance(self, sandbox: Sandbox, seconds: float) -> int:
         """Move sandbox time on by `seconds`, doing in order all that falls due on the way. Returns how many timers that were."""
         async with sandbox.moving:
-            host = self._gateway.host
+            host = self._state.host
             target = sandbox.now() + round(seconds * 1000)
             fired = 0
             while True:
                 fired += await self._settle(sandbox)
-                next_at = (await self._gateway.run(sandbox, lambda ctx: _take_due(ctx, set(), look_only=True))).next_at
+                next_at = (await self._state.run(sandbox, lambda ctx: _take_due(ctx, set(), look_only=True))).next_at
                 if next_at is None or next_at > target:
                     break
                 if next_at > sandbox.now():
                     sandbox.clock.move_to(next_at, host.now())
             sandbox.clock.move_to(max(target, sandbox.now()), host.now())
-            self._gateway.journal.touch(sandbox)
+            self._state.journal.touch(sandbox)
             fired += await self._settle(sandbox)
         self.poke(sandbox)
         return fired
 
-    async def _settle(self, sandbox: "Sandbox") -> int:
+    async def _settle(self, sandbox: Sandbox) -> int:
         """Do what is due until nothing is, attempts in flight included."""
         fired = 0
         while True:
@@ -123,7 +123,7 @@ class Timekeeper:
             elif not due.handled and not due.deliveries:
                 return fired
 
-    async def stop(self, sandbox: "Sandbox") -> None:
+    async def stop(self, sandbox: Sandbox) -> None:
         """Cut off everything in flight in a sandbox."""
         if sandbox.alarm is not None:
             sandbox.alarm.cancel()
@@ -135,11 +135,12 @@ class Timekeeper:
 
     async def close(self) -> None:
         self._closed = True
-        for sandbox in self._gateway.sandboxes.values():
+        for sandbox in self._state.sandboxes.values():
             await self.stop(sandbox)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._deliveries.close()
 
 
 def _take_due(ctx: Context, in_flight: set[str], *, look_only: bool = False) -> _Due:

@@ -1,0 +1,142 @@
+"""Delivering an event to an endpoint: one attempt, with its stations on the way, and its record."""
+
+import asyncio
+import time
+
+from gatecrash.core.deliveries import postpone, record_attempt
+from gatecrash.core.endpoints import signing_secrets
+from gatecrash.core.records import Attempt, Delivery, Endpoint, Event
+from gatecrash.core.transaction import Context
+from gatecrash.faults.exchange import Broken
+from gatecrash.faults.rule import Labels
+from gatecrash.server.holding import Holding
+from gatecrash.server.sandbox import Sandbox
+from gatecrash.server.state import State
+from gatecrash.webhooks.courier import Courier, Sent
+
+
+class Lost(Exception):
+    """A fault took the attempt, or its answer, away."""
+
+
+class Postponed(Exception):
+    """A fault put the attempt off, by `seconds` of sandbox time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"postponed by {seconds} s")
+        self.seconds = seconds
+
+
+class AttemptExchange(Holding):
+    """What faults can do to a webhook attempt."""
+
+    def __init__(self, state: State, sandbox: Sandbox) -> None:
+        super().__init__(state, sandbox)
+        self.station = ""
+        self.copies = 0
+
+    async def delay(self, seconds: float) -> None:
+        if self.station == "webhook.due":
+            raise Postponed(seconds)
+        await asyncio.sleep(seconds)
+
+    async def cut(self, *, reset: bool) -> None:
+        raise Lost("a fault rule broke the connection before the answer was read")
+
+    async def drop(self) -> None:
+        raise Lost("a fault rule dropped it" if self.station == "webhook.due" else "a fault rule lost the answer")
+
+    async def duplicate(self, count: int) -> None:
+        self.copies += count
+
+    async def answer(self, status: int, headers: dict[str, str], body: bytes, content_type: str) -> None:
+        raise AssertionError("the table of stations refuses this")
+
+
+class _Told:
+    """What an attempt is about, read in one transaction."""
+
+    def __init__(self, ctx: Context, delivery_id: str) -> None:
+        delivery = ctx.tx.get(Delivery, delivery_id)
+        assert delivery is not None
+        endpoint = ctx.tx.get(Endpoint, delivery.endpoint_id)
+        event = ctx.tx.get(Event, delivery.event_id)
+        assert endpoint is not None
+        assert event is not None
+        self.delivery, self.endpoint, self.event = delivery, endpoint, event
+        self.number = len(delivery.attempts) + 1
+        self.secrets = signing_secrets(endpoint, ctx.now)
+
+
+class Deliveries:
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._courier = Courier(state.host.allow_hosts)
+
+    async def close(self) -> None:
+        await self._courier.close()
+
+    async def attempt(self, sandbox: Sandbox, delivery_id: str) -> None:
+        """Make the attempt that is due and record how it went; at least once, whatever happens in between."""
+        run = self._state.run
+        told = await run(sandbox, lambda ctx: _still_pending(ctx, delivery_id))
+        if told is None:
+            return
+        dialect = self._state.dialects[told.endpoint.dialect]
+        url, timeout_s = told.endpoint.url, dialect.schedule.timeout_s
+        exchange = AttemptExchange(self._state, sandbox)
+        labels = Labels(
+            operation="webhooks.deliver", dialect=dialect.name, path=url, order_id=told.event.order_id,
+            event_type=told.event.type, amount=told.event.amount, attempt=told.number,
+        )  # fmt: skip
+
+        async def pass_station(station: str) -> None:
+            exchange.station = station
+            if station in sandbox.plane.armed:
+                await sandbox.plane.strike(station, labels, exchange, lambda *struck: self._state.record_strike(sandbox, *struck))
+
+        async def send_copies() -> None:
+            for _ in range(exchange.copies):
+                self._note(sandbox, told, await self._courier.send(url, message, timeout_s), copy=True)
+            exchange.copies = 0
+
+        made_at, started = sandbox.now(), time.perf_counter()
+        try:
+            await pass_station("webhook.due")
+            message = dialect.message(told.event, told.endpoint, told.secrets, self._state.host.now())
+            held = "webhook.sent" in sandbox.plane.armed
+            sent = await self._courier.send(url, message, timeout_s, (lambda: pass_station("webhook.sent")) if held else None)
+            await send_copies()
+            if sent.status is not None:
+                await pass_station("webhook.acknowledged")
+        except Postponed as put_off:
+            later_s = put_off.seconds
+            await run(sandbox, lambda ctx: postpone(ctx, delivery_id, later_s))
+            return
+        except (Lost, Broken) as lost:
+            sent = Sent(error=str(lost))
+        attempt = Attempt(
+            attempt=told.number, at=made_at, status=sent.status, latency_ms=round((time.perf_counter() - started) * 1000, 1),
+            error=sent.error, excerpt=sent.excerpt,
+        )  # fmt: skip
+        self._note(sandbox, told, sent)
+        await run(sandbox, lambda ctx: record_attempt(ctx, delivery_id, attempt, dialect.schedule, sent.retry_after_s))
+        await pass_station("webhook.recorded")
+        await send_copies()
+
+    def _note(self, sandbox: Sandbox, told: _Told, sent: Sent, *, copy: bool = False) -> None:
+        succeeded = sent.status is not None and 200 <= sent.status < 300
+        self._state.journal.note(
+            sandbox,
+            "delivery",
+            {
+                "delivery_id": told.delivery.id, "event_id": told.event.id, "event_type": told.event.type,
+                "order_id": told.event.order_id, "endpoint_id": told.endpoint.id, "attempt": told.number, "copy": copy,
+                "outcome": "succeeded" if succeeded else "failed", "status": sent.status, "error": sent.error,
+            },
+        )  # fmt: skip
+
+
+def _still_pending(ctx: Context, delivery_id: str) -> _Told | None:
+    delivery = ctx.tx.get(Delivery, delivery_id)
+    return _Told(ctx, delivery_id) if delivery is not None and delivery.status == "pending" else None
