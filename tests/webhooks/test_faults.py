@@ -52,7 +52,10 @@ async def test_an_attempt_that_is_lost_counts_as_failed_and_the_schedule_goes_on
 
 @pytest.mark.parametrize(("station", "count"), [("webhook.due", 1), ("webhook.due", 3), ("webhook.recorded", 2)])
 @pytest.mark.asyncio
-async def test_a_duplicate_brings_the_same_event_more_often(client: Client, shop: Receiver, station: str, count: int) -> None:
+async def test_a_duplicate_brings_the_same_event_more_often(
+    server_client: Client, shop: Receiver, station: str, count: int
+) -> None:
+    client = server_client
     endpoint = await shop.register(client)
     await client.add_fault(station, "duplicate", params={"count": count})
     await client.charge()
