@@ -23,7 +23,7 @@ def gone(pid: int) -> bool:
     """Whether no such process runs; a zombie nobody has reaped yet runs no more."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
 
 
