@@ -9,8 +9,9 @@ from msgspec import Meta, Struct
 from gatecrash.core import ledger
 from gatecrash.core.clock import Mode, parse_rfc3339, rfc3339
 from gatecrash.core.errors import Refused
-from gatecrash.core.params import parse_object, to_params
+from gatecrash.core.params import parse_object, refuse_card_numbers, to_params
 from gatecrash.core.records import FaultRule
+from gatecrash.core.redaction import has_long_number
 from gatecrash.core.transaction import Context
 from gatecrash.dialects.interface import Answer, Asked
 from gatecrash.dialects.native.errors import problem
@@ -74,7 +75,10 @@ async def handle(gateway: Gateway, route: ControlRoute, asked: Asked) -> Answer:
                 )
             sandbox = gateway.sandbox(caller.sandbox)
         texts = asked.method in ("GET", "DELETE")
-        params = to_params(route.params, asked.query if texts else parse_object(asked.body), texts=texts)
+        given = asked.query if texts else parse_object(asked.body)
+        if has_long_number(asked.body):
+            refuse_card_numbers(given)  # a rule is kept, and may be answered with
+        params = to_params(route.params, given, texts=texts)
         result = await route.work(gateway, sandbox, params, asked)  # type: ignore[arg-type]
     except Refused as refused:
         answer = problem(refused, request_id)

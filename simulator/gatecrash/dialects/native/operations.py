@@ -9,7 +9,7 @@ from gatecrash.core.errors import Refused
 from gatecrash.core.idempotency import Policy, parse_key
 from gatecrash.core.operations import OPERATIONS
 from gatecrash.core.params import parse_object, refuse_card_numbers, to_params
-from gatecrash.core.redaction import has_long_number
+from gatecrash.core.redaction import find_card_number, has_long_number
 from gatecrash.core.tokens import sandbox_of_client_token
 from gatecrash.dialects.interface import Asked, Call, Caller, Digest, Route
 
@@ -31,6 +31,8 @@ def authenticate(headers: Mapping[str, str]) -> Caller:
             "key_missing",
             "the Authorization header is not of the form `Bearer KEY`; send `Bearer sk_test_NAME`.",
         )
+    if find_card_number(key):
+        raise Refused("key_invalid", "the key holds what looks like a card number; name the sandbox otherwise, say sk_test_me.")
     if match := _KEY.fullmatch(key):
         return Caller(match["name"], "secret" if match["kind"] == "sk" else "publishable")
     name = sandbox_of_client_token(key)
