@@ -220,6 +220,8 @@ class SqliteStore:
             try:
                 outcomes.append(Outcome(job, job.work(SqliteTransaction(execute, job.sandbox)), None))
             except Exception as error:
+                if not self._db.in_transaction:
+                    raise  # SQLite gave up the whole of it: let it say why
                 execute(_ROLLBACK)
                 if job.undo is not None:
                     job.undo()
