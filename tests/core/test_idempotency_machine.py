@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, initialize, rule
@@ -130,3 +131,5 @@ class IdempotencyMachine(GatewayMachine):
 
 TestIdempotency = IdempotencyMachine.TestCase
 TestIdempotency.settings = settings(stateful_step_count=40)
+# a failure is worth the minutes it takes to shrink
+TestIdempotency.pytestmark = pytest.mark.timeout(900)

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, invariant, rule
@@ -12,7 +13,12 @@ from tests.support.machine import GatewayMachine
 
 DAY = 86_400
 EXPIRES_AFTER, SETTLES_AFTER = 7 * DAY, 600
-AMOUNTS = st.none() | st.integers(1, 60) | st.sampled_from([250, 500, 501])
+# how much of what is left to capture or refund: all of it without a word, all, a part, one too many
+SHARES = st.sampled_from(["rest", "all", "part", "part", "one too many"])
+
+
+def share_of(left: int, share: str) -> int | None:
+    return {"rest": None, "all": max(left, 1), "part": max(left // 3, 1), "one too many": left + 1}[share]
 
 
 @dataclass
@@ -48,7 +54,7 @@ class LifecycleMachine(GatewayMachine):
 
     @rule(
         target=charges,
-        card=st.sampled_from(["visa", "visa", "declined", "refund_pending", "refund_failing"]),
+        card=st.sampled_from(["visa", "refund_failing", "refund_pending", "declined"]),
         amount=st.sampled_from([1, 2, 250, 500]),
         currency=st.sampled_from(["usd", "jpy"]),
         capture=st.booleans(),
@@ -68,10 +74,11 @@ class LifecycleMachine(GatewayMachine):
         self.told[f"charge.{charge.status}"] += 1
         return charge
 
-    @rule(charge=charges, amount=AMOUNTS)
-    def capture(self, charge: Charge, amount: int | None) -> None:
-        reply = self.run(self.client.post(f"/v1/charges/{charge.id}/capture", {} if amount is None else {"amount": amount}))
+    @rule(charge=charges, share=SHARES)
+    def capture(self, charge: Charge, share: str) -> None:
         left = charge.amount - charge.captured
+        amount = share_of(left, share)
+        reply = self.run(self.client.post(f"/v1/charges/{charge.id}/capture", {} if amount is None else {"amount": amount}))
         if charge.status != "authorized":
             reply.refused(400, "charge_not_capturable", "id")
         elif amount is not None and amount > left:
@@ -93,10 +100,11 @@ class LifecycleMachine(GatewayMachine):
         self.told["charge.voided"] += 1
         assert reply.expect(200)["status"] == charge.status
 
-    @rule(charge=charges, amount=AMOUNTS)
-    def refund(self, charge: Charge, amount: int | None) -> None:
-        reply = self.run(self.client.post(f"/v1/charges/{charge.id}/refunds", {} if amount is None else {"amount": amount}))
+    @rule(charge=charges, share=SHARES)
+    def refund(self, charge: Charge, share: str) -> None:
         left = charge.captured - charge.refunded
+        amount = share_of(left, share)
+        reply = self.run(self.client.post(f"/v1/charges/{charge.id}/refunds", {} if amount is None else {"amount": amount}))
         if charge.status not in ("succeeded", "authorized"):
             reply.refused(400, "charge_not_refundable", "id")
         elif left == 0 or (amount is not None and amount > left):
@@ -112,7 +120,7 @@ class LifecycleMachine(GatewayMachine):
             if charge.card != "visa":
                 self._set_timer(SETTLES_AFTER, refund)
 
-    @rule(seconds=st.sampled_from([1, 599, 600, 3 * DAY, 7 * DAY]))
+    @rule(seconds=st.sampled_from([600, 7 * DAY, 599, 1, 3 * DAY]))
     def time_passes(self, seconds: int) -> None:
         self.run(self.client.advance(seconds))
         self.now += seconds
@@ -195,4 +203,6 @@ class LifecycleMachine(GatewayMachine):
 
 
 TestLifecycle = LifecycleMachine.TestCase
-TestLifecycle.settings = settings(stateful_step_count=30, max_examples=25)
+TestLifecycle.settings = settings(stateful_step_count=30, max_examples=60)
+# a failure is worth the minutes it takes to shrink
+TestLifecycle.pytestmark = pytest.mark.timeout(900)
