@@ -1,0 +1,50 @@
+"""Imports: what is light stays light, and arrows point one way."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def loaded_by(code: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after this."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import gatecrash",
+        "import gatecrash.cli",
+        "import gatecrash.cli.serve",
+        "import gatecrash.resources",
+        "from click.testing import CliRunner; from gatecrash.cli import main; CliRunner().invoke(main, ['--help'])",
+        "from click.testing import CliRunner; from gatecrash.cli import main; CliRunner().invoke(main, ['serve', '--help'])",
+    ],
+)
+def test_what_starts_the_command_line_is_light(code: str) -> None:
+    heavy = {"aiohttp", "sqlite3", "cryptography", "jinja2", "yaml", "jsonschema", "hypothesis", "rich", "pytest"}
+    assert not loaded_by(code) & heavy
+
+
+def test_the_core_knows_nobody_above_it() -> None:
+    code = (
+        "import importlib, pkgutil, gatecrash.core as core\n"
+        "for module in pkgutil.walk_packages(core.__path__, 'gatecrash.core.'): importlib.import_module(module.name)"
+    )
+    loaded = loaded_by(code)
+    rooms = {name.split(".")[1] for name in loaded if name.startswith("gatecrash.")}
+    assert rooms == {"core"}
+    assert not loaded & {"aiohttp", "asyncio", "sqlite3"}
+
+
+def test_the_shop_knows_nothing_of_the_gateway() -> None:
+    code = (
+        "import importlib, pkgutil, reference_merchant as shop\n"
+        "for module in pkgutil.walk_packages(shop.__path__, 'reference_merchant.'):\n"
+        "    if not module.name.endswith('__main__'): importlib.import_module(module.name)"
+    )
+    assert not {name for name in loaded_by(code) if name.partition(".")[0] == "gatecrash"}
