@@ -53,8 +53,7 @@ def deliver(ctx: Context, event: Event, endpoint: Endpoint) -> Delivery:
     return delivery
 
 
-def resend(ctx: Context, event_id: str, endpoint_id: str | None = None) -> list[Delivery]:
-    """Deliver an event once more, to one endpoint or to all that are enabled."""
+def get_event(ctx: Context, event_id: str) -> Event:
     event = ctx.tx.get(Event, event_id)
     if event is None:
         raise Refused(
@@ -62,6 +61,12 @@ def resend(ctx: Context, event_id: str, endpoint_id: str | None = None) -> list[
             f"no event {event_id[:60]!r} in this sandbox; GET /v1/events lists those there are.",
             "id",
         )
+    return event
+
+
+def resend(ctx: Context, event_id: str, endpoint_id: str | None = None) -> list[Delivery]:
+    """Deliver an event once more, to one endpoint or to all that are enabled."""
+    event = get_event(ctx, event_id)
     endpoints = [endpoint for endpoint in ctx.tx.find(Endpoint, status="enabled") if endpoint_id in (None, endpoint.id)]
     if endpoint_id is not None and not endpoints:
         raise Refused("resource_missing", f"no enabled webhook endpoint {endpoint_id[:60]!r} in this sandbox.", "endpoint_id")

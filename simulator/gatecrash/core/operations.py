@@ -75,19 +75,8 @@ def _page(ctx: Context, kind: type[Record], params: ListParams, **equals: Any) -
     return Page(items, has_more)
 
 
-def _get_event(ctx: Context, event_id: str) -> Event:
-    event = ctx.tx.get(Event, event_id)
-    if event is None:
-        raise Refused(
-            "resource_missing",
-            f"no event {event_id[:60]!r} in this sandbox; GET /v1/events lists those there are.",
-            "id",
-        )
-    return event
-
-
 def _list_deliveries(ctx: Context, params: ListDeliveries) -> Page:
-    return _page(ctx, Delivery, params, event_id=_get_event(ctx, params.id).id)
+    return _page(ctx, Delivery, params, event_id=events.get_event(ctx, params.id).id)
 
 
 _ALL = (
@@ -116,7 +105,7 @@ _ALL = (
     Operation("webhook_endpoints.list", ListParams, lambda ctx, p: _page(ctx, Endpoint, p), writes=False),
     Operation("webhook_endpoints.delete", ById, lambda ctx, p: endpoints.delete_endpoint(ctx, p.id)),
     Operation("webhook_endpoints.rotate_secret", endpoints.RotateSecret, endpoints.rotate_secret),
-    Operation("events.get", ById, lambda ctx, p: _get_event(ctx, p.id), writes=False),
+    Operation("events.get", ById, lambda ctx, p: events.get_event(ctx, p.id), writes=False),
     Operation(
         "events.list",
         ListEvents,
