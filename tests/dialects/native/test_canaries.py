@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -10,6 +11,8 @@ import pytest
 from tests.support.cards import card
 from tests.support.client import Client, Reply
 from tests.support.process import ServerProcess
+
+Start = Callable[..., ServerProcess]
 
 HOLDER = "Canary Holdersson"
 REAL_LOOKING = "4539578763621486"
@@ -67,9 +70,11 @@ def holds_card(content: bytes, number: str) -> bool:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("number", NUMBERS)
-async def test_a_card_number_is_nowhere_but_in_the_vault(number: str, tmp_path: Path, http: aiohttp.ClientSession) -> None:
+async def test_a_card_number_is_nowhere_but_in_the_vault(
+    number: str, tmp_path: Path, http: aiohttp.ClientSession, start_server: Start
+) -> None:
     data = tmp_path / "data"
-    server = ServerProcess(tmp_path, "--data", str(data))
+    server = start_server("--data", str(data))
     client = Client(http, server.url)
     replies = await scatter(client, number)
     assert {reply.status for reply in replies} <= {200, 201, 400, 401, 402, 403, 404}
@@ -89,10 +94,10 @@ async def test_a_card_number_is_nowhere_but_in_the_vault(number: str, tmp_path: 
 
 @pytest.mark.asyncio
 async def test_the_files_hold_no_card_while_the_gateway_runs_or_after_it_was_killed(
-    tmp_path: Path, http: aiohttp.ClientSession
+    tmp_path: Path, http: aiohttp.ClientSession, start_server: Start
 ) -> None:
     data = tmp_path / "data"
-    server = ServerProcess(tmp_path, "--data", str(data))
+    server = start_server("--data", str(data))
     client = Client(http, server.url)
     for number in NUMBERS[:3]:
         await client.try_charge(payment_nonce=await client.make_nonce(number, holder_name=HOLDER))
