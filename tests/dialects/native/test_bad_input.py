@@ -84,6 +84,7 @@ CALLS = [
     Bad("no currency", 400, "parameter_missing", "currency", "this call needs it", body={"amount": 4200}),
     Bad("no body", 400, "parameter_missing", "amount", "this call needs it", raw=b""),
     Bad("id in body and path", 400, "parameter_unknown", "id", "in the path", "/v1/charges/txn_1/capture", {"id": "txn_2"}),
+    Bad("a parameter in the query", 400, "parameter_unknown", "amount", "into the body", f"{CHARGES}?amount=4200", CHARGE),
     # currencies and amounts
     Bad("unknown currency", 400, "currency_unknown", "currency", "lower-case ISO 4217", body=CHARGE | {"currency": "xyz"}),
     Bad("currency in capitals", 400, "currency_unknown", "currency", "write it as 'usd'", body=CHARGE | {"currency": "USD"}),
@@ -227,3 +228,8 @@ async def test_every_error_code_is_explained_where_its_type_points(client: Clien
     explained = (await client.get(refused["type"], key=None)).expect(200)
     assert (explained["code"], explained["status"], explained["title"]) == ("amount_invalid", 400, refused["title"])
     (await client.get("/errors/nothing", key=None)).refused(404, "resource_missing", "code")
+
+
+async def test_an_id_in_the_query_beside_the_one_in_the_path_is_refused(client: Client) -> None:
+    reply = await client.get("/v1/charges/txn_1?id=txn_2")
+    assert "in the path" in reply.refused(400, "parameter_unknown", "id")["detail"]

@@ -1,7 +1,8 @@
 """Native requests in: who is asking, for which operation, with what."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -9,7 +10,7 @@ from gatecrash.core.errors import Refused
 from gatecrash.core.idempotency import Policy, parse_key
 from gatecrash.core.operations import OPERATIONS
 from gatecrash.core.params import parse_object, refuse_card_numbers, to_params
-from gatecrash.core.redaction import find_card_number, has_long_number
+from gatecrash.core.redaction import find_card_number, has_long_number, mask
 from gatecrash.core.tokens import sandbox_of_client_token
 from gatecrash.dialects.interface import Asked, Call, Caller, Digest, Route
 
@@ -63,18 +64,13 @@ def authorize(caller: Caller, route: Route) -> None:
 def decode(asked: Asked, route: Route, policy: Policy, digest: Digest) -> Call:
     operation = OPERATIONS[route.operation]
     key = None
+    given: Mapping[str, Any]
     if asked.method == "POST":
         _check_content_type(asked)
         given = parse_object(asked.body)
         if "secret" in route.keys and has_long_number(asked.body):
             refuse_card_numbers(given)
-        for name in asked.path_params:
-            if name in given:
-                raise Refused(
-                    "parameter_unknown",
-                    f"{name} is not a parameter of this call: it stands in the path.",
-                    name,
-                )
+        _refuse_misplaced(asked.query, "goes into the body, as JSON")
         if header := asked.headers.get(policy.header):
             key = parse_key(header, policy)
         elif header is not None:
@@ -83,15 +79,21 @@ def decode(asked: Asked, route: Route, policy: Policy, digest: Digest) -> Call:
                 f"{policy.header} is empty; send a key, such as a UUID, or no header.",
                 policy.header,
             )
-        params = to_params(operation.params, {**given, **asked.path_params})
     else:
-        refuse_card_numbers(asked.query)
-        params = to_params(operation.params, {**asked.query, **asked.path_params}, texts=True)
+        given = asked.query
+        refuse_card_numbers(given)
+    _refuse_misplaced(asked.path_params.keys() & given.keys(), "stands in the path")
+    params = to_params(operation.params, {**given, **asked.path_params}, texts=asked.method != "POST")
     if operation.check is not None:
         operation.check(params)
     # digested as understood, not as spelt: order of keys, white space and spelt-out defaults make no other request
     fingerprint = digest(operation.name.encode() + b"\0" + _encode_sorted(params)) if key is not None else b""
     return Call(operation, params, key, fingerprint)
+
+
+def _refuse_misplaced(names: Iterable[str], where: str) -> None:
+    for name in names:
+        raise Refused("parameter_unknown", f"{mask(name[:60])} is not a parameter here: it {where}.", mask(name[:60]))
 
 
 def _check_content_type(asked: Asked) -> None:
