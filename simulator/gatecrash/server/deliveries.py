@@ -12,7 +12,7 @@ from gatecrash.faults.rule import Labels
 from gatecrash.server.holding import Holding
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import State
-from gatecrash.webhooks.courier import Courier, Sent
+from gatecrash.webhooks.courier import Courier, Cut, Sent
 
 
 class Lost(Exception):
@@ -41,7 +41,7 @@ class AttemptExchange(Holding):
         await asyncio.sleep(seconds)
 
     async def cut(self, *, reset: bool) -> None:
-        raise Lost("a fault rule broke the connection before the answer was read")
+        raise Cut(reset=reset)
 
     async def drop(self) -> None:
         raise Lost("a fault rule dropped it" if self.station == "webhook.due" else "a fault rule lost the answer")
@@ -113,7 +113,7 @@ class Deliveries:
             later_s = put_off.seconds
             await run(sandbox, lambda ctx: postpone(ctx, delivery_id, later_s))
             return
-        except (Lost, Broken) as lost:
+        except (Lost, Cut, Broken) as lost:
             sent = Sent(error=str(lost))
         attempt = Attempt(
             attempt=told.number, at=made_at, status=sent.status, latency_ms=round((time.perf_counter() - started) * 1000, 1),

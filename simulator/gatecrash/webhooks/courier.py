@@ -1,7 +1,10 @@
 """The courier: sends one webhook and reads what the merchant says to it."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
 from typing import NamedTuple
 
 import aiohttp
@@ -13,6 +16,27 @@ from gatecrash.webhooks.targets import LocalResolver, check_url
 
 _EXCERPT = 500
 _READ_AT_MOST = 64 * 1024
+
+
+# SO_LINGER on, zero seconds: close() sends RST instead of FIN
+_LINGER_RESET = struct.pack("ii", 1, 0)
+
+# the sockets of the attempt at hand, so that it can be reset
+_opened: ContextVar[list[socket.socket]] = ContextVar("_opened")
+
+
+def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    opened = socket.socket(*address[:3])
+    _opened.get().append(opened)
+    return opened
+
+
+class Cut(Exception):
+    """Raised by `at_sent` to break the connection: with RST when `reset`, else with FIN."""
+
+    def __init__(self, *, reset: bool) -> None:
+        super().__init__("a fault rule broke the connection before the answer was read")
+        self.reset = reset
 
 
 class Sent(NamedTuple):
@@ -37,7 +61,10 @@ class Courier:
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, resolver=LocalResolver(self._allowed), force_close=True)
+            resolver = LocalResolver(self._allowed)
+            connector = aiohttp.TCPConnector(
+                limit=0, limit_per_host=0, resolver=resolver, force_close=True, socket_factory=_open_socket
+            )
             self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
         return self._session
 
@@ -48,6 +75,8 @@ class Courier:
 
         `at_sent` runs when all is written and nothing of the answer is read; what it raises ends the attempt.
         """
+        opened: list[socket.socket] = []
+        _opened.set(opened)
         written, go_on = asyncio.Event(), asyncio.Event()
 
         async def held_body() -> AsyncIterator[bytes]:
@@ -66,6 +95,11 @@ class Courier:
                     await at_sent()
                 go_on.set()
             return await post
+        except Cut as cut:
+            for sock in opened if cut.reset else ():
+                if sock.fileno() >= 0:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+            raise
         except TimeoutError:
             return Sent(error=f"no answer within {timeout_s:g} s")
         except (aiohttp.ClientError, OSError, ValueError, Refused) as error:
