@@ -50,6 +50,31 @@ async def test_an_attempt_that_is_lost_counts_as_failed_and_the_schedule_goes_on
     assert len(shop.hits) == 1 + arrives, "at least once: what was lost on the way back comes again"
 
 
+@pytest.mark.parametrize("kind", ["reset", "close"])
+@pytest.mark.asyncio
+async def test_the_merchant_sees_its_connection_reset_or_closed(client: Client, kind: str) -> None:
+    seen: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await reader.read(65536):
+                pass
+            seen.set_result("close")
+        except ConnectionResetError:
+            seen.set_result("reset")
+        writer.close()
+
+    async with await asyncio.start_server(hear, "127.0.0.1", 0) as merchant:
+        url = f"http://127.0.0.1:{merchant.sockets[0].getsockname()[1]}/"
+        (await client.post("/v1/webhook_endpoints", {"url": url})).expect(201)
+        await client.add_fault("webhook.sent", kind)
+        await client.charge()
+        async with asyncio.timeout(10):
+            assert await seen == kind
+        (failed,) = await eventually(lambda: attempted(client, 1))
+        assert "broke the connection" in failed["error"]
+
+
 @pytest.mark.parametrize(("station", "count"), [("webhook.due", 1), ("webhook.due", 3), ("webhook.recorded", 2)])
 @pytest.mark.asyncio
 async def test_a_duplicate_brings_the_same_event_more_often(
