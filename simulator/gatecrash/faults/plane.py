@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from gatecrash.faults.exchange import Exchange
-from gatecrash.faults.rule import Labels, Rule
+from gatecrash.faults.rule import FROM_HEADER, Labels, Rule
 
 # called with the rules that matched and those that strike, before they do; durable when it returns
 Recorder = Callable[[Sequence[Rule], Sequence[Rule], Labels], Awaitable[None]]
@@ -38,7 +38,11 @@ class Plane:
         return removed
 
     def removal(self, rule_id: str) -> asyncio.Event:
-        """An event that is set when the rule is removed."""
+        """An event that is set when the rule is removed, or was before it came to strike."""
+        if rule_id not in self.rules and rule_id != FROM_HEADER:
+            gone = asyncio.Event()
+            gone.set()
+            return gone
         return self._removed.setdefault(rule_id, asyncio.Event())
 
     def could_strike(self, station: str, labels: Labels) -> bool:

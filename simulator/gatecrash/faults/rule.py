@@ -12,6 +12,7 @@ from gatecrash.faults import stations
 from gatecrash.faults.kinds import KINDS, Kind
 
 HEADER = "Gatecrash-Fault"
+FROM_HEADER = "header"  # the id of rules that came so, and are kept nowhere
 
 
 class Labels(NamedTuple):
@@ -130,7 +131,7 @@ def parse_header(value: str) -> list[Rule]:
         for param in params:
             name, _, text = param.strip().partition("=")
             given[name.strip()] = _value(text.strip())
-        rules.append(new_rule("header", RuleParams(station.strip(), kind.strip(), given), ""))
+        rules.append(new_rule(FROM_HEADER, RuleParams(station.strip(), kind.strip(), given), ""))
     return rules
 
 
