@@ -65,10 +65,11 @@ class Supervisor:
                 return 0
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        self._stopping = True
+        """Ask the worker to end; asked a second time, end it."""
+        asked_before, self._stopping = self._stopping, True
         os.write(self._woken, b"x")
         if self._child:
-            os.kill(self._child, signal.SIGTERM)
+            os.kill(self._child, signal.SIGKILL if asked_before else signal.SIGTERM)
 
     def _one_life(self, *, rebinding: bool, announce: bool) -> tuple[Report, int, bool]:
         """Fork a worker and listen to it until it ends: its last words, its wait status, whether it was ever ready."""
