@@ -7,6 +7,9 @@ empty :=
 space := $(empty) $(empty)
 TOX_PATH := $(subst $(space),:,$(strip $(PYENV_BINS)))
 BIN := .venv/bin
+# uv trusts what the system trusts, as pip does; the second name is the older one
+export UV_SYSTEM_CERTS ?= 1
+export UV_NATIVE_TLS ?= 1
 
 .PHONY: help demo test bench lint format clean
 help:
