@@ -75,7 +75,7 @@ async def handle(gateway: Gateway, route: ControlRoute, asked: Asked) -> Answer:
                 )
             sandbox = gateway.sandbox(caller.sandbox)
         texts = asked.method in ("GET", "DELETE")
-        given = asked.query if texts else parse_object(asked.body)
+        given = {**asked.query} if texts else parse_object(asked.body)
         if has_long_number(asked.body):
             refuse_card_numbers(given)  # a rule is kept, and may be answered with
         params = to_params(route.params, given, texts=texts)
