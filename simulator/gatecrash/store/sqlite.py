@@ -179,6 +179,8 @@ class SqliteStore:
 
         A request needs as many turns from its socket to here, so requests that arrived together commit together.
         """
+        if not self._scheduled:
+            return  # committed meanwhile, perhaps for the last time
         waiting = len(self._jobs)
         self._quiet_turns = 0 if waiting > self._gathered else self._quiet_turns + 1
         self._gathered = waiting
