@@ -40,7 +40,7 @@ class App:
                 self._add(route.method, prefix + route.path, partial(pipeline.handle, route))
                 if route.cors:
                     self._cors.add(prefix + route.path)
-                    self._add("OPTIONS", prefix + route.path, _preflight)
+                    self._add("OPTIONS", prefix + route.path, partial(self._page, _preflight))
         if main:
             for control_route in control.ROUTES:
                 self._add(control_route.method, control_route.path, partial(self._control, control_route))
@@ -72,7 +72,13 @@ class App:
         return to_response(await control.handle(self.gateway, route, asked))
 
     async def _page(self, page: hosted.Page, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
-        return page(self.gateway, asked)
+        request_id = self.gateway.request_id()
+        try:
+            response = page(asked)
+        except Refused as refused:
+            response = to_response(problem(refused, request_id))
+        response.headers["Request-Id"] = request_id
+        return response
 
 
 def _clean(text: str) -> str:
@@ -107,7 +113,7 @@ def _no_route(request: web.BaseRequest, match: Any) -> Refused:
     )
 
 
-async def _preflight(request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
+def _preflight(asked: Asked) -> web.StreamResponse:
     response = web.Response(status=204, headers=_PREFLIGHT)
     add_cors(response, asked.headers.get("Origin"))
     return response

@@ -7,11 +7,10 @@ from aiohttp import web
 
 from gatecrash.core.errors import CATALOGUE, Refused
 from gatecrash.dialects.interface import Asked
-from gatecrash.dialects.native.errors import problem, status_of
-from gatecrash.server.gateway import Gateway
-from gatecrash.server.http import to_response
+from gatecrash.dialects.native.errors import status_of
 
-Page = Callable[[Gateway, Asked], web.StreamResponse]
+# what a page answers; it may refuse
+Page = Callable[[Asked], web.StreamResponse]
 
 _FILES = Path(__file__).with_name("pages")
 # the page may be framed by any merchant; it runs its own script and talks to its own gateway only
@@ -34,25 +33,24 @@ def _file(name: str) -> web.StreamResponse:
     )
 
 
-def _card_fields(gateway: Gateway, asked: Asked) -> web.StreamResponse:
+def _card_fields(asked: Asked) -> web.StreamResponse:
     return _file("card_fields.html")
 
 
-def _card_fields_script(gateway: Gateway, asked: Asked) -> web.StreamResponse:
+def _card_fields_script(asked: Asked) -> web.StreamResponse:
     return _file("card_fields.js")
 
 
-def _card_fields_style(gateway: Gateway, asked: Asked) -> web.StreamResponse:
+def _card_fields_style(asked: Asked) -> web.StreamResponse:
     return _file("card_fields.css")
 
 
-def _error(gateway: Gateway, asked: Asked) -> web.StreamResponse:
+def _error(asked: Asked) -> web.StreamResponse:
     code = asked.path_params["code"]
     explained = CATALOGUE.get(code)
     if explained is None:
         known = ", ".join(sorted(CATALOGUE))
-        refused = Refused("resource_missing", f"no error code {code[:60]!r}; known are: {known}.", "code")
-        return to_response(problem(refused, gateway.request_id()))
+        raise Refused("resource_missing", f"no error code {code[:60]!r}; known are: {known}.", "code")
     return web.json_response({"code": code, "title": explained.title, "status": status_of(code), "advice": explained.advice})
 
 
