@@ -1,4 +1,4 @@
-"""The JSON Schemas that stand alone are cut out of the gateway's contract; `python -m tests.contracts.derive` writes them anew."""
+"""The JSON Schemas that stand alone are cut out of the contract; `python -m tests.contracts.derive` writes them anew."""
 
 import json
 from pathlib import Path

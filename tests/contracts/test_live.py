@@ -1,0 +1,251 @@
+"""Every operation over a real socket, for success and for each of its refusals; every answer is held against the contract."""
+
+import asyncio
+from collections import defaultdict
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from tests.contracts.checker import Breach, Operation, load
+from tests.support.cards import card
+from tests.support.client import Client, Reply
+from tests.support.gateway import LiveGateway
+
+pytestmark = pytest.mark.asyncio
+GATEWAY = load("gateway")
+NATIVE_POSTS = [each.id for each in GATEWAY.operations.values() if each.method == "POST" and each.path.startswith("/v1/")]
+# what cannot be provoked from outside: bugs, a full disk, a gateway that starts or stops
+UNSEEN = {"500", "503"}
+
+
+class CheckedClient(Client):
+    """A client that takes no answer the contract does not have. `seen`: operation → statuses."""
+
+    seen: defaultdict[str, set[str]]
+
+    async def call(self, method: str, path: str, body: Any = None, **kwargs: Any) -> Reply:
+        reply = await super().call(method, path, body, **kwargs)
+        GATEWAY.check(method, path, reply.status, reply.headers, reply.raw)
+        if reply.content_type == "application/problem+json" and "Idempotent-Replayed" not in reply.headers:
+            assert reply["request_id"] == reply.headers["Request-Id"]
+        operation = GATEWAY.find(method, path)
+        if operation is not None:
+            self.seen[operation.id].add(str(reply.status))
+        return reply
+
+    def fresh(self) -> "CheckedClient":
+        """A sandbox that nobody was in."""
+        client = CheckedClient(self.http, self.url)
+        client.seen = self.seen
+        return client
+
+
+@pytest.fixture
+def checked(http: aiohttp.ClientSession, gateway: LiveGateway) -> CheckedClient:
+    client = CheckedClient(http, gateway.url)
+    client.seen = defaultdict(set)
+    return client
+
+
+async def good(client: CheckedClient, operation: Operation) -> tuple[str, Any, str | None]:
+    """Path, body and kind of key of a request that succeeds."""
+    name, path, body, key = operation.id, operation.path, None, "sk"
+    if operation.spec.get("security") == []:
+        key = None
+    if operation.method == "POST":
+        body = {}
+    if name == "tokens.create":
+        body, key = {"card": card()}, "pk"
+    elif name == "charges.create":
+        body = {"amount": 4200, "currency": "usd", "payment_nonce": await client.make_nonce(), "order_id": "order_1"}
+    elif name in ("charges.capture", "charges.void"):
+        path = path.replace("{id}", (await client.charge(capture=False))["id"])
+    elif name in ("charges.get", "refunds.create"):
+        path = path.replace("{id}", (await client.charge())["id"])
+    elif name == "refunds.get":
+        charge = await client.charge()
+        path = path.replace("{id}", (await client.post(f"/v1/charges/{charge['id']}/refunds")).expect(201)["id"])
+    elif name == "webhook_endpoints.create":
+        body = {"url": "http://127.0.0.1:9/"}
+    elif name.startswith("webhook_endpoints.") and "{id}" in path:
+        endpoint = await client.post("/v1/webhook_endpoints", {"url": "http://127.0.0.1:9/"})
+        path = path.replace("{id}", endpoint.expect(201)["id"])
+    elif name.startswith("events.") and "{id}" in path:
+        await client.post("/v1/webhook_endpoints", {"url": "http://127.0.0.1:9/"})
+        await client.charge()
+        path = path.replace("{id}", (await client.get("/v1/events")).expect(200)["data"][0]["id"])
+    elif name == "faults.add":
+        body = {"station": "webhook.due", "kind": "drop"}
+    elif name in ("faults.get", "faults.remove"):
+        path = path.replace("{id}", await client.add_fault("webhook.due", "drop"))
+    elif name == "clock.advance":
+        body = {"seconds": 1.5}
+    elif name == "errors.explain":
+        path = path.replace("{code}", "nonce_used")
+    return path, body, key
+
+
+async def in_flight(client: CheckedClient, path: str, body: Any, key: str | None) -> None:
+    """A second request with a key whose first request hangs."""
+    fault = {"Gatecrash-Fault": "operation.claimed=hang"}
+    first = asyncio.ensure_future(Client.call(client, "POST", path, body, key=key, idem="busy", headers=fault))
+    while not any(entry["kind"] == "fault" for entry in await client.journal()):
+        assert not first.done(), await first
+    (await client.post(path, body, key=key, idem="busy")).refused(409, "idempotency_key_in_use", "Idempotency-Key")
+    first.cancel()
+    await asyncio.wait((first,))
+
+
+async def refusals(client: CheckedClient, operation: Operation, path: str, body: Any, key: str | None) -> None:
+    """Ask for an operation in every way that any operation refuses."""
+    method, native = operation.method, operation.path.startswith("/v1/")
+    (await client.call(method, path, raw=b" " * 1_100_000, key=key)).refused(413, "body_too_large")
+    if operation.id.startswith("hosted.") or method == "OPTIONS":
+        return
+    for parameter in operation.parameters:
+        if parameter["in"] == "path":
+            missing = operation.path.replace("{id}", "x").replace("{code}", "x")
+            (await client.call(method, missing, body, key=key)).refused(404, "resource_missing", parameter["name"])
+    if operation.id == "errors.explain":
+        return
+    if method == "POST":
+        (await client.call(method, path, raw=b"{", key=key)).refused(400, "body_malformed")
+        (await client.call(method, path, {**body, "colour": "red"}, key=key)).refused(400, "parameter_unknown", "colour")
+    else:
+        (await client.call(method, path + "?colour=red", key=key)).refused(400, "parameter_unknown", "colour")
+    if key is not None:
+        (await client.call(method, path, body, key=None)).refused(401, "key_missing")
+        (await client.call(method, path, body, key="nonsense")).refused(401, "key_invalid")
+        wrong = ("sk", "secret_key_not_allowed") if key == "pk" else ("pk", "publishable_key_not_allowed")
+        (await client.call(method, path, body, key=wrong[0])).refused(403, wrong[1])
+    if native:
+        fault = {"Gatecrash-Fault": "nonsense"}
+        (await client.call(method, path, body, key=key, headers=fault)).refused(400, "fault_rule_invalid", "Gatecrash-Fault")
+    if native and method == "POST":
+        text = {"Content-Type": "text/plain"}
+        (await client.call(method, path, raw=b"{}", key=key, headers=text)).refused(
+            415, "content_type_unsupported", "Content-Type"
+        )
+        (await client.call(method, path, body, key=key, idem='"')).refused(400, "idempotency_key_invalid", "Idempotency-Key")
+
+
+async def test_every_operation_answers_as_the_contract_says(checked: CheckedClient) -> None:
+    for operation in GATEWAY.operations.values():
+        client = checked.fresh()
+        path, body, key = await good(client, operation)
+        await refusals(client, operation, path, body, key)
+        reply = await client.call(operation.method, path, body, key=key)
+        assert str(reply.status) in operation.success, (operation.id, reply.raw)
+    (await checked.fresh().try_charge("declined")).refused(402, "card_declined")
+
+    for operation_id in NATIVE_POSTS:
+        operation = GATEWAY.operations[operation_id]
+        client = checked.fresh()
+        path, body, key = await good(client, operation)
+        await in_flight(client, path, body, key)
+        (await client.post("/v1/refunds/x/nothing", key=None)).refused(404, "route_unknown")
+        other = "/v1/client_tokens" if operation_id != "client_tokens.create" else "/v1/charges/x/void"
+        await client.post(other, idem="taken")
+        (await client.post(path, body, key=key, idem="taken")).refused(422, "idempotency_key_reused", "Idempotency-Key")
+        first = await client.post(path, body, key=key, idem="twice")
+        again = await client.post(path, body, key=key, idem="twice")
+        assert (again.raw, again.headers["Idempotent-Replayed"]) == (first.raw, "true")
+
+    for operation in GATEWAY.operations.values():
+        promised = operation.spec["responses"].keys() - UNSEEN
+        assert checked.seen[operation.id] >= promised, f"{operation.id}: never seen: {promised - checked.seen[operation.id]}"
+
+
+async def test_whatever_the_state_of_a_charge_its_refusals_are_in_the_contract(checked: CheckedClient) -> None:
+    charge = await checked.charge()
+    failed = (await checked.try_charge("declined"))["charge_id"]
+    held = await checked.charge(capture=False)
+    for number, (path, body, code) in enumerate(
+        [
+            (f"/v1/charges/{charge['id']}/capture", {}, "charge_not_capturable"),
+            (f"/v1/charges/{charge['id']}/void", {}, "charge_not_voidable"),
+            (f"/v1/charges/{failed}/refunds", {}, "charge_not_refundable"),
+            (f"/v1/charges/{charge['id']}/refunds", {"amount": 4201}, "amount_exceeds_captured"),
+            (f"/v1/charges/{held['id']}/capture", {"amount": 4201}, "amount_exceeds_authorized"),
+            ("/v1/charges", {"amount": 1, "currency": "usd", "payment_nonce": charge["payment_nonce"]}, "nonce_used"),
+            ("/v1/charges", {"amount": 1, "currency": "usd", "payment_nonce": "x"}, "nonce_unknown"),
+            ("/v1/charges", {"amount": 0, "currency": "usd", "payment_nonce": "x"}, "amount_invalid"),
+            ("/v1/charges", {"amount": 1, "currency": "USD", "payment_nonce": "x"}, "currency_unknown"),
+            ("/v1/charges", {"amount": 1, "currency": "usd", "payment_nonce": card()["number"]}, "card_number_in_request"),
+            ("/v1/webhook_endpoints", {"url": "http://8.8.8.8/"}, "webhook_url_not_allowed"),
+            ("/_gatecrash/faults", {"station": "response.sent", "kind": "delay"}, "fault_rule_invalid"),
+        ]
+    ):
+        for _ in range(2):
+            assert (await checked.post(path, body, idem=str(number))).expect(400)["code"] == code
+    for number, code in (("4242424242424241", "card_number_invalid"), ("4716000000000008", "card_not_a_test_card")):
+        reply = await checked.post("/v1/tokens", {"card": card(number)}, key="pk", headers={"Origin": "https://shop.example"})
+        assert reply.expect(400)["code"] in (code, "card_number_invalid")
+    (await checked.post("/v1/tokens", {"card": card(exp_year=2001)}, key="pk")).refused(400, "card_expired", "card.exp_year")
+    token = (await checked.post("/v1/client_tokens"))["id"]
+    (await checked.post("/v1/tokens", {"card": card()}, key=token)).expect(201)
+    (await checked.post("/v1/tokens", {"card": card()}, key=token)).refused(401, "client_token_invalid")
+    (await checked.call("PUT", "/v1/charges")).refused(405, "method_not_allowed")
+
+
+async def test_every_type_of_event_looks_as_the_contract_says_told_or_listed(checked: CheckedClient) -> None:
+    told: list[tuple[dict[str, str], Any]] = []
+
+    async def hear(request: web.Request) -> web.Response:
+        told.append((dict(request.headers), await request.json()))
+        return web.Response(status=200 if len(told) % 2 else 500, text="heard")
+
+    runner = web.ServerRunner(web.Server(hear))  # type: ignore[arg-type]
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+        (await checked.post("/v1/webhook_endpoints", {"url": url})).expect(201)
+        await checked.charge(order_id="order_1", metadata={"a": "b"})
+        await checked.try_charge("declined")
+        for ending in ("capture", "void"):
+            held = await checked.charge(capture=False)
+            (await checked.post(f"/v1/charges/{held['id']}/{ending}")).expect(200)
+        part = await checked.charge(capture=False)
+        (await checked.post(f"/v1/charges/{part['id']}/capture", {"amount": 1})).expect(200)
+        await checked.charge(capture=False)
+        for name in ("visa", "refund_pending", "refund_failing"):
+            charge = await checked.charge(name)
+            (await checked.post(f"/v1/charges/{charge['id']}/refunds", {"reason": "broken"})).expect(201)
+        await checked.advance(8 * 86_400)
+    finally:
+        await runner.cleanup()
+
+    listed = (await checked.get("/v1/events?limit=100")).expect(200)["data"]
+    assert {event["type"] for event in listed} == set(GATEWAY.component("EventType")["enum"])
+    by_id = {event["id"]: event for event in listed}
+    promised = GATEWAY.document["webhooks"]["event"]["post"]
+    for headers, body in told:
+        assert body == by_id[body["id"]]
+        given = {name.lower(): value for name, value in headers.items()}
+        for parameter in promised["parameters"]:
+            GATEWAY.check_value(parameter["name"], parameter["schema"], given[parameter["name"]])
+    assert {body["id"] for _, body in told} == by_id.keys()
+    for event_id in by_id:
+        (await checked.get(f"/v1/events/{event_id}/deliveries")).expect(200)
+    await checked.get("/_gatecrash/journal?limit=1000")
+    await checked.get("/_gatecrash/books")
+
+
+async def test_the_checker_finds_what_the_contract_does_not_have(checked: CheckedClient) -> None:
+    reply = await checked.get("/_gatecrash/clock")
+    headers, request = dict(reply.headers), ("GET", "/_gatecrash/clock")
+    for breach, (status, given, body) in {
+        "answered 204": (204, headers, b""),
+        "lacks the header request-id": (200, {"Content-Type": "application/json"}, reply.raw),
+        "carries headers": (200, headers | {"Retry-After": "1"}, reply.raw),
+        "came as 'text/html'": (200, headers | {"Content-Type": "text/html"}, reply.raw),
+        "Additional properties": (200, headers, b'{"surprise": 1,' + reply.raw[1:]),
+        "header request-id": (200, headers | {"Request-Id": "7"}, reply.raw),
+    }.items():
+        with pytest.raises(Breach, match=breach):
+            GATEWAY.check(*request, status, given, body)
+    with pytest.raises(Breach, match="is not in the contract"):
+        GATEWAY.check("GET", "/_gatecrash/secrets", 200, headers, b"{}")
