@@ -70,8 +70,8 @@ class Clock(Struct, kw_only=True):
 
 
 def rfc3339(ms: int) -> str:
-    """Milliseconds since 1970 → `2026-01-31T12:00:00.000Z`."""
-    seconds, millis = divmod(ms, 1000)
+    """Milliseconds since 1970 → `2026-01-31T12:00:00.000Z`. What lies beyond the year 9999 is written as its last moment."""
+    seconds, millis = divmod(min(ms, _LAST), 1000)
     return f"{_second(seconds)}.{millis:03d}Z"
 
 
