@@ -56,9 +56,20 @@ def _integral(value: Any) -> Any:
 def to_params(kind: type[P], given: Mapping[str, Any], *, texts: bool = False) -> P:
     """A mapping → parameters. `texts`: the values are strings of a query, and are read as what the field wants."""
     try:
-        return msgspec.convert(given, kind, strict=not texts)
+        params = msgspec.convert(given, kind, strict=not texts)
     except msgspec.ValidationError as error:
         raise _explain(kind, given, str(error)) from error
+    if texts:
+        _refuse_null(kind, given, params)
+    return params
+
+
+def _refuse_null(kind: type[msgspec.Struct], given: Mapping[str, Any], params: msgspec.Struct) -> None:
+    """In a query `null` is a word like others: where it is none that is expected, it must not read as left out."""
+    for name in given:
+        if getattr(params, name) is None:
+            expected = _choices(kind, name) or "a value"
+            raise Refused("parameter_invalid", f"{name} was {_shown(given, name)}; expected {expected}, or no {name}.", name)
 
 
 def refuse_card_numbers(given: Mapping[str, Any]) -> None:
