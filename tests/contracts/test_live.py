@@ -234,6 +234,35 @@ async def test_every_type_of_event_looks_as_the_contract_says_told_or_listed(che
     await checked.get("/_gatecrash/books")
 
 
+async def test_at_the_end_of_time_what_ends_later_is_still_in_the_contract(checked: CheckedClient) -> None:
+    (await checked.post("/_gatecrash/clock", {"mode": "frozen", "now": "9999-12-31T23:59:59.999Z"})).expect(200)
+    token = (await checked.post("/v1/client_tokens")).expect(201)
+    assert token["expires_at"] == "9999-12-31T23:59:59.999Z"
+    (await checked.post("/_gatecrash/clock/advance", {"seconds": 1})).refused(400, "parameter_invalid", "seconds")
+
+
+@pytest.mark.parametrize(
+    ("path", "param"),
+    [
+        ("/v1/charges?status=null", "status"),
+        ("/_gatecrash/journal?kind=null", "kind"),
+        ("/_gatecrash/journal?limit=null", "limit"),
+        ("/_gatecrash/journal?after=9007199254740992", "after"),
+        ("/_gatecrash/journal?after=99999999999999999999", "after"),
+    ],
+)
+async def test_a_query_is_taken_at_its_word(checked: CheckedClient, path: str, param: str) -> None:
+    reply = (await checked.get(path)).refused(400, "parameter_invalid", param)
+    assert reply["detail"].startswith(f"{param} was ")
+
+
+async def test_a_filter_by_the_word_null_is_a_filter_like_any_other(checked: CheckedClient) -> None:
+    await checked.charge()
+    assert (await checked.get("/v1/charges?order_id=null")).expect(200)["data"] == []
+    await checked.charge(order_id="null")
+    assert len((await checked.get("/v1/charges?order_id=null")).expect(200)["data"]) == 1
+
+
 async def test_the_checker_finds_what_the_contract_does_not_have(checked: CheckedClient) -> None:
     reply = await checked.get("/_gatecrash/clock")
     headers, request = dict(reply.headers), ("GET", "/_gatecrash/clock")
