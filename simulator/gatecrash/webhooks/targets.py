@@ -65,15 +65,19 @@ def _check_name(name: str) -> None:
         )
 
 
+# loopback (RFC 1122, RFC 4291), private use (RFC 1918), unique local (RFC 4193); spelt out, since what counts as
+# private differs from one Python to the next
+_INSIDE = tuple(
+    ipaddress.ip_network(network)
+    for network in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
+)
+
+
 def is_inside(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Loopback or private, and no trick such as an IPv6 dress over a public IPv4 address."""
+    """Loopback or private; an IPv4 address in IPv6 dress is judged as what it is."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
-    if address.is_loopback:  # before the rest: ::1 also counts as reserved
-        return True
-    return address.is_private and not (
-        address.is_unspecified or address.is_multicast or address.is_reserved or address.is_link_local
-    )
+    return any(address in network for network in _INSIDE if network.version == address.version)
 
 
 class LocalResolver(AbstractResolver):
