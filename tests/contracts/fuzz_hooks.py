@@ -1,8 +1,14 @@
 """What schemathesis must know of the gateway: which key opens what, and what would take the contract out of force."""
 
+from itertools import count
 from typing import Any
 
 import schemathesis
+
+from tests.contracts.checker import load
+
+_KEY_SHOWN = load("gateway").document["components"]["parameters"]["IdempotencyKey"]["example"]
+_FRESH = count(1)
 
 # operation → a sandbox apart, where it can do no harm: rules that strike, clocks that run away, webhooks to anywhere
 APART = {
@@ -23,7 +29,7 @@ def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
                 operation["parameters"] = [one for one in operation["parameters"] if not one.get("$ref", "").endswith("/Fault")]
 
 
-@schemathesis.auth()
+@schemathesis.auth(refresh_interval=None)
 class Keys:
     """A publishable key where cards go, a secret one elsewhere."""
 
@@ -35,3 +41,10 @@ class Keys:
     def set(self, case: Any, data: str, context: Any) -> None:
         if case.operation.definition.raw.get("security") != []:
             case.headers = {**(case.headers or {}), "Authorization": data}
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+    """The example of a key, sent with every request, would make all but the first a mere 422."""
+    if (case.headers or {}).get("Idempotency-Key") == _KEY_SHOWN:
+        case.headers = {**case.headers, "Idempotency-Key": f"fuzz-{next(_FRESH)}"}
