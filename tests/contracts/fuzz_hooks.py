@@ -1,5 +1,6 @@
 """What schemathesis must know of the gateway: which key opens what, and what would take the contract out of force."""
 
+import re
 from itertools import count
 from typing import Any
 
@@ -7,7 +8,7 @@ import schemathesis
 
 from tests.contracts.checker import load
 
-_KEY_SHOWN = load("gateway").document["components"]["parameters"]["IdempotencyKey"]["example"]
+_KEY = re.compile(load("gateway").document["components"]["parameters"]["IdempotencyKey"]["schema"]["pattern"])
 _FRESH = count(1)
 
 # operation → a sandbox apart, where it can do no harm: rules that strike, clocks that run away, webhooks to anywhere
@@ -29,6 +30,13 @@ def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
                 operation["parameters"] = [one for one in operation["parameters"] if not one.get("$ref", "").endswith("/Fault")]
 
 
+@schemathesis.hook("before_load_schema")
+def good_cards(context: Any, raw_schema: dict[str, Any]) -> None:
+    """An invented number is never a test card, and without a card nothing else can happen: approved, declined, slow, failing."""
+    card = raw_schema["components"]["schemas"]["CardGiven"]["properties"]
+    card["number"] = {"enum": ["4242424242424242", "4000000000000002", "4000000000007726", "4000000000005126"]}
+
+
 @schemathesis.auth(refresh_interval=None)
 class Keys:
     """A publishable key where cards go, a secret one elsewhere."""
@@ -45,6 +53,9 @@ class Keys:
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """The example of a key, sent with every request, would make all but the first a mere 422."""
-    if (case.headers or {}).get("Idempotency-Key") == _KEY_SHOWN:
-        case.headers = {**case.headers, "Idempotency-Key": f"fuzz-{next(_FRESH)}"}
+    """A key is of one request; drawn again it would make a mere 422, or show a creation of long ago. Bad ones stay bad."""
+    headers = case.headers or {}
+    key = headers.get("Idempotency-Key")
+    if isinstance(key, str) and len(key) < 240 and _KEY.fullmatch(key):
+        quote = key[: key.startswith('"')]
+        case.headers = {**headers, "Idempotency-Key": f"{quote}{next(_FRESH)}-{key.removeprefix(quote)}"}

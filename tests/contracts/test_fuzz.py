@@ -1,4 +1,4 @@
-"""The gateway as its user runs it, held to the contract by schemathesis: examples, boundaries and invention, good and bad."""
+"""The gateway as its user runs it, held to the contract by schemathesis: examples, boundaries, invention, and chains of calls."""
 
 import os
 import subprocess
