@@ -105,7 +105,7 @@ class LifecycleMachine(GatewayMachine):
         left = charge.captured - charge.refunded
         amount = share_of(left, share)
         reply = self.run(self.client.post(f"/v1/charges/{charge.id}/refunds", {} if amount is None else {"amount": amount}))
-        if charge.status not in ("succeeded", "authorized"):
+        if charge.status not in ("succeeded", "authorized") or charge.captured == 0:
             reply.refused(400, "charge_not_refundable", "id")
         elif left == 0 or (amount is not None and amount > left):
             reply.refused(400, "amount_exceeds_captured", "amount")

@@ -32,7 +32,7 @@ def test_only_a_rule_that_matches_and_is_not_exhausted_could_strike() -> None:
 
 @pytest.mark.asyncio
 async def test_removing_a_rule_lets_go_of_what_hangs_on_it_alone() -> None:
-    made = plane(("rule_1", "a"), ("rule_2", "b"))
+    made = plane(("rule_1", "charges.create"), ("rule_2", "charges.get"))
     one, two = made.removal("rule_1"), made.removal("rule_2")
     made.remove("rule_1")
     assert (one.is_set(), two.is_set()) == (True, False)
@@ -43,7 +43,7 @@ async def test_removing_a_rule_lets_go_of_what_hangs_on_it_alone() -> None:
 
 @pytest.mark.asyncio
 async def test_a_rule_that_is_gone_before_it_strikes_holds_nobody() -> None:
-    made = plane(("rule_1", "a"))
+    made = plane(("rule_1", "charges.create"))
     made.remove("rule_1")
     assert made.removal("rule_1").is_set()
 

@@ -38,7 +38,7 @@ class Clock(Struct, kw_only=True):
     def now(self, real_now: int) -> int:
         if self.mode == "frozen":
             return self.anchor
-        return self.anchor + int(max(0, real_now - self.since) * self.rate)
+        return min(_LAST, self.anchor + int(max(0, real_now - self.since) * self.rate))
 
     def real_delay_s(self, due_at: int, real_now: int) -> float | None:
         """Real seconds until sandbox time `due_at`; None if this clock never gets there by itself."""

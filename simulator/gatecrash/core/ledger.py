@@ -29,13 +29,16 @@ def post(ctx: Context, reason: str, charge: Charge, amount: int) -> None:
 
 
 def books(ctx: Context) -> dict[str, Any]:
-    """The gateway's truth of the money: accounts, what each order was charged, and whether debits equal credits."""
+    """The gateway's truth of the money: accounts, what each order was charged, and whether debits equal credits.
+
+    They must, and both must be what the charges themselves say was captured and not refunded.
+    """
     balances, orders = ctx.tx.balances(), ctx.tx.order_totals()
-    totals: dict[str, int] = {}
-    for balance in balances:
-        totals[balance.currency] = totals.get(balance.currency, 0) + balance.debits - balance.credits
+    owed = {balance.currency: balance.credits - balance.debits for balance in balances if balance.account == MERCHANT}
+    taken = {balance.currency: balance.debits - balance.credits for balance in balances if balance.account == NETWORK}
+    earned = {currency: amount for currency, amount in ctx.tx.charge_totals().items() if amount or currency in owed}
     return {
-        "balanced": not any(totals.values()),
+        "balanced": owed == taken == earned,
         "accounts": [
             {"account": account, "currency": currency, "debits": debits, "credits": credits, "balance": debits - credits}
             for account, currency, debits, credits in balances

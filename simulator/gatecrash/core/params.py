@@ -39,7 +39,10 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise Refused("body_malformed", f"the body is not JSON: {reason}; send one JSON object.") from error
     if not isinstance(value, dict):
         raise Refused("body_malformed", f"the body was {_name(value)}; expected one JSON object.")
-    return _integral(value) if b"." in body or b"e" in body or b"E" in body else value
+    try:
+        return _integral(value) if b"." in body or b"e" in body or b"E" in body else value
+    except RecursionError as error:
+        raise Refused("body_malformed", "the body is nested too deeply; send one plain JSON object.") from error
 
 
 def _integral(value: Any) -> Any:

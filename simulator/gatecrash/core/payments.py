@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from gatecrash.core import ledger, timers, tokens
 from gatecrash.core.cards import TEST_CARDS
-from gatecrash.core.clock import DAY
+from gatecrash.core.clock import DAY, rfc3339
 from gatecrash.core.errors import Refused
 from gatecrash.core.events import emit
 from gatecrash.core.money import Amount, check_currency
@@ -113,6 +113,12 @@ def capture_charge(ctx: Context, params: CaptureCharge) -> Charge:
     """Take part or the rest of what was authorized. The charge has succeeded once all of it is taken."""
     charge = get_charge(ctx, params.id)
     require(charge, "capture")
+    if charge.expires_at is not None and charge.expires_at <= ctx.now:
+        raise Refused(
+            "charge_not_capturable",
+            f"the authorization of charge {charge.id} expired at {rfc3339(charge.expires_at)}; charge the customer again.",
+            "id",
+        )
     left = charge.amount - charge.amount_captured
     amount = left if params.amount is None else params.amount
     if amount > left:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from gatecrash.core.cards import TEST_CARDS, brand_of, luhn_valid
@@ -18,14 +19,18 @@ _SUSPECT = (b"whsec_", b"k_live_", b"ctok_test_", *(b'"%s"' % name.encode() for 
 _CARD_FACE = frozenset({"brand", "last4", "exp_month", "exp_year"})
 
 MASK = "[removed]"
+# a longer run of digits and blanks is no honest text, and is not searched but taken for the worst
+_RUN_MAX = 400
 
 
 def find_card_number(text: str) -> str | None:
     """The first thing in `text` that is a known test card, or that any reader would take for a real card."""
     for match in _RUN.finditer(text):
         run = match.group()
-        if _holds_test_card(run) or any(
-            len(digits) in (15, 16) and luhn_valid(digits) and brand_of(digits) != "unknown" for digits in _numbers(run)
+        if (
+            len(run) > _RUN_MAX
+            or _holds_test_card(run)
+            or any(len(digits) in (15, 16) and luhn_valid(digits) and brand_of(digits) != "unknown" for digits in _numbers(run))
         ):
             return run
     return None
@@ -36,7 +41,7 @@ def _numbers(run: str) -> Iterator[str]:
     groups = re.findall("[0-9]+", run)
     for first in range(len(groups)):
         digits = ""
-        for group in groups[first:]:
+        for group in islice(groups, first, first + 19):
             digits += group
             if len(digits) > 19:
                 break
@@ -50,7 +55,7 @@ def _holds_test_card(run: str) -> bool:
 
 
 def _could_be_card(run: str) -> bool:
-    return _holds_test_card(run) or any(luhn_valid(digits) for digits in _numbers(run))
+    return len(run) > _RUN_MAX or _holds_test_card(run) or any(luhn_valid(digits) for digits in _numbers(run))
 
 
 def mask(text: str) -> str:

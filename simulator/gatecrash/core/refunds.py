@@ -34,9 +34,11 @@ def create_refund(ctx: Context, params: CreateRefund) -> Refund:
     """Give back part or the rest of what was captured. The books move at once, and back again if the refund fails."""
     charge = get_charge(ctx, params.id)
     require(charge, "refund")
+    if charge.amount_captured == 0:
+        raise Refused("charge_not_refundable", f"nothing of charge {charge.id} is captured yet; void it instead.", "id")
     left = charge.amount_captured - charge.amount_refunded
     amount = left if params.amount is None else params.amount
-    if amount > left or amount == 0:
+    if amount > left or left == 0:
         raise Refused(
             "amount_exceeds_captured",
             f"amount was {amount}; charge {charge.id} has {left} {charge.currency} left to refund "

@@ -71,6 +71,9 @@ class Transaction(Protocol):
     def balances(self) -> Sequence[Balance]:
         """Debits and credits of every account, per currency."""
 
+    def charge_totals(self) -> dict[str, int]:
+        """Per currency, what the charges themselves say is captured and not refunded."""
+
     def order_totals(self) -> Sequence[OrderTotals]:
         """What was captured and refunded per order and currency, from the transfers."""
 

@@ -7,11 +7,15 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gatecrash.core.errors import Refused
+from gatecrash.core.events import TYPES
+from gatecrash.core.operations import OPERATIONS
 from gatecrash.core.params import to_params
 from gatecrash.faults import stations
 from gatecrash.faults.kinds import KINDS, Kind
 
 HEADER = "Gatecrash-Fault"
+# the operation that webhook attempts are matched as
+DELIVER = "webhooks.deliver"
 FROM_HEADER = "header"  # the id of rules that came so, and are kept nowhere
 
 
@@ -105,6 +109,7 @@ def new_rule(rule_id: str, asked: RuleParams, default_seed: str) -> Rule:
     except Refused as refused:
         name = f"params.{refused.param}" if refused.param else "params"
         raise Refused("fault_rule_invalid", f"in params of {asked.kind}: {refused.detail}", name) from refused
+    _check_match(asked)
     times = asked.times
     if isinstance(times, UnsetType):
         times = None if asked.probability is not None else 1
@@ -114,8 +119,37 @@ def new_rule(rule_id: str, asked: RuleParams, default_seed: str) -> Rule:
     )  # fmt: skip
 
 
+# what a rule can match on, by the way its station lies on; the rest is known on both
+_ONLY = {"request": {"idempotency_key"}, "webhook": {"event_type", "attempt"}}
+
+
+def _check_match(asked: RuleParams) -> None:
+    """Refuse a match that nothing could ever fit: a misspelt name would read as a fault survived."""
+    way = stations.STATIONS[asked.station].way
+    match = asked.match
+    for other, names in _ONLY.items():
+        for name in sorted(names):
+            if other != way and getattr(match, name) is not None:
+                raise Refused(
+                    "fault_rule_invalid",
+                    f"match.{name} is known at {other} stations only, and {asked.station} is none; leave it out.",
+                    f"match.{name}",
+                )
+    known = {"operation": tuple(OPERATIONS) if way == "request" else (DELIVER,), "event_type": TYPES}
+    for name, values in known.items():
+        given = getattr(match, name)
+        if given is not None and given not in values:
+            raise Refused(
+                "fault_rule_invalid",
+                f"match.{name} was {given[:60]!r}, which never comes by {asked.station}; expected one of {', '.join(values)}.",
+                f"match.{name}",
+            )
+
+
 def parse_header(value: str) -> list[Rule]:
     """`STATION=KIND[;PARAM=VALUE…][, …]` → rules for this one request."""
+    if not value.isascii():
+        raise Refused("fault_rule_invalid", f"{HEADER} holds characters that are not ASCII; write them as JSON escapes.", HEADER)
     rules = []
     for part in value.split(","):
         where, *params = part.split(";")
@@ -131,6 +165,12 @@ def parse_header(value: str) -> list[Rule]:
         for param in params:
             name, _, text = param.strip().partition("=")
             given[name.strip()] = _value(text.strip())
+        if station.strip().startswith("webhook."):
+            raise Refused(
+                "fault_rule_invalid",
+                f"{HEADER} named {station.strip()}, where no request passes; add a rule with POST /_gatecrash/faults instead.",
+                HEADER,
+            )
         rules.append(new_rule(FROM_HEADER, RuleParams(station.strip(), kind.strip(), given), ""))
     return rules
 
@@ -138,5 +178,5 @@ def parse_header(value: str) -> list[Rule]:
 def _value(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return text

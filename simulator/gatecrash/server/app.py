@@ -1,5 +1,6 @@
 """Which request goes where: dialects, the control API and the hosted pages, behind one router for each port."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, cast
@@ -11,7 +12,7 @@ from gatecrash.dialects.interface import Asked, Dialect
 from gatecrash.dialects.native.errors import problem
 from gatecrash.server import control, hosted
 from gatecrash.server.gateway import Gateway
-from gatecrash.server.http import HttpServer, to_response
+from gatecrash.server.http import HttpServer, NoAnswer, to_response
 from gatecrash.server.pipeline import Pipeline, add_cors
 
 BODY_MAX = 1024 * 1024
@@ -57,6 +58,8 @@ class App:
             if match.http_exception is not None:
                 raise _no_route(request, match)
             body = await _read(request) if request.body_exists else b""
+        except ConnectionError:
+            return NoAnswer()  # the client left in the middle of its request
         except Refused as refused:
             answer = problem(refused, request_id := self.gateway.request_id())
             answer.headers["Request-Id"] = request_id
@@ -65,6 +68,10 @@ class App:
                 add_cors(response, request.headers.get("Origin"))
             return response
         path_params = {name: _clean(value) for name, value in match.items()}
+        task = asyncio.current_task()
+        assert task is not None
+        self.gateway.running.add(task)
+        task.add_done_callback(self.gateway.running.discard)
         asked = Asked(request.method, _clean(request.path), request.query, request.headers, body, path_params)
         return await cast(Target, match.handler)(request, asked)
 
@@ -90,6 +97,10 @@ async def _read(request: web.BaseRequest) -> bytes:
     too_large = Refused("body_too_large", f"the body is larger than {BODY_MAX} bytes; send less.")
     if request.content_length is not None and request.content_length > BODY_MAX:
         raise too_large
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        # RFC 9110 §10.1.1: the client waits for this before it sends the body
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:

@@ -129,8 +129,10 @@ async def _list_faults(gateway: Gateway, sandbox: Sandbox, params: Nothing, aske
 async def _add_fault(gateway: Gateway, sandbox: Sandbox, params: RuleParams, asked: Asked) -> Any:
     if params.kind == "crash" and gateway.host.crash is None:
         raise no_supervisor()
-    rule = new_rule(sandbox.ids.new("rule"), params, sandbox.seed)
+    rule, epoch = new_rule(sandbox.ids.new("rule"), params, sandbox.seed), sandbox.epoch
     await gateway.run(sandbox, lambda ctx: keep_rules(ctx, [rule]))
+    if sandbox.epoch != epoch:
+        raise Refused("fault_rule_invalid", "the sandbox was reset while the rule was added; add it again.")
     sandbox.plane.add(rule)
     return shown_rule(rule)
 
@@ -152,20 +154,20 @@ async def _get_fault(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked:
 
 async def _remove_fault(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
     rule = _find_rule(sandbox, asked)
-    await gateway.run(sandbox, lambda ctx: ctx.tx.delete(FaultRule, rule.id))
     sandbox.plane.remove(rule.id)
+    await gateway.run(sandbox, lambda ctx: ctx.tx.delete(FaultRule, rule.id))
     return shown_rule(rule)
 
 
 async def _clear_faults(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
-    rules = list(sandbox.plane.rules)
+    rules = sandbox.plane.clear()
 
     def forget(ctx: Context) -> None:
-        for rule_id in rules:
-            ctx.tx.delete(FaultRule, rule_id)
+        for rule in rules:
+            ctx.tx.delete(FaultRule, rule.id)
 
     await gateway.run(sandbox, forget)
-    return {"cleared": len(sandbox.plane.clear())}
+    return {"cleared": len(rules)}
 
 
 async def _stations(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:

@@ -1,6 +1,5 @@
 """Delivering an event to an endpoint: one attempt, with its stations on the way, and its record."""
 
-import asyncio
 import time
 
 from gatecrash.core.deliveries import postpone, record_attempt
@@ -8,7 +7,7 @@ from gatecrash.core.endpoints import signing_secrets
 from gatecrash.core.records import Attempt, Delivery, Endpoint, Event
 from gatecrash.core.transaction import Context
 from gatecrash.faults.exchange import Broken
-from gatecrash.faults.rule import Labels
+from gatecrash.faults.rule import DELIVER, Labels
 from gatecrash.server.holding import Holding
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import State
@@ -38,7 +37,7 @@ class AttemptExchange(Holding):
     async def delay(self, seconds: float) -> None:
         if self.station == "webhook.due":
             raise Postponed(seconds)
-        await asyncio.sleep(seconds)
+        await super().delay(seconds)
 
     async def cut(self, *, reset: bool) -> None:
         raise Cut(reset=reset)
@@ -72,6 +71,8 @@ class Deliveries:
     def __init__(self, state: State) -> None:
         self._state = state
         self._courier = Courier(state.host.allow_hosts)
+        # attempts that a fault put off: they have passed webhook.due, and pass no station twice
+        self._put_off: set[tuple[str, str, int]] = set()
 
     async def close(self) -> None:
         await self._courier.close()
@@ -86,7 +87,7 @@ class Deliveries:
         url, timeout_s = told.endpoint.url, dialect.schedule.timeout_s
         exchange = AttemptExchange(self._state, sandbox)
         labels = Labels(
-            operation="webhooks.deliver", dialect=dialect.name, path=url, order_id=told.event.order_id,
+            operation=DELIVER, dialect=dialect.name, path=url, order_id=told.event.order_id,
             event_type=told.event.type, amount=told.event.amount, attempt=told.number,
         )  # fmt: skip
 
@@ -100,9 +101,13 @@ class Deliveries:
                 self._note(sandbox, told, await self._courier.send(url, message, timeout_s), copy=True)
             exchange.copies = 0
 
+        this_attempt = (sandbox.name, delivery_id, told.number)
         made_at, started = sandbox.now(), time.perf_counter()
         try:
-            await pass_station("webhook.due")
+            if this_attempt in self._put_off:
+                self._put_off.discard(this_attempt)
+            else:
+                await pass_station("webhook.due")
             message = dialect.message(told.event, told.endpoint, told.secrets, self._state.host.now())
             held = "webhook.sent" in sandbox.plane.armed
             sent = await self._courier.send(url, message, timeout_s, (lambda: pass_station("webhook.sent")) if held else None)
@@ -111,6 +116,7 @@ class Deliveries:
                 await pass_station("webhook.acknowledged")
         except Postponed as put_off:
             later_s = put_off.seconds
+            self._put_off.add(this_attempt)
             await run(sandbox, lambda ctx: postpone(ctx, delivery_id, later_s))
             return
         except (Lost, Cut, Broken) as lost:

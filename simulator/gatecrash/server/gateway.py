@@ -1,6 +1,7 @@
 """The gateway, whole and without a socket: what it knows, and those who tend its timers and webhooks."""
 
-from gatecrash.core.clock import Clock
+import asyncio
+
 from gatecrash.core.records import RECORDS
 from gatecrash.dialects.interface import Dialect
 from gatecrash.server.host import Host
@@ -26,6 +27,9 @@ class Gateway(State):
             self.timekeeper.poke(sandbox)
 
     async def close(self) -> None:
+        for task in list(self.running):
+            task.cancel()
+        await asyncio.gather(*self.running, return_exceptions=True)
         await self.timekeeper.close()
         self.store.close()
 
@@ -38,10 +42,9 @@ class Gateway(State):
         def wipe(tx: SqliteTransaction) -> None:
             for table in (*(kind.TABLE for kind in RECORDS), "journal"):
                 tx.run(f"DELETE FROM {table} WHERE sandbox = ?", (sandbox.name,))  # noqa: S608 - our own table names
+            sandbox.begin_anew(self.host.now())
             self.journal.forget(sandbox)
-            sandbox.ids.issued = 0
-            sandbox.journal_length = 0
-            sandbox.clock = Clock.at(self.host.now())
             self.journal.touch(sandbox)
 
-        await self.store.submit(sandbox.name, wipe)
+        before = sandbox.memory()
+        await self.store.submit(sandbox.name, wipe, lambda: sandbox.remember(before))

@@ -1,6 +1,7 @@
 """What every exchange can suffer, whichever way it goes: a crash, and being held."""
 
 import asyncio
+import contextlib
 
 from gatecrash.faults.exchange import Broken
 from gatecrash.server.sandbox import Sandbox
@@ -23,7 +24,10 @@ class Holding:
         crash(down_s)
 
     async def delay(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        """Go on later, or as soon as the rule is removed."""
+        removed = self._sandbox.plane.removal(self.held_by)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(removed.wait(), seconds)
         self.check_epoch()
 
     async def hang(self, seconds: float | None) -> None:

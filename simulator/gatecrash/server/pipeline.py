@@ -12,6 +12,7 @@ from aiohttp import web
 
 from gatecrash.core import idempotency, tokens
 from gatecrash.core.errors import Refused
+from gatecrash.core.records import Charge
 from gatecrash.core.transaction import Context
 from gatecrash.dialects.interface import Answer, Asked, Call, Caller, Dialect, Route
 from gatecrash.faults.exchange import Broken, Instead
@@ -23,6 +24,8 @@ from gatecrash.server.state import State
 
 # stations between the claim and the commit: a fault there needs the claim to be durable first
 _BETWEEN = ("operation.claimed", "operation.executed")
+# operations that name a charge, and through it an order
+_OF_A_CHARGE = ("charges.get", "charges.capture", "charges.void", "refunds.create")
 _AT_RESPONSE = ("response.partial", "response.sent")
 
 
@@ -147,7 +150,7 @@ class Pipeline:
             self._state.admit(call.params)
         except Refused as refused:
             call, refusal = None, refused
-        exchange.labels = self._labels(asked, route, call)
+        exchange.labels = await self._labels(sandbox, asked, route, call)
         self._note_request(exchange, sandbox, asked, route, call)
         try:
             await exchange.at("request.received")
@@ -273,11 +276,16 @@ class Pipeline:
 
     # --- the journal
 
-    def _labels(self, asked: Asked, route: Route, call: Call | None) -> Labels:
+    async def _labels(self, sandbox: Sandbox, asked: Asked, route: Route, call: Call | None) -> Labels:
         params = None if call is None else call.params
+        order_id = getattr(params, "order_id", None)
+        if params is not None and sandbox.plane.armed and route.operation in _OF_A_CHARGE:
+            # only a rule needs to know whose charge it is
+            charge = await self._state.run(sandbox, lambda ctx: ctx.tx.get(Charge, params.id))
+            order_id = None if charge is None else charge.order_id
         return Labels(
             operation=route.operation, dialect=self._dialect.name, path=asked.path,
-            order_id=getattr(params, "order_id", None), amount=getattr(params, "amount", None),
+            order_id=order_id, amount=getattr(params, "amount", None),
             idempotency_key=None if call is None else call.idempotency_key,
         )  # fmt: skip
 

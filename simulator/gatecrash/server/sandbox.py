@@ -38,6 +38,18 @@ class Sandbox:
     def context(self, tx: Transaction) -> Context:
         return Context(tx, self.name, self.now(), self.ids, self._vault)
 
+    def begin_anew(self, real_now: int) -> None:
+        """As if it had just come into being: ids, journal and clock start over."""
+        self.ids.issued = self.journal_length = 0
+        self.clock = Clock.at(real_now)
+
+    def memory(self) -> tuple[int, int, Clock]:
+        """What is kept here of the sandbox's row, to be remembered if a commit fails."""
+        return self.ids.issued, self.journal_length, self.clock
+
+    def remember(self, memory: tuple[int, int, Clock]) -> None:
+        self.ids.issued, self.journal_length, self.clock = memory
+
     def row(self) -> tuple[str, str, int, int, int, str]:
         clock = msgspec.json.encode(self.clock).decode()
         return self.name, self.seed, self.created_at, self.ids.issued, self.journal_length, clock

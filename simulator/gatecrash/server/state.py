@@ -4,15 +4,15 @@ Everything that changes state goes through `run`: a synchronous function over a 
 the timers stands above this and is told through `timers_changed`.
 """
 
+import asyncio
 import os
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from gatecrash.core.clock import Clock
 from gatecrash.core.endpoints import CreateEndpoint
-from gatecrash.core.errors import Refused
 from gatecrash.core.ids import Ids, derive_seed
 from gatecrash.core.records import FaultRule
 from gatecrash.core.transaction import Context
@@ -23,7 +23,7 @@ from gatecrash.faults.rule import Labels, Rule
 from gatecrash.server.host import Host
 from gatecrash.server.journal import Journal
 from gatecrash.server.sandbox import Sandbox
-from gatecrash.store.errors import StoreFailed, StoreUnusable
+from gatecrash.store.errors import StoreUnusable
 from gatecrash.store.sqlite import SqliteStore, SqliteTransaction
 from gatecrash.webhooks.targets import check_url
 
@@ -43,6 +43,8 @@ class State:
         self.sandboxes: dict[str, Sandbox] = {}
         self.pid = os.getpid()
         self.ready = False
+        # requests on their way, also those whose client has left
+        self.running: set[asyncio.Task[Any]] = set()
         self.timers_changed: Callable[[Sandbox], None] = lambda sandbox: None
 
     def load(self, tx: SqliteTransaction) -> None:
@@ -106,10 +108,7 @@ class State:
         def undo() -> None:
             sandbox.ids.issued = issued
 
-        try:
-            result = await self.store.submit(sandbox.name, job, undo)
-        except StoreFailed as failed:
-            raise Refused("gateway_gone", f"{failed}; nothing of this request happened. Free some space and retry.") from failed
+        result = await self.store.submit(sandbox.name, job, undo)
         if timers_changed:
             self.timers_changed(sandbox)
         return result
@@ -124,8 +123,9 @@ class State:
                 **{name: value for name, value in labels._asdict().items() if value is not None and name != "idempotency_key"},
             }  # fmt: skip
             self.journal.note(sandbox, "fault", fields)
-        kept = [rule for rule in matched if rule.id in sandbox.plane.rules]
-        await self.run(sandbox, lambda ctx: keep_rules(ctx, kept))
+        # which rules are still there is asked inside the commit: one that is removed meanwhile must not come back
+        rules = sandbox.plane.rules
+        await self.run(sandbox, lambda ctx: keep_rules(ctx, [rule for rule in matched if rule.id in rules]))
 
 
 def keep_rules(ctx: Context, rules: Sequence[Rule]) -> None:

@@ -19,7 +19,8 @@ from gatecrash.server import worker
 from gatecrash.server.worker import Report, Settings
 
 _DEATHS_BEFORE_READY_MAX = 3
-_GRACE_S = 5.0
+_GRACE_S = 5
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Supervisor:
@@ -34,8 +35,9 @@ class Supervisor:
 
     def serve(self) -> int:
         """The exit status: 0 stopped, 1 the worker keeps dying, 2 the set-up is wrong."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _STOPS:
             signal.signal(number, self._stop)
+        signal.signal(signal.SIGALRM, self._end)
         ready_once = False
         deaths = 0
         while True:
@@ -65,11 +67,16 @@ class Supervisor:
                 return 0
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        """Ask the worker to end; asked a second time, end it."""
+        """Ask the worker to end; asked a second time, or after a while, end it."""
         asked_before, self._stopping = self._stopping, True
         os.write(self._woken, b"x")
+        signal.alarm(_GRACE_S)
         if self._child:
             os.kill(self._child, signal.SIGKILL if asked_before else signal.SIGTERM)
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        if self._child:
+            os.kill(self._child, signal.SIGKILL)
 
     def _one_life(self, *, rebinding: bool, announce: bool) -> tuple[Report, int, bool]:
         """Fork a worker and listen to it until it ends: its last words, its wait status, whether it was ever ready."""
@@ -77,6 +84,8 @@ class Supervisor:
         alive_here, alive_there = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
+        # a signal that came while there are two of us, and one does not know who it is, would be lost
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
         child = os.fork()
         if child == 0:
             os.close(told)
@@ -85,6 +94,7 @@ class Supervisor:
         os.close(tell)
         os.close(alive_here)
         self._child = child
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
         if self._stopping:
             os.kill(child, signal.SIGTERM)
         last, ready = Report(), False
@@ -115,8 +125,9 @@ class Supervisor:
     def _be_worker(self, tell: int, parent: int, rebinding: bool) -> None:
         status = 1
         try:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in _STOPS:
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
 
             def report(what: Report) -> None:
                 os.write(tell, msgspec.json.encode(what) + b"\n")

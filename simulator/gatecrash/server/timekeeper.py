@@ -1,10 +1,12 @@
 """The timekeeper: whatever falls due in a sandbox is done, on that sandbox's clock."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
 from gatecrash.core import payments, refunds, timers
+from gatecrash.core.errors import Refused
 from gatecrash.core.records import Timer
 from gatecrash.core.transaction import Context
 from gatecrash.server.deliveries import Deliveries
@@ -20,6 +22,8 @@ HANDLERS: dict[str, Callable[[Context, str], None]] = {
 
 # with an automatic clock, how long a sandbox must have been idle before time jumps
 _IDLE_S = 0.02
+# when the store fails, how long until what is due is tried again
+_AGAIN_S = 1.0
 # a real clock is never asked to wake us later than this
 _LONGEST_S = 3600.0
 
@@ -48,7 +52,14 @@ class Timekeeper:
         task.add_done_callback(self._tasks.discard)
 
     async def _work(self, sandbox: Sandbox) -> None:
-        due = await self.run_due(sandbox)
+        try:
+            due = await self.run_due(sandbox)
+        except Refused as refused:
+            # the disk is full, say: what is due stays due, and is looked at again
+            print(f"gatecrash: timers of sandbox {sandbox.name} wait: {refused.detail}", file=sys.stderr, flush=True)
+            if not self._closed:
+                sandbox.alarm = asyncio.get_running_loop().call_later(_AGAIN_S, self.poke, sandbox)
+            return
         self._set_alarm(sandbox, due.next_at)
 
     def _set_alarm(self, sandbox: Sandbox, next_at: int | None) -> None:
@@ -96,12 +107,16 @@ class Timekeeper:
     async def advance(self, sandbox: Sandbox, seconds: float) -> int:
         """Move sandbox time on by `seconds`, doing in order all that falls due on the way. Returns how many timers that were."""
         async with sandbox.moving:
-            host = self._state.host
+            host, epoch = self._state.host, sandbox.epoch
             target = sandbox.now() + round(seconds * 1000)
             fired = 0
             while True:
                 fired += await self._settle(sandbox)
+                if sandbox.epoch != epoch:
+                    return fired  # the sandbox was reset: this is another one, with another time
                 next_at = (await self._state.run(sandbox, lambda ctx: _take_due(ctx, set(), look_only=True))).next_at
+                if sandbox.epoch != epoch:
+                    return fired
                 if next_at is None or next_at > target:
                     break
                 if next_at > sandbox.now():

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import gc
 import os
+import resource
 import signal
 import socket
 import sqlite3
@@ -77,6 +78,8 @@ async def _serve(settings: Settings, report: Callable[[Report], None], parent: i
         report(Report(down_s=down_s))
         os.kill(os.getpid(), signal.SIGKILL)
 
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,9 +1,17 @@
 """What a store can fail with."""
 
+from gatecrash.core.errors import Refused
+
 
 class StoreUnusable(Exception):
     """The store cannot be opened. The message is one line for the user: what, why, what to do."""
 
 
-class StoreFailed(Exception):
-    """A commit failed (disk full, file gone): nothing of its group happened."""
+class StoreFailed(Refused):
+    """A commit failed (disk full, file gone): nothing of its group happened. Whoever asked is told so."""
+
+    def __init__(self, path: str, why: object) -> None:
+        super().__init__(
+            "gateway_gone",
+            f"the gateway could not write {path}: {why}; nothing of this request happened. Free some space and retry.",
+        )

@@ -101,6 +101,13 @@ class SqliteTransaction:
         )
         return [Balance(*row) for row in rows]
 
+    def charge_totals(self) -> dict[str, int]:
+        rows = self._execute(
+            "SELECT currency, SUM(amount_captured - amount_refunded) FROM charges WHERE sandbox = ? GROUP BY currency",
+            (self._sandbox,),
+        )
+        return dict(rows.fetchall())
+
     def order_totals(self) -> Sequence[OrderTotals]:
         rows = self._execute(
             "SELECT order_id, currency, SUM(CASE reason WHEN 'capture' THEN amount ELSE 0 END), "
@@ -139,7 +146,7 @@ class SqliteStore:
         self._db = _open(path, durable)
         self._jobs: list[_Job] = []
         self._hooks: list[tuple[Callable[[SqliteTransaction], None], Callable[[], None]]] = []
-        self._scheduled = False
+        self._scheduled = self._closed = False
         self._gathered = self._quiet_turns = 0
         self._patience_turns = _PATIENCE_TURNS if durable else 0
         self._later: asyncio.TimerHandle | None = None
@@ -158,6 +165,8 @@ class SqliteStore:
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
+        if self._closed:
+            raise StoreFailed(self._path, "the gateway is stopping")
         self._jobs.append(_Job(sandbox, work, undo, done))
         self.schedule()
         return done
@@ -199,14 +208,14 @@ class SqliteStore:
         self.groups += 1
         try:
             outcomes = self._run_group(jobs)
-        except sqlite3.Error as error:
-            # the group is lost as a whole: a full disk, say. Nobody is told that anything happened
+        except Exception as error:
+            # the group is lost as a whole: a full disk, say. Everybody is told that nothing happened
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             for job in reversed(jobs):
                 if job.undo is not None:
                     job.undo()
-            _tell([Outcome(job, None, StoreFailed(f"the gateway could not write {self._path}: {error}")) for job in jobs])
+            _tell([Outcome(job, None, StoreFailed(self._path, error)) for job in jobs])
             return
         for _, written in self._hooks:
             written()
@@ -237,6 +246,7 @@ class SqliteStore:
     def close(self) -> None:
         if self._jobs or self._scheduled or self._later is not None:
             self.commit_group()
+        self._closed = True
         self._db.close()
 
 

@@ -92,7 +92,12 @@ class Courier:
                 await asyncio.wait((post, arrived), return_when=asyncio.FIRST_COMPLETED)
                 arrived.cancel()
                 if written.is_set():
-                    await at_sent()
+                    held = asyncio.ensure_future(at_sent())
+                    done, _ = await asyncio.wait((held,), timeout=timeout_s)
+                    if not done:  # held for longer than anybody waits for an answer
+                        held.cancel()
+                        raise TimeoutError
+                    await held
                 go_on.set()
             return await post
         except Cut as cut:

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 from gatecrash.core.errors import CATALOGUE
 from gatecrash.faults.exchange import Exchange
 
+_FRAMING = ("content-length", "transfer-encoding", "connection")
 _FIELD_NAME = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 _FIELD_VALUE = "^[\t\x20-\x7e]*$"
 
@@ -21,6 +22,11 @@ class Status(Struct, forbid_unknown_fields=True):
         Annotated[str, Meta(pattern=_FIELD_VALUE, max_length=1000)],
     ] = {}
     body: Any = None
+
+    def __post_init__(self) -> None:
+        for name in self.headers:
+            if name.lower() in _FRAMING:
+                raise ValueError(f"Expected headers without {name}, which keeps the connection readable")
 
     async def strike(self, exchange: Exchange) -> None:
         headers = dict(self.headers)
