@@ -72,6 +72,8 @@ async def _faults(stage: Stage) -> None:
         await stage.gateway.arm(rule)
     for step in stage.story.steps:
         await VERBS[step.verb](stage, step.argument)
+    # a webhook that is due meets the rules it was meant to meet, however busy the machine is
+    await stage.gateway.advance(0)
 
 
 async def _calm(stage: Stage) -> None:
