@@ -72,7 +72,7 @@ def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path, sent: signal
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         # whoever runs the tests in the background has SIGINT ignored, and a child would inherit that
-        preexec_fn=lambda: signal.signal(sent, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=lambda: signal.signal(sent, signal.SIG_DFL),
     )
     try:
         deadline = time.monotonic() + 30
