@@ -8,9 +8,6 @@ from pathlib import Path
 
 import click
 
-# the dialects' own ports, when they are not chosen free; DESIGN §6
-_PORTS = {"native": 8402, "stripe": 8403, "paypal": 8404, "adyen": 8405, "braintree": 8406}
-
 
 @click.command("serve")
 @click.option(
@@ -109,10 +106,7 @@ def _serve(
                 print(f"  {dialect}: {url}")
         print(f"  try: curl {urls['native']}/v1/charges -H 'Authorization: Bearer sk_test_me'", flush=True)
 
-    offset = port - _PORTS["native"]
-    ports = {dialect: (number + offset if port else 0) for dialect, number in _PORTS.items()}
-    ports["native"] = port
-    settings = Settings(host, ports, data, durable=not memory, seed=seed, allow_hosts=allow_hosts)
+    settings = Settings(host, {"native": port}, data, durable=not memory, seed=seed, allow_hosts=allow_hosts)
     try:
         return Supervisor(settings, announce).serve()
     finally:

@@ -60,7 +60,6 @@ class Operation(NamedTuple):
     params: type[Struct]
     run: Callable[[Context, Any], Any]
     check: Callable[[Any], None] | None = None
-    writes: bool = True
 
 
 def _page(ctx: Context, kind: type[Record], params: ListParams, **equals: Any) -> Page:
@@ -83,36 +82,34 @@ _ALL = (
     Operation("client_tokens.create", tokens.CreateClientToken, tokens.create_client_token),
     Operation("tokens.create", tokens.CreateToken, tokens.create_token),
     Operation("charges.create", payments.CreateCharge, payments.create_charge, payments.check_create),
-    Operation("charges.get", ById, lambda ctx, p: payments.get_charge(ctx, p.id), writes=False),
+    Operation("charges.get", ById, lambda ctx, p: payments.get_charge(ctx, p.id)),
     Operation(
         "charges.list",
         ListCharges,
         lambda ctx, p: _page(ctx, Charge, p, order_id=p.order_id, status=p.status),
-        writes=False,
     ),
     Operation("charges.capture", payments.CaptureCharge, payments.capture_charge),
     Operation("charges.void", payments.VoidCharge, payments.void_charge),
     Operation("refunds.create", refunds.CreateRefund, refunds.create_refund),
-    Operation("refunds.get", ById, lambda ctx, p: refunds.get_refund(ctx, p.id), writes=False),
-    Operation("refunds.list", ListRefunds, lambda ctx, p: _page(ctx, Refund, p, charge_id=p.charge_id), writes=False),
+    Operation("refunds.get", ById, lambda ctx, p: refunds.get_refund(ctx, p.id)),
+    Operation("refunds.list", ListRefunds, lambda ctx, p: _page(ctx, Refund, p, charge_id=p.charge_id)),
     Operation(
         "webhook_endpoints.create",
         endpoints.CreateEndpoint,
         endpoints.create_endpoint,
         endpoints.check_create,
     ),
-    Operation("webhook_endpoints.get", ById, lambda ctx, p: endpoints.get_endpoint(ctx, p.id), writes=False),
-    Operation("webhook_endpoints.list", ListParams, lambda ctx, p: _page(ctx, Endpoint, p), writes=False),
+    Operation("webhook_endpoints.get", ById, lambda ctx, p: endpoints.get_endpoint(ctx, p.id)),
+    Operation("webhook_endpoints.list", ListParams, lambda ctx, p: _page(ctx, Endpoint, p)),
     Operation("webhook_endpoints.delete", ById, lambda ctx, p: endpoints.delete_endpoint(ctx, p.id)),
     Operation("webhook_endpoints.rotate_secret", endpoints.RotateSecret, endpoints.rotate_secret),
-    Operation("events.get", ById, lambda ctx, p: events.get_event(ctx, p.id), writes=False),
+    Operation("events.get", ById, lambda ctx, p: events.get_event(ctx, p.id)),
     Operation(
         "events.list",
         ListEvents,
         lambda ctx, p: _page(ctx, Event, p, type=p.type, order_id=p.order_id),
-        writes=False,
     ),
-    Operation("events.deliveries", ListDeliveries, _list_deliveries, writes=False),
+    Operation("events.deliveries", ListDeliveries, _list_deliveries),
     Operation("events.resend", Resend, lambda ctx, p: Page(events.resend(ctx, p.id, p.endpoint_id), False)),
 )
 

@@ -11,6 +11,7 @@ from gatecrash.core.idempotency import Policy
 from gatecrash.core.operations import Operation
 from gatecrash.core.records import Endpoint, Event
 from gatecrash.core.transaction import Context
+from gatecrash.webhooks.message import Message
 
 KeyKind = Literal["secret", "publishable", "client_token"]
 
@@ -61,13 +62,6 @@ class Route(NamedTuple):
     keys: frozenset[KeyKind] = frozenset({"secret"})
     cors: bool = False
     success: int = 200
-
-
-class Message(NamedTuple):
-    """A webhook attempt, ready to send."""
-
-    headers: dict[str, str]
-    body: bytes
 
 
 class Dialect(Protocol):

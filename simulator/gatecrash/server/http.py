@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import struct
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,11 +12,9 @@ from aiohttp.web_protocol import RequestHandler
 from gatecrash.core.errors import Refused
 from gatecrash.dialects.interface import Answer
 from gatecrash.dialects.native.errors import problem
+from gatecrash.sockets import reset_on_close
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-# SO_LINGER on, zero seconds: close() sends RST instead of FIN
-_LINGER_RESET = struct.pack("ii", 1, 0)
 
 
 class _Connection(RequestHandler):
@@ -106,5 +103,5 @@ def break_connection(transport: asyncio.Transport | None, *, reset: bool) -> Non
         return
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+        reset_on_close(sock)
     transport.abort()

@@ -117,7 +117,7 @@ async def _bind(settings: Settings, dialects: dict[str, Dialect], rebinding: boo
     deadline = asyncio.get_running_loop().time() + (_REBIND_S if rebinding else 0)
     sockets: dict[str, socket.socket] = {}
     for name in dialects:
-        port = settings.ports.get(name, 0)
+        port = _port(settings, dialects, name)
         while True:
             try:
                 sockets[name] = _socket(settings.host, port)
@@ -129,6 +129,14 @@ async def _bind(settings: Settings, dialects: dict[str, Dialect], rebinding: boo
                     continue
                 raise SetupError(_why_not_bound(settings.host, name, port, error)) from error
     return sockets
+
+
+def _port(settings: Settings, dialects: dict[str, Dialect], name: str) -> int:
+    """The port it was given or had before; else its own, as far from native's as always; any free one if native's is."""
+    if name in settings.ports:
+        return settings.ports[name]
+    asked = settings.ports["native"]
+    return asked and asked + dialects[name].default_port - dialects["native"].default_port
 
 
 def _socket(host: str, port: int) -> socket.socket:

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from typing import NamedTuple
@@ -11,15 +10,13 @@ import aiohttp
 
 from gatecrash.core.errors import Refused
 from gatecrash.core.redaction import mask
-from gatecrash.dialects.interface import Message
+from gatecrash.sockets import reset_on_close
+from gatecrash.webhooks.message import Message
 from gatecrash.webhooks.targets import LocalResolver, check_url
 
 _EXCERPT = 500
 _READ_AT_MOST = 64 * 1024
 
-
-# SO_LINGER on, zero seconds: close() sends RST instead of FIN
-_LINGER_RESET = struct.pack("ii", 1, 0)
 
 # the sockets of the attempt at hand, so that it can be reset
 _opened: ContextVar[list[socket.socket]] = ContextVar("_opened")
@@ -103,7 +100,7 @@ class Courier:
         except Cut as cut:
             for sock in opened if cut.reset else ():
                 if sock.fileno() >= 0:
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+                    reset_on_close(sock)
             raise
         except TimeoutError:
             return Sent(error=f"no answer within {timeout_s:g} s")

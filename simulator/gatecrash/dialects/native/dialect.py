@@ -8,9 +8,10 @@ from gatecrash.core.errors import Refused
 from gatecrash.core.idempotency import Policy
 from gatecrash.core.records import Charge, Endpoint, Event
 from gatecrash.core.transaction import Context
-from gatecrash.dialects.interface import Answer, Asked, Call, Caller, Digest, Message, Route
+from gatecrash.dialects.interface import Answer, Asked, Call, Caller, Digest, Route
 from gatecrash.dialects.native import errors, operations, render, webhooks
 from gatecrash.dialects.native.routes import ROUTES
+from gatecrash.webhooks.message import Message
 from gatecrash.webhooks.schedules import STANDARD_WEBHOOKS
 
 # operations whose answer shows the endpoint's secret, this once

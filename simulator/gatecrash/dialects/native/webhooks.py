@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from gatecrash.core.records import Event
-from gatecrash.dialects.interface import Message
 from gatecrash.dialects.native.render import encode, event
+from gatecrash.webhooks.message import Message
 from gatecrash.webhooks.signing import standard_webhooks_v1
 
 
