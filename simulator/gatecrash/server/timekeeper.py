@@ -114,13 +114,13 @@ class Timekeeper:
                 fired += await self._settle(sandbox)
                 if sandbox.epoch != epoch:
                     return fired  # the sandbox was reset: this is another one, with another time
-                next_at = (await self._state.run(sandbox, lambda ctx: _take_due(ctx, set(), look_only=True))).next_at
+                timer = await self._state.run(sandbox, lambda ctx: ctx.tx.next_timer())
                 if sandbox.epoch != epoch:
                     return fired
-                if next_at is None or next_at > target:
+                if timer is None or timer.due_at > target:
                     break
-                if next_at > sandbox.now():
-                    sandbox.clock.move_to(next_at, host.now())
+                if timer.due_at > sandbox.now():
+                    sandbox.clock.move_to(timer.due_at, host.now())
             sandbox.clock.move_to(max(target, sandbox.now()), host.now())
             self._state.journal.touch(sandbox)
             fired += await self._settle(sandbox)
@@ -158,13 +158,10 @@ class Timekeeper:
         await self._deliveries.close()
 
 
-def _take_due(ctx: Context, in_flight: set[str], *, look_only: bool = False) -> _Due:
+def _take_due(ctx: Context, in_flight: set[str]) -> _Due:
     """Run core timers that are due; collect webhook attempts that are; and tell when the next timer is."""
     deliveries: list[str] = []
     handled = 0
-    if look_only:
-        timer = ctx.tx.next_timer()
-        return _Due([], 0, timer.due_at if timer else None)
     for timer in ctx.tx.due_timers(ctx.now):
         if timer.kind == timers.WEBHOOK_ATTEMPT:
             if timer.ref not in in_flight:
