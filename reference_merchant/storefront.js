@@ -6,10 +6,12 @@ const gateway = document.body.dataset.gatewayUrl;
 const gatewayOrigin = new URL(gateway).origin;
 const form = document.getElementById("shop");
 const goods = document.getElementById("goods");
-const frame = document.getElementById("card");
+const card = document.getElementById("card-fields");
 const button = document.getElementById("pay");
 const outcome = document.getElementById("outcome");
 const poll_ms = 1000;
+const fields_ms = 10000;
+let frame = null;
 let order = null;
 
 const say = (text) => { outcome.textContent = text; };
@@ -24,9 +26,16 @@ async function call(method, path, body) {
   return { status: response.status, body: await response.json() };
 }
 
-// A client token is good for one card, so each try at paying gets fresh fields.
-async function freshFields() {
+// A client token is good for one card, so each try at paying gets fresh fields. The old ones go at once: what a
+// customer typed into fields that are about to be replaced would be lost.
+function dropFields() {
   button.disabled = true;
+  if (frame) frame.remove();
+  frame = null;
+}
+
+async function freshFields() {
+  dropFields();
   try {
     const answer = await call("GET", "/client-token");
     if (answer.status !== 200) throw new Error(answer.body.error.message);
@@ -34,13 +43,23 @@ async function freshFields() {
       client_token: answer.body.client_token,
       parent_origin: window.location.origin,
     });
+    frame = document.createElement("iframe");
+    frame.id = "card";
+    frame.title = "Card fields of the payment gateway";
     frame.src = gateway + "/hosted/card-fields?" + query;
+    card.append(frame);
+    const waited = frame;
+    setTimeout(() => { if (frame === waited && !waited.dataset.ready) tryFieldsAgain(); }, fields_ms);
   } catch {
-    say("The card fields cannot be loaded just now. We will try again.");
-    setTimeout(freshFields, 2 * poll_ms);
+    tryFieldsAgain();
   }
 }
-frame.addEventListener("load", () => { button.disabled = !frame.src; });
+
+function tryFieldsAgain() {
+  dropFields();
+  say("The card fields cannot be loaded just now. We will try again.");
+  setTimeout(freshFields, 2 * poll_ms);
+}
 
 async function placeOrder() {
   if (order) return;
@@ -70,9 +89,14 @@ form.addEventListener("submit", async (event) => {
 
 window.addEventListener("message", async (event) => {
   // Anybody may post messages to this window: only the gateway's own frame is listened to.
-  if (event.origin !== gatewayOrigin || event.source !== frame.contentWindow) return;
-  if (!event.data || event.data.source !== "gatecrash" || !order) return;
-  if (event.data.error) {
+  if (event.origin !== gatewayOrigin || !frame || event.source !== frame.contentWindow) return;
+  if (!event.data || event.data.source !== "gatecrash") return;
+  if (event.data.ready) {
+    frame.dataset.ready = "yes";
+    button.disabled = false;
+  } else if (!order) {
+    return;
+  } else if (event.data.error) {
     say(event.data.error.detail || "The card was not accepted. Check it and try again.");
     button.disabled = false;
     if (String(event.data.error.code).startsWith("client_token")) await freshFields();
@@ -82,6 +106,7 @@ window.addEventListener("message", async (event) => {
 });
 
 async function pay(nonce) {
+  dropFields();
   say("Paying…");
   let answer;
   try {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect, sync_playwright
 
 from tests.support.process import ServerProcess
 
@@ -22,6 +22,8 @@ _FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+
+expect.set_options(timeout=30_000)  # a bound for a busy machine; what holds is seen at once
 
 pytestmark = [
     pytest.mark.browser,
@@ -98,6 +100,22 @@ def test_a_declined_customer_is_told_so_and_pays_with_another_card(page: Page) -
     pay_with(page, "4000 0000 0000 9995")
     expect(page.get_by_role("status")).to_contain_text("declined", ignore_case=True)
     pay_with(page, "5555 5555 5555 4444")
+    expect(page.get_by_role("status")).to_contain_text("paid", ignore_case=True)
+
+
+def test_card_fields_that_are_about_to_be_replaced_take_nothing_in(page: Page) -> None:
+    expect(page.get_by_role("button", name="Pay")).to_be_enabled()
+    held: list[Route] = []
+    page.route("**/client-token", lambda route: held.append(route))
+    page.get_by_label("Spoon").fill("1")
+    with page.expect_request("**/client-token"):
+        pay_with(page, "4000 0000 0000 9995")
+    expect(page.get_by_role("status")).to_contain_text("declined", ignore_case=True)
+    # the shop is still waiting for fresh fields, and the customer finds no old ones to type into
+    expect(page.locator("iframe")).to_have_count(0)
+    expect(page.get_by_role("button", name="Pay")).to_be_disabled()
+    held.pop().continue_()
+    pay_with(page, "4242 4242 4242 4242")
     expect(page.get_by_role("status")).to_contain_text("paid", ignore_case=True)
 
 
