@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 # behind everything else, so that an installed gatecrash is tested as it was installed
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
+from tests.support import held
 from tests.support.client import Client
 from tests.support.core import Core
 from tests.support.gateway import LiveGateway
@@ -23,6 +24,15 @@ _QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large)
 settings.register_profile("steady", derandomize=True, deadline=None, max_examples=30, database=None, suppress_health_check=_QUIET)
 settings.register_profile("thorough", deadline=None, max_examples=1000, suppress_health_check=_QUIET)
 settings.load_profile(os.environ.get("GATECRASH_HYPOTHESIS", "steady"))
+held.install()
+
+
+@pytest.fixture(autouse=True)
+def every_answer_is_in_its_contract() -> Iterator[None]:
+    """Fails the test that received another, also where the one who read it took no notice."""
+    held.breaches.clear()
+    yield
+    assert not held.breaches, held.breaches[0]
 
 
 @pytest_asyncio.fixture

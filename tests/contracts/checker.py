@@ -1,4 +1,7 @@
-"""Holds answers against an OpenAPI contract: status, headers, content type and body. What is not in the contract is a breach."""
+"""Holds answers against an OpenAPI contract: status, headers, content type and body. What is not in the contract is a breach.
+
+A breach says what to add to the contract, or which answer to mend.
+"""
 
 import json
 import re
@@ -7,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jsonschema_rs
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
@@ -39,13 +43,15 @@ class Operation(NamedTuple):
 class Contract:
     """A contract, looked up by request."""
 
-    def __init__(self, document: Json) -> None:
-        self.document = document
+    def __init__(self, document: Json, file: str = "the contract") -> None:
+        self.document, self.file = document, file
         self.operations = {operation.id: operation for operation in self._operations()}
         # a path without a parameter comes before one with, as in the router
         ordered = sorted(document["paths"], key=lambda path: ("{" in path, path))
         self._paths = [(re.compile(re.sub(r"\{[^}]+\}", "[^/{}]+", path)), path) for path in ordered]
+        self._by_route = {(each.method, each.path): each for each in self.operations.values()}
         self._validators: dict[int, Draft202012Validator] = {}
+        self._quick: dict[int, jsonschema_rs.Draft202012Validator] = {}
         self._known_headers = {name.lower() for name in self._header_names()}
 
     def _operations(self) -> Iterator[Operation]:
@@ -80,8 +86,7 @@ class Contract:
     def find(self, method: str, path: str) -> Operation | None:
         """The operation that a request is for."""
         template = self._template(path)
-        found = [one for one in self.operations.values() if (one.method, one.path) == (method, template)]
-        return found[0] if found else None
+        return None if template is None else self._by_route.get((method, template))
 
     def _template(self, path: str) -> str | None:
         return next((template for pattern, template in self._paths if pattern.fullmatch(path.partition("?")[0])), None)
@@ -93,18 +98,25 @@ class Contract:
         if operation is None:
             name = "RouteUnknown" if self._template(path) is None else "MethodNotAllowed"
             if str(status) != {"RouteUnknown": "404", "MethodNotAllowed": "405"}[name]:
-                raise Breach(f"{method} {path} is not in the contract, and was answered {status}")
+                raise Breach(
+                    f"{method} {path} was answered {status}, and is not in the contract: add it under `paths` of {self.file}, "
+                    "with an operationId, its parameters, and every status it answers with."
+                )
             return name, shared[name]
         responses = operation.spec["responses"]
         if str(status) not in responses:
-            raise Breach(f"{operation.id} answered {status}; the contract has {', '.join(responses)}: {body[:500]!r}")
+            raise Breach(
+                f"{operation.id} ({method} {operation.path}) answered {status}; the contract has {', '.join(responses)}: "
+                f"add '{status}' to its `responses` in {self.file}, or mend the answer, which was {body[:500]!r}"
+            )
         return f"{operation.id} {status}", self.resolve(responses[str(status)])
 
     def check(self, method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Raise Breach unless the contract has this answer to this request."""
         name, response = self._response(method, path, status, body)
         self._check_headers(name, response, headers)
-        self._check_body(name, response, headers, body)
+        if method != "HEAD":  # RFC 9110 §9.3.2: the headers of an answer, without the body
+            self._check_body(name, response, headers, body)
 
     def _check_headers(self, name: str, response: Json, headers: Mapping[str, str]) -> None:
         documented = {header.lower(): self.resolve(spec) for header, spec in response.get("headers", {}).items()}
@@ -135,16 +147,26 @@ class Contract:
         self.check_value(name, content[media]["schema"], value)
 
     def check_value(self, name: str, schema: Json, value: Any) -> None:
-        flaw = best_match(self.validator(schema).iter_errors(value))
-        if flaw is not None:
-            raise Breach(f"{name}: at {flaw.json_path}: {flaw.message}")
+        """Raise Breach unless a value is what a schema says. Judged by the quick validator, explained by the talkative one."""
+        quick = self._quick.get(id(schema))
+        if quick is None:
+            quick = jsonschema_rs.Draft202012Validator(self._whole(schema), validate_formats=True)
+            self._quick[id(schema)] = quick
+        if not quick.is_valid(value):
+            flaw = best_match(self.validator(schema).iter_errors(value))
+            at, said = (flaw.json_path, flaw.message) if flaw is not None else ("$", next(quick.iter_errors(value)).message)
+            raise Breach(f"{name}: at {at}: {said}; mend the answer, or the schema in {self.file}")
 
     def validator(self, schema: Json) -> Draft202012Validator:
         """A validator of a schema of this document, references and all."""
         if id(schema) not in self._validators:
-            whole = {"allOf": [schema], "components": self.document["components"]}
-            self._validators[id(schema)] = Draft202012Validator(whole, format_checker=Draft202012Validator.FORMAT_CHECKER)
+            self._validators[id(schema)] = Draft202012Validator(
+                self._whole(schema), format_checker=Draft202012Validator.FORMAT_CHECKER
+            )
         return self._validators[id(schema)]
+
+    def _whole(self, schema: Json) -> Json:
+        return {"allOf": [schema], "components": self.document["components"]}
 
     def component(self, name: str) -> Json:
         """A schema of the components."""
@@ -154,7 +176,8 @@ class Contract:
 @cache
 def load(name: str) -> Contract:
     """`gateway` or `merchant`."""
-    return Contract(read(resources.contracts() / f"{name}.openapi.yaml"))
+    file = f"{name}.openapi.yaml"
+    return Contract(read(resources.contracts() / file), f"contracts/{file}")
 
 
 def read(path: Path) -> Any:

@@ -22,6 +22,7 @@ from reference_merchant.app import create_app
 from reference_merchant.config import Config
 from reference_merchant.decisions import Decisions
 from reference_merchant.errors import JsonRunner
+from tests.support import held
 
 Json = dict[str, Any]
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -181,8 +182,10 @@ class Rig:
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
         self._port = self._runner.addresses[0][1]
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        held.hold(self.url, "merchant")
 
     async def stop(self) -> None:
+        held.let_go(self.url)
         if self._runner:
             await self._runner.cleanup()
             self._runner = None

@@ -4,6 +4,9 @@ import asyncio
 import json
 from typing import Any, NamedTuple
 
+from multidict import CIMultiDict
+
+from tests.support import held
 from tests.support.client import Client
 
 
@@ -31,6 +34,7 @@ class Wire:
 
     def __init__(self, client: Client, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._client, self.reader, self.writer = client, reader, writer
+        self._asked: tuple[str, str, dict[str, str]] | None = None
 
     @classmethod
     async def open(cls, client: Client) -> "Wire":
@@ -44,6 +48,7 @@ class Wire:
             "Host": "gateway", "Authorization": f"Bearer sk_test_{self._client.sandbox}", "Content-Length": str(len(raw)),
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }  # fmt: skip
+        self._asked = method, path, fields
         lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
         self.writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + raw)
         await self.writer.drain()
@@ -56,11 +61,19 @@ class Wire:
                 try:
                     chunk = await self.reader.read(65536)
                 except ConnectionResetError:
-                    return Heard(heard, reset=True)
+                    return self._checked(Heard(heard, reset=True))
                 if not chunk:
                     self.leave()
-                    return Heard(heard, reset=False)
+                    return self._checked(Heard(heard, reset=False))
                 heard += chunk
+
+    def _checked(self, heard: Heard) -> Heard:
+        """Held against the contract, if it came whole."""
+        if self._asked is not None and heard.header("Content-Length") == str(len(heard.body)):
+            method, path, fields = self._asked
+            headers = CIMultiDict(line.split(": ", 1) for line in heard.head[1:])
+            held.check(self._client.url, method, path, fields, int(heard.head[0].split()[1]), headers, heard.body)
+        return heard
 
     async def listen_for(self, size: int) -> bytes:
         """As many bytes, of a connection that stays open."""

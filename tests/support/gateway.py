@@ -10,6 +10,7 @@ from gatecrash.server.app import App
 from gatecrash.server.gateway import Gateway
 from gatecrash.server.host import Host
 from gatecrash.store.sqlite import SqliteStore
+from tests.support import held
 from tests.support.clock import ManualClock
 
 
@@ -36,8 +37,10 @@ class LiveGateway:
         self.gateway.ready = True
         self.port = self._runner.addresses[0][1]
         self.url = f"http://127.0.0.1:{self.port}"
+        held.hold(self.url, "gateway")
 
     async def stop(self) -> None:
+        held.let_go(self.url)
         self.gateway.ready = False
         await self._runner.cleanup()
         await self.gateway.close()

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.support import held
+
 
 class ServerProcess:
     """A running `serve`. `folder` holds its url file and its log."""
@@ -23,6 +25,7 @@ class ServerProcess:
             assert time.monotonic() < deadline, "the gateway was not ready in 30 s"
             time.sleep(0.005)
         self.url: str = json.loads(self.url_file.read_text())["native"]
+        held.hold(self.url, "gateway")
 
     @property
     def log(self) -> str:
@@ -34,6 +37,7 @@ class ServerProcess:
 
     def stop(self) -> int:
         """Ask it to stop; its exit status."""
+        held.let_go(self.url)
         if self.process.poll() is None:
             self.process.terminate()
         try:
