@@ -4,7 +4,7 @@ import pytest
 
 from gatecrash.core.clock import DAY
 from gatecrash.core.errors import Refused
-from gatecrash.core.idempotency import Policy, Stored, claim, keep, look_up, parse_key, release
+from gatecrash.core.idempotency import PRUNE_AT_ONCE, Policy, Stored, claim, keep, look_up, parse_key, prune, release
 from gatecrash.core.records import Claim
 from tests.support.core import Core
 
@@ -118,3 +118,26 @@ def test_keys_of_two_dialects_never_meet(core: Core) -> None:
     core.do(keep, theirs, "k", OTHER, Stored(200, {}, b"theirs"))
     assert core.do(look_up, POLICY, "k", ONE) == ANSWER
     assert len(core.find(Claim)) == 2
+
+
+def test_results_past_their_life_are_removed_and_no_others(core: Core) -> None:
+    core.do(keep, POLICY, "old", ONE, ANSWER)
+    core.do(keep, Policy(scope="another"), "of another dialect", ONE, ANSWER)
+    core.do(claim, POLICY, "in flight", ONE)
+    core.now += 1
+    core.do(keep, POLICY, "young", ONE, ANSWER)
+    core.now += DAY - 2
+    assert core.do(prune, POLICY)
+    assert len(core.find(Claim)) == 4
+    core.now += 1
+    assert core.do(prune, POLICY)
+    assert {claim.key for claim in core.find(Claim)} == {"of another dialect", "in flight", "young"}
+
+
+def test_so_many_are_removed_at_once_and_the_rest_is_told_of(core: Core) -> None:
+    for number in range(PRUNE_AT_ONCE + 1):
+        core.do(keep, POLICY, str(number), ONE, ANSWER)
+    core.now += DAY
+    assert not core.do(prune, POLICY)
+    assert core.do(prune, POLICY)
+    assert core.find(Claim) == []

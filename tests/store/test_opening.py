@@ -17,6 +17,13 @@ def newer(path: Path) -> None:
     db.close()
 
 
+def older(path: Path) -> None:
+    SqliteStore(str(path)).close()
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
+    db.close()
+
+
 def garbage(path: Path) -> None:
     path.write_bytes(b"this is no database, whatever its name says\n" * 100)
 
@@ -34,7 +41,8 @@ def somebody_elses(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (newer, f"format {SCHEMA_VERSION + 1}, made by a newer gatecrash; this one reads up to {SCHEMA_VERSION}"),
+        (newer, f"format {SCHEMA_VERSION + 1}, made by a newer gatecrash; this one reads format {SCHEMA_VERSION}"),
+        (older, f"format {SCHEMA_VERSION - 1}, made by an older gatecrash; this one reads format {SCHEMA_VERSION}"),
         (garbage, "not a database"),
         (folder, "cannot open"),
         (somebody_elses, "cannot open"),

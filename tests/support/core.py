@@ -25,6 +25,7 @@ class Core:
         self._runner = asyncio.Runner()
         self._draws = 0
         self.sandbox, self.now = sandbox, NOON
+        self.began = NOON
         self.ids = Ids(seed)
         self.vault = Vault(bytes(KEY_BYTES), self._entropy)
         self.store = SqliteStore(path)

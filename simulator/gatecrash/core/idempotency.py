@@ -7,11 +7,15 @@ import re
 
 from msgspec import Struct
 
-from gatecrash.core.clock import DAY
+from gatecrash.core.clock import DAY, HOUR
 from gatecrash.core.errors import Refused
 from gatecrash.core.records import Claim
 from gatecrash.core.redaction import find_card_number
 from gatecrash.core.transaction import Context
+
+# results past their life are removed once in this much sandbox time, so many in one commit
+PRUNE_EVERY = 1 * HOUR
+PRUNE_AT_ONCE = 200
 
 
 class Policy(Struct, frozen=True):
@@ -112,3 +116,8 @@ def keep(ctx: Context, policy: Policy, key: str, fingerprint: bytes, stored: Sto
             body=stored.body, created_at=ctx.now,
         )
     )  # fmt: skip
+
+
+def prune(ctx: Context, policy: Policy) -> bool:
+    """Remove results past their life, the oldest first; whether that was all of them."""
+    return ctx.tx.prune_claims(policy.scope, ctx.now - policy.life, PRUNE_AT_ONCE) < PRUNE_AT_ONCE

@@ -9,6 +9,12 @@ from gatecrash.core.transaction import Context
 
 WEBHOOK_ATTEMPT = "webhook.attempt"  # ref: a delivery; run by the courier, since it talks to the world
 CHARGE_EXPIRES = "charge.expires"  # ref: a charge
+CHARGE_SETTLES = "charge.settles"  # ref: a charge that is processing
+DISPUTE_OPENS = "dispute.opens"  # ref: a charge
+DISPUTE_LAPSES = "dispute.lapses"  # ref: a dispute that waits for evidence
+DISPUTE_DECIDED = "dispute.decided"  # ref: a dispute under review
+SUBSCRIPTION_RENEWS = "subscription.renews"  # ref: a subscription
+SUBSCRIPTION_RETRIES = "subscription.retries"  # ref: a subscription that is past due
 REFUND_SETTLES = "refund.settles"  # ref: a refund
 REFUND_FAILS = "refund.fails"  # ref: a refund
 

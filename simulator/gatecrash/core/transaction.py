@@ -59,14 +59,20 @@ class Transaction(Protocol):
     def page(self, kind: type[R], limit: int, after: str | None, /, **equals: Any) -> tuple[list[R], bool]:
         """Newest first, at most `limit`, those older than the id `after`; and whether there are more."""
 
+    def prune_claims(self, scope: str, until: int, limit: int) -> int:
+        """Remove at most `limit` of the claims of `scope` made at `until` or before, oldest first; returns how many."""
+
     def undo(self) -> None:
         """Take back every write of this transaction so far, and go on with it."""
 
-    def next_timer(self, after: int = -1) -> Timer | None:
-        """The timer that falls due first, of those later than `after`."""
+    def next_timer(self, after: int = -1, besides: str = "") -> Timer | None:
+        """The timer that falls due first, of those later than `after` and of another kind than `besides`."""
 
-    def due_timers(self, until: int) -> Sequence[Timer]:
-        """Every timer that falls due at `until` or before, first due first."""
+    def due_timer(self, until: int) -> Timer | None:
+        """The first timer that falls due at `until` or before and is no webhook attempt."""
+
+    def due_attempts(self, until: int) -> Sequence[str]:
+        """The deliveries of which an attempt falls due at `until` or before, first due first."""
 
     def balances(self) -> Sequence[Balance]:
         """Debits and credits of every account, per currency."""

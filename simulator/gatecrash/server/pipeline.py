@@ -228,7 +228,14 @@ class Pipeline:
         if key is not None:
             headers = {"Content-Type": answer.content_type, **answer.headers}
             idempotency.keep(ctx, policy, key, call.fingerprint, idempotency.Stored(answer.status, headers, answer.body))
+            self._prune(ctx)
         return Outcome(answer)
+
+    def _prune(self, ctx: Context) -> None:
+        """Now and then, remove the keys that are past their life; the clock may have been moved either way meanwhile."""
+        policy, pruned_at = self._dialect.policy, self._state.sandbox(ctx.sandbox).pruned_at
+        if abs(ctx.now - pruned_at.get(policy.scope, 0)) >= idempotency.PRUNE_EVERY and idempotency.prune(ctx, policy):
+            pruned_at[policy.scope] = ctx.now
 
     def _replay(self, stored: idempotency.Stored) -> Outcome:
         headers = dict(stored.headers)

@@ -28,6 +28,8 @@ class Sandbox:
         self.attempts: dict[str, asyncio.Task[None]] = {}
         self.alarm: asyncio.TimerHandle | None = None
         self.moving = asyncio.Lock()
+        # scope of keys → when those past their life were last removed, in sandbox time
+        self.pruned_at: dict[str, int] = {}
         self._host = host
         self._vault = vault
 

@@ -2,23 +2,14 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
 from typing import NamedTuple
 
-from gatecrash.core import payments, refunds, timers
+from gatecrash.core import due, timers
 from gatecrash.core.errors import Refused
-from gatecrash.core.records import Timer
 from gatecrash.core.transaction import Context
 from gatecrash.server.deliveries import Deliveries
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import State
-
-# kind of timer → what it does, in one transaction; webhook attempts talk to the world and go to Deliveries
-HANDLERS: dict[str, Callable[[Context, str], None]] = {
-    timers.CHARGE_EXPIRES: payments.expire_charge,
-    timers.REFUND_SETTLES: refunds.settle_refund,
-    timers.REFUND_FAILS: refunds.fail_refund,
-}
 
 # with an automatic clock, how long a sandbox must have been idle before time jumps
 _IDLE_S = 0.02
@@ -29,9 +20,12 @@ _LONGEST_S = 3600.0
 
 
 class _Due(NamedTuple):
+    """`next_at`: when a clock that runs gets to the next timer. `jump_at`: which one an automatic clock jumps to."""
+
     deliveries: list[str]
     handled: int
     next_at: int | None
+    jump_at: int | None
 
 
 class Timekeeper:
@@ -53,48 +47,48 @@ class Timekeeper:
 
     async def _work(self, sandbox: Sandbox) -> None:
         try:
-            due = await self.run_due(sandbox)
+            found = await self.run_due(sandbox)
         except Refused as refused:
             # the disk is full, say: what is due stays due, and is looked at again
             print(f"gatecrash: timers of sandbox {sandbox.name} wait: {refused.detail}", file=sys.stderr, flush=True)
             if not self._closed:
                 sandbox.alarm = asyncio.get_running_loop().call_later(_AGAIN_S, self.poke, sandbox)
             return
-        self._set_alarm(sandbox, due.next_at)
+        self._set_alarm(sandbox, found)
 
-    def _set_alarm(self, sandbox: Sandbox, next_at: int | None) -> None:
+    def _set_alarm(self, sandbox: Sandbox, found: _Due) -> None:
         if sandbox.alarm is not None:
             sandbox.alarm.cancel()
             sandbox.alarm = None
-        if next_at is None or self._closed:
+        if found.next_at is None or self._closed:
             return
         loop = asyncio.get_running_loop()
-        if sandbox.clock.mode == "auto":
+        if sandbox.clock.mode == "auto" and found.jump_at is not None:
             if not sandbox.attempts:
-                sandbox.alarm = loop.call_later(_IDLE_S, self._jump, sandbox, next_at)
+                sandbox.alarm = loop.call_later(_IDLE_S, self._jump, sandbox, found)
             return
-        wait_s = sandbox.clock.real_delay_s(next_at, self._state.host.now())
+        wait_s = sandbox.clock.real_delay_s(found.next_at, self._state.host.now())
         if wait_s is not None:
             # a millisecond of slack: the clock counts in whole ones
             sandbox.alarm = loop.call_later(min(wait_s, _LONGEST_S) + 0.001, self.poke, sandbox)
 
-    def _jump(self, sandbox: Sandbox, next_at: int) -> None:
+    def _jump(self, sandbox: Sandbox, found: _Due) -> None:
         if sandbox.requests or sandbox.attempts:
-            self._set_alarm(sandbox, next_at)
+            self._set_alarm(sandbox, found)
             return
-        if next_at > sandbox.now():
-            sandbox.clock.move_to(next_at, self._state.host.now())
+        if found.jump_at is not None and found.jump_at > sandbox.now():
+            sandbox.clock.move_to(found.jump_at, self._state.host.now())
             self._state.journal.touch(sandbox)
         self.poke(sandbox)
 
     async def run_due(self, sandbox: Sandbox) -> _Due:
         """Do all that is due now: core work at once, webhook attempts as tasks."""
-        due = await self._state.run(sandbox, lambda ctx: _take_due(ctx, set(sandbox.attempts)))
-        for delivery_id in due.deliveries:
+        found = await self._state.run(sandbox, lambda ctx: _take_due(ctx, set(sandbox.attempts)))
+        for delivery_id in found.deliveries:
             if delivery_id not in sandbox.attempts:
                 task = asyncio.get_running_loop().create_task(self._attempt(sandbox, delivery_id))
                 sandbox.attempts[delivery_id] = task
-        return due
+        return found
 
     async def _attempt(self, sandbox: Sandbox, delivery_id: str) -> None:
         try:
@@ -131,11 +125,11 @@ class Timekeeper:
         """Do what is due until nothing is, attempts in flight included."""
         fired = 0
         while True:
-            due = await self.run_due(sandbox)
-            fired += due.handled + len(due.deliveries)
+            found = await self.run_due(sandbox)
+            fired += found.handled + len(found.deliveries)
             if sandbox.attempts:
                 await asyncio.wait(list(sandbox.attempts.values()))
-            elif not due.handled and not due.deliveries:
+            elif not found.handled and not found.deliveries:
                 return fired
 
     async def stop(self, sandbox: Sandbox) -> None:
@@ -160,15 +154,12 @@ class Timekeeper:
 
 def _take_due(ctx: Context, in_flight: set[str]) -> _Due:
     """Run core timers that are due; collect webhook attempts that are; and tell when the next timer is."""
-    deliveries: list[str] = []
-    handled = 0
-    for timer in ctx.tx.due_timers(ctx.now):
-        if timer.kind == timers.WEBHOOK_ATTEMPT:
-            if timer.ref not in in_flight:
-                deliveries.append(timer.ref)
-            continue
-        ctx.tx.delete(Timer, timer.id)
-        HANDLERS[timer.kind](ctx, timer.ref)
-        handled += 1
-    following = ctx.tx.next_timer(after=ctx.now)
-    return _Due(deliveries, handled, following.due_at if following else None)
+    handled = due.run_due(ctx)
+    deliveries = [ref for ref in ctx.tx.due_attempts(ctx.now) if ref not in in_flight]
+    if handled == due.BATCH:
+        return _Due(deliveries, handled, ctx.now, ctx.now)
+    following = jump = ctx.tx.next_timer(after=ctx.now)
+    if following is not None and following.kind == timers.SUBSCRIPTION_RENEWS:
+        # renewals never end: a clock that jumped to them would never stand
+        jump = ctx.tx.next_timer(after=ctx.now, besides=timers.SUBSCRIPTION_RENEWS)
+    return _Due(deliveries, handled, following.due_at if following else None, jump.due_at if jump else None)

@@ -142,6 +142,8 @@ CREATE TABLE timers (
 ) WITHOUT ROWID;
 CREATE INDEX timers_by_due ON timers (sandbox, due_at, id);
 CREATE INDEX timers_by_ref ON timers (sandbox, ref);
+-- what the core does itself, without those that wait for an endpoint
+CREATE INDEX timers_of_core ON timers (sandbox, due_at, id) WHERE kind <> 'webhook.attempt';
 
 CREATE TABLE idempotency_keys (
     sandbox     TEXT NOT NULL,
@@ -155,6 +157,8 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (sandbox, scope, key),
     CHECK ((status IS NULL) = (body IS NULL))
 );
+-- for pruning: only keys that hold a result are old enough ever
+CREATE INDEX idempotency_by_age ON idempotency_keys (sandbox, scope, created_at) WHERE status IS NOT NULL;
 CREATE INDEX idempotency_in_flight ON idempotency_keys (sandbox) WHERE status IS NULL;
 
 CREATE TABLE fault_rules (

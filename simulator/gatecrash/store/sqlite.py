@@ -19,7 +19,7 @@ from gatecrash.store.tables import TABLES
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = Path(__file__).with_name("schema.sql")
 # how many turns without a new job end a group, and how many jobs do
 _PATIENCE_TURNS = 4
@@ -52,6 +52,13 @@ class SqliteTransaction:
         table = TABLES[type(record)]
         self._execute(table.put, [self._sandbox, *table.row(record)])
 
+    def prune_claims(self, scope: str, until: int, limit: int) -> int:
+        return self._execute(
+            "DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM idempotency_keys "
+            "WHERE sandbox = ? AND scope = ? AND created_at <= ? AND status IS NOT NULL ORDER BY created_at LIMIT ?)",
+            (self._sandbox, scope, until, limit),
+        ).rowcount
+
     def undo(self) -> None:
         self._execute(_ROLLBACK)
         self.timers_changed = False
@@ -78,19 +85,28 @@ class SqliteTransaction:
         rows = self._execute(table.page(tuple(equals), after=after is not None), [*values, limit + 1]).fetchall()
         return [table.record(row) for row in rows[:limit]], len(rows) > limit
 
-    def next_timer(self, after: int = -1) -> Timer | None:
+    def next_timer(self, after: int = -1, besides: str = "") -> Timer | None:
         row = self._execute(
-            "SELECT id, due_at, kind, ref FROM timers WHERE sandbox = ? AND due_at > ? ORDER BY due_at, id LIMIT 1",
-            (self._sandbox, after),
+            "SELECT id, due_at, kind, ref FROM timers WHERE sandbox = ? AND due_at > ? AND kind <> ? ORDER BY due_at, id LIMIT 1",
+            (self._sandbox, after, besides),
         ).fetchone()
         return None if row is None else TABLES[Timer].record(row)
 
-    def due_timers(self, until: int) -> Sequence[Timer]:
-        rows = self._execute(
-            "SELECT id, due_at, kind, ref FROM timers WHERE sandbox = ? AND due_at <= ? ORDER BY due_at, id",
+    def due_timer(self, until: int) -> Timer | None:
+        # the condition is spelt out, so that the index of all timers but webhook attempts serves it
+        row = self._execute(
+            "SELECT id, due_at, kind, ref FROM timers WHERE sandbox = ? AND due_at <= ? AND kind <> 'webhook.attempt' "
+            "ORDER BY due_at, id LIMIT 1",
             (self._sandbox, until),
-        ).fetchall()
-        return [TABLES[Timer].record(row) for row in rows]
+        ).fetchone()
+        return None if row is None else TABLES[Timer].record(row)
+
+    def due_attempts(self, until: int) -> Sequence[str]:
+        rows = self._execute(
+            "SELECT ref FROM timers WHERE sandbox = ? AND due_at <= ? AND kind = 'webhook.attempt' ORDER BY due_at, id",
+            (self._sandbox, until),
+        )
+        return [ref for (ref,) in rows]
 
     def balances(self) -> Sequence[Balance]:
         rows = self._execute(
@@ -282,10 +298,11 @@ def _open(path: str, durable: bool) -> sqlite3.Connection:
         raise StoreUnusable(
             f"cannot open the database {path}: {error}; give --data a folder that this user may write and no other gateway uses."
         ) from error
-    if version > SCHEMA_VERSION:
+    if version not in (0, SCHEMA_VERSION):
         db.close()
+        newer = version > SCHEMA_VERSION
         raise StoreUnusable(
-            f"the database {path} has format {version}, made by a newer gatecrash; this one reads up to {SCHEMA_VERSION}. "
-            "Upgrade gatecrash, or give --data another folder."
+            f"the database {path} has format {version}, made by {'a newer' if newer else 'an older'} gatecrash; this one reads "
+            f"format {SCHEMA_VERSION}. {'Upgrade gatecrash, or give' if newer else 'Give'} --data another folder."
         )
     return db
