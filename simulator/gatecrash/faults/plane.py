@@ -33,9 +33,13 @@ class Plane:
 
     def clear(self) -> list[Rule]:
         removed = [rule for rule_id in list(self.rules) if (rule := self.remove(rule_id)) is not None]
-        for rule_id in list(self._removed):  # those of request headers
-            self._removed.pop(rule_id).set()
+        self.let_go()  # of those held by rules of request headers too
         return removed
+
+    def let_go(self) -> None:
+        """Let go of whatever hangs on any rule."""
+        while self._removed:
+            self._removed.popitem()[1].set()
 
     def removal(self, rule_id: str) -> asyncio.Event:
         """An event that is set when the rule is removed, or was before it came to strike."""

@@ -208,8 +208,10 @@ async def _set_clock(gateway: Gateway, sandbox: Sandbox, params: SetClock, asked
 
 
 async def _advance(gateway: Gateway, sandbox: Sandbox, params: Advance, asked: Asked) -> Any:
+    epoch = sandbox.epoch
     fired = await gateway.timekeeper.advance(sandbox, params.seconds)
-    gateway.journal.note(sandbox, "control", {"action": "clock.advance", "seconds": params.seconds, "timers_fired": fired})
+    if sandbox.epoch == epoch:
+        gateway.journal.note(sandbox, "control", {"action": "clock.advance", "seconds": params.seconds, "timers_fired": fired})
     return {**await _clock(gateway, sandbox, Nothing(), asked), "timers_fired": fired}
 
 

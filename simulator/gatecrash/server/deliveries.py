@@ -1,6 +1,9 @@
 """Delivering an event to an endpoint: one attempt, with its stations on the way, and its record."""
 
 import time
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from gatecrash.core.deliveries import postpone, record_attempt
 from gatecrash.core.endpoints import signing_secrets
@@ -12,6 +15,8 @@ from gatecrash.server.holding import Holding
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import State
 from gatecrash.webhooks.courier import Courier, Cut, Sent
+
+T = TypeVar("T")
 
 
 class Lost(Exception):
@@ -51,6 +56,10 @@ class AttemptExchange(Holding):
     async def answer(self, status: int, headers: dict[str, str], body: bytes, content_type: str) -> None:
         raise AssertionError("the table of stations refuses this")
 
+    def unless_anew(self, work: Callable[[Context], T]) -> Callable[[Context], T | None]:
+        """`work`, or nothing if the sandbox began anew meanwhile."""
+        return lambda ctx: work(ctx) if self._sandbox.epoch == self.epoch else None
+
 
 class _Told:
     """What an attempt is about, read in one transaction."""
@@ -77,15 +86,19 @@ class Deliveries:
     async def close(self) -> None:
         await self._courier.close()
 
+    def forget(self, sandbox: Sandbox) -> None:
+        """What was put off in a sandbox that begins anew was put off in another."""
+        self._put_off = {one for one in self._put_off if one[0] != sandbox.name}
+
     async def attempt(self, sandbox: Sandbox, delivery_id: str) -> None:
         """Make the attempt that is due and record how it went; at least once, whatever happens in between."""
         run = self._state.run
+        exchange = AttemptExchange(self._state, sandbox)
         told = await run(sandbox, lambda ctx: _still_pending(ctx, delivery_id))
         if told is None:
             return
         dialect = self._state.dialects[told.endpoint.dialect]
         url, timeout_s = told.endpoint.url, dialect.schedule.timeout_s
-        exchange = AttemptExchange(self._state, sandbox)
         labels = Labels(
             operation=DELIVER, dialect=dialect.name, path=url, order_id=told.event.order_id,
             event_type=told.event.type, amount=told.event.amount, attempt=told.number,
@@ -93,12 +106,13 @@ class Deliveries:
 
         async def pass_station(station: str) -> None:
             exchange.station = station
+            exchange.check_epoch()
             if station in sandbox.plane.armed:
                 await sandbox.plane.strike(station, labels, exchange, lambda *struck: self._state.record_strike(sandbox, *struck))
 
         async def send_copies() -> None:
             for _ in range(exchange.copies):
-                self._note(sandbox, told, await self._courier.send(url, message, timeout_s), copy=True)
+                self._note(exchange, told, await self._courier.send(url, message, timeout_s), copy=True)
             exchange.copies = 0
 
         this_attempt = (sandbox.name, delivery_id, told.number)
@@ -117,7 +131,7 @@ class Deliveries:
         except Postponed as put_off:
             later_s = put_off.seconds
             self._put_off.add(this_attempt)
-            await run(sandbox, lambda ctx: postpone(ctx, delivery_id, later_s))
+            await run(sandbox, exchange.unless_anew(lambda ctx: postpone(ctx, delivery_id, later_s)))
             return
         except (Lost, Cut, Broken) as lost:
             sent = Sent(error=str(lost))
@@ -125,15 +139,17 @@ class Deliveries:
             attempt=told.number, at=made_at, status=sent.status, latency_ms=round((time.perf_counter() - started) * 1000, 1),
             error=sent.error, excerpt=sent.excerpt,
         )  # fmt: skip
-        self._note(sandbox, told, sent)
-        await run(sandbox, lambda ctx: record_attempt(ctx, delivery_id, attempt, dialect.schedule, sent.retry_after_s))
+        self._note(exchange, told, sent)
+        record = partial(
+            record_attempt, delivery_id=delivery_id, attempt=attempt, schedule=dialect.schedule, retry_after_s=sent.retry_after_s
+        )
+        await run(sandbox, exchange.unless_anew(record))
         await pass_station("webhook.recorded")
         await send_copies()
 
-    def _note(self, sandbox: Sandbox, told: _Told, sent: Sent, *, copy: bool = False) -> None:
+    def _note(self, exchange: AttemptExchange, told: _Told, sent: Sent, *, copy: bool = False) -> None:
         succeeded = sent.status is not None and 200 <= sent.status < 300
-        self._state.journal.note(
-            sandbox,
+        exchange.note(
             "delivery",
             {
                 "delivery_id": told.delivery.id, "event_id": told.event.id, "event_type": told.event.type,

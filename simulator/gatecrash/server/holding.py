@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 from gatecrash.faults.exchange import Broken
 from gatecrash.server.sandbox import Sandbox
@@ -41,7 +42,12 @@ class Holding:
                 wait.cancel()
         raise Broken("a fault rule held it until nobody waited any more")
 
+    def note(self, kind: str, fields: dict[str, Any]) -> None:
+        """Tell the journal; not that of a sandbox that began anew meanwhile, for it has nothing to do with that one."""
+        if self._sandbox.epoch == self.epoch:
+            self._state.journal.note(self._sandbox, kind, fields)
+
     def check_epoch(self) -> None:
-        """Broken, if the sandbox was reset meanwhile."""
+        """Broken, if the sandbox was reset, restored or removed meanwhile."""
         if self._sandbox.epoch != self.epoch:
             raise Broken("the sandbox was reset")

@@ -7,7 +7,7 @@ import msgspec
 from gatecrash.core.clock import rfc3339
 from gatecrash.core.redaction import redact, suspicious
 from gatecrash.server.sandbox import Sandbox
-from gatecrash.store.sqlite import SqliteStore, SqliteTransaction
+from gatecrash.store.interface import Store, StoreTransaction
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -28,7 +28,7 @@ class Journal:
     journal is one row: a JSON array, named by the number of its last entry.
     """
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self._pending: dict[str, list[bytes]] = {}
         self._dirty: dict[str, Sandbox] = {}
@@ -36,6 +36,8 @@ class Journal:
 
     def note(self, sandbox: Sandbox, kind: str, fields: dict[str, Any]) -> None:
         """Append an entry. Whatever must not be kept is removed before it is written."""
+        if sandbox.removed:
+            return
         sandbox.journal_length += 1
         entry = _encode({"seq": sandbox.journal_length, "at": rfc3339(sandbox.now()), "kind": kind, **fields})
         self._pending.setdefault(sandbox.name, []).append(entry)
@@ -44,20 +46,21 @@ class Journal:
 
     def touch(self, sandbox: Sandbox) -> None:
         """Have the sandbox's own row written with the next group."""
-        self._dirty[sandbox.name] = sandbox
+        if not sandbox.removed:
+            self._dirty[sandbox.name] = sandbox
 
     def forget(self, sandbox: Sandbox) -> None:
-        """Drop what is buffered for a sandbox that is being reset."""
+        """Drop what is buffered for a sandbox that begins anew, or goes."""
         self._pending.pop(sandbox.name, None)
+        self._dirty.pop(sandbox.name, None)
 
     async def read(self, sandbox: Sandbox, after: int, limit: int, kind: str | None) -> tuple[list[msgspec.Raw], bool]:
         """Entries numbered above `after`, oldest first, at most `limit`; and whether there are more."""
         await self._store.submit(sandbox.name, lambda tx: None)  # what is buffered is written first
 
-        def work(tx: SqliteTransaction) -> list[msgspec.Raw]:
+        def work(tx: StoreTransaction) -> list[msgspec.Raw]:
             found: list[msgspec.Raw] = []
-            query = "SELECT entries FROM journal WHERE sandbox = ? AND last_seq > ? ORDER BY last_seq"
-            for (entries,) in tx.run(query, (sandbox.name, after)):
+            for entries in tx.journal(after):
                 for entry in msgspec.json.decode(entries, type=list[msgspec.Raw]):
                     head = msgspec.json.decode(entry, type=_Head)
                     if head.seq > after and kind in (None, head.kind):
@@ -69,21 +72,25 @@ class Journal:
         found = await self._store.submit(sandbox.name, work)
         return found[:limit], len(found) > limit
 
-    def _write(self, tx: SqliteTransaction) -> None:
+    def copy_pending(self, sandbox: Sandbox, tx: StoreTransaction) -> None:
+        """Add what is buffered for a sandbox to a copy of it; it stays buffered."""
+        if entries := self._pending.get(sandbox.name):
+            tx.add_journal(sandbox.journal_length, _array(entries))
+
+    def _write(self, tx: StoreTransaction) -> None:
         for name, entries in self._pending.items():
-            chunk = b",".join(entries)
-            if suspicious(chunk):
-                chunk = b",".join(_encode(redact(_decode(entry))) for entry in entries)
-            last = self._dirty[name].journal_length
-            tx.run("INSERT INTO journal (sandbox, last_seq, entries) VALUES (?, ?, ?)", (name, last, f"[{chunk.decode()}]"))
+            tx.of(name).add_journal(self._dirty[name].journal_length, _array(entries))
         for sandbox in self._dirty.values():
-            tx.run(
-                "INSERT INTO sandboxes (name, seed, created_at, ids_issued, journal_length, clock) VALUES (?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT (name) DO UPDATE SET ids_issued = excluded.ids_issued, seed = excluded.seed, "
-                "journal_length = excluded.journal_length, clock = excluded.clock",
-                sandbox.row(),
-            )
+            tx.of(sandbox.name).keep_row(sandbox.row())
 
     def _written(self) -> None:
         self._pending.clear()
         self._dirty.clear()
+
+
+def _array(entries: list[bytes]) -> str:
+    """Entries as one JSON array, without what must not be kept."""
+    joined = b",".join(entries)
+    if suspicious(joined):
+        joined = b",".join(_encode(redact(_decode(entry))) for entry in entries)
+    return f"[{joined.decode()}]"

@@ -62,6 +62,7 @@ class RequestExchange(Holding):
     async def at(self, station: str) -> None:
         """Pass a station; whatever is armed there strikes."""
         if station in self._sandbox.plane.armed or station in self._own_stations:
+            self.check_epoch()
             if self.left is None:
                 self.left = asyncio.Event()
                 self._server.when_gone(self._request, self.left)
@@ -122,11 +123,8 @@ class Pipeline:
         except Broken as broken:
             assert exchange is not None
             break_connection(request.transport, reset=False)
-            self._state.journal.note(
-                sandbox,
-                "answer",
-                {"request_id": exchange.request_id, "operation": route.operation, "broken": str(broken)},
-            )
+            told = {"request_id": exchange.request_id, "operation": route.operation, "broken": str(broken)}
+            exchange.note("answer", told)
             return NoAnswer()
         finally:
             sandbox.requests -= 1
@@ -298,8 +296,7 @@ class Pipeline:
 
     def _note_request(self, exchange: RequestExchange, sandbox: Sandbox, asked: Asked, route: Route, call: Call | None) -> None:
         labels = exchange.labels
-        self._state.journal.note(
-            sandbox,
+        exchange.note(
             "request",
             {
                 "request_id": exchange.request_id, "operation": route.operation, "dialect": self._dialect.name,
@@ -311,8 +308,7 @@ class Pipeline:
         )  # fmt: skip
 
     def _note_answer(self, exchange: RequestExchange, sandbox: Sandbox, route: Route, outcome: Outcome) -> None:
-        self._state.journal.note(
-            sandbox,
+        exchange.note(
             "answer",
             {
                 "request_id": exchange.request_id, "operation": route.operation, "status": outcome.answer.status,

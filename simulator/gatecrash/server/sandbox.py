@@ -1,6 +1,7 @@
 """A sandbox, live: its clock, ids, faults and journal length, and what is in flight in it."""
 
 import asyncio
+from typing import NamedTuple
 
 import msgspec
 
@@ -10,10 +11,25 @@ from gatecrash.core.transaction import Context, Transaction
 from gatecrash.core.vault import Vault
 from gatecrash.faults.plane import Plane
 from gatecrash.server.host import Host
+from gatecrash.store.interface import SandboxRow
+
+
+class Memory(NamedTuple):
+    """What is kept here of a sandbox, to be remembered if a commit fails."""
+
+    ids: Ids
+    issued: int
+    seed: str
+    journal_length: int
+    clock: Clock
+    plane: Plane
 
 
 class Sandbox:
-    """`epoch` grows at each reset: whoever waited through one knows that its sandbox is gone."""
+    """`epoch` grows whenever it begins anew: whoever waited through that knows that its sandbox is gone.
+
+    `removed`: it is no more, and nothing of it is to be written.
+    """
 
     def __init__(self, name: str, seed: str, created_at: int, clock: Clock, host: Host, vault: Vault) -> None:
         self.name = name
@@ -24,6 +40,7 @@ class Sandbox:
         self.journal_length = 0
         self.plane = Plane()
         self.epoch = 0
+        self.removed = False
         self.requests = 0
         self.attempts: dict[str, asyncio.Task[None]] = {}
         self.alarm: asyncio.TimerHandle | None = None
@@ -40,18 +57,42 @@ class Sandbox:
     def context(self, tx: Transaction) -> Context:
         return Context(tx, self.name, self.now(), self.ids, self._vault)
 
-    def begin_anew(self, real_now: int) -> None:
-        """As if it had just come into being: ids, journal and clock start over."""
-        self.ids.issued = self.journal_length = 0
-        self.clock = Clock.at(real_now)
+    @classmethod
+    def of(cls, row: SandboxRow, host: Host, vault: Vault) -> "Sandbox":
+        """The sandbox that a row tells of."""
+        sandbox = cls(row.name, row.seed, row.created_at, msgspec.json.decode(row.clock, type=Clock), host, vault)
+        sandbox.ids.issued, sandbox.journal_length = row.ids_issued, row.journal_length
+        return sandbox
 
-    def memory(self) -> tuple[int, int, Clock]:
-        """What is kept here of the sandbox's row, to be remembered if a commit fails."""
-        return self.ids.issued, self.journal_length, self.clock
+    def begin_anew(self, row: SandboxRow | None = None) -> None:
+        """As if it had just come into being; or as it was when `row` was taken, its time going on from then."""
+        real_now = self._host.now()
+        self.epoch += 1
+        self.plane = Plane()
+        self.pruned_at = {}
+        if row is None:
+            self.ids = Ids(self.seed)
+            self.journal_length = 0
+            self.clock = Clock.at(real_now)
+        else:
+            self.seed = row.seed
+            self.ids = Ids(row.seed, row.ids_issued)
+            self.journal_length = row.journal_length
+            self.clock = msgspec.json.decode(row.clock, type=Clock)
+            self.clock.since = real_now
 
-    def remember(self, memory: tuple[int, int, Clock]) -> None:
-        self.ids.issued, self.journal_length, self.clock = memory
+    def memory(self) -> Memory:
+        return Memory(self.ids, self.ids.issued, self.seed, self.journal_length, self.clock, self.plane)
 
-    def row(self) -> tuple[str, str, int, int, int, str]:
+    def remember(self, memory: Memory) -> None:
+        self.ids, self.ids.issued, self.seed, self.journal_length, self.clock, self.plane = memory
+
+    def row(self) -> SandboxRow:
         clock = msgspec.json.encode(self.clock).decode()
-        return self.name, self.seed, self.created_at, self.ids.issued, self.journal_length, clock
+        return SandboxRow(self.name, self.seed, self.created_at, self.ids.issued, self.journal_length, clock)
+
+    def snapshot_row(self, name: str) -> SandboxRow:
+        """The row of a snapshot taken now: its clock tells sandbox time from this moment on."""
+        real_now = self._host.now()
+        clock = msgspec.structs.replace(self.clock, anchor=self.clock.now(real_now), since=real_now)
+        return self.row()._replace(name=name, created_at=real_now, clock=msgspec.json.encode(clock).decode())

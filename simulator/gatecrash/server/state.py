@@ -13,9 +13,10 @@ import msgspec
 
 from gatecrash.core.clock import Clock
 from gatecrash.core.endpoints import CreateEndpoint
+from gatecrash.core.errors import Refused
 from gatecrash.core.ids import Ids, derive_seed
 from gatecrash.core.records import FaultRule
-from gatecrash.core.transaction import Context
+from gatecrash.core.transaction import Context, Transaction
 from gatecrash.core.vault import Vault
 from gatecrash.dialects import registry
 from gatecrash.dialects.interface import Dialect
@@ -24,7 +25,7 @@ from gatecrash.server.host import Host
 from gatecrash.server.journal import Journal
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.store.errors import StoreUnusable
-from gatecrash.store.sqlite import SqliteStore, SqliteTransaction
+from gatecrash.store.interface import Store, StoreTransaction
 from gatecrash.webhooks.targets import check_url
 
 T = TypeVar("T")
@@ -33,7 +34,7 @@ T = TypeVar("T")
 class State:
     """`store` keeps it; `host` gives time, randomness and death."""
 
-    def __init__(self, store: SqliteStore, host: Host, dialects: dict[str, Dialect] | None = None) -> None:
+    def __init__(self, store: Store, host: Host, dialects: dict[str, Dialect] | None = None) -> None:
         self.store = store
         self.host = host
         self.dialects = registry.load() if dialects is None else dialects
@@ -47,23 +48,19 @@ class State:
         self.running: set[asyncio.Task[Any]] = set()
         self.timers_changed: Callable[[Sandbox], None] = lambda sandbox: None
 
-    def load(self, tx: SqliteTransaction) -> None:
-        """Take up what an earlier process left; release claims whose work never committed."""
+    def load(self, tx: StoreTransaction) -> Sequence[str]:
+        """Take up what an earlier process left; release claims whose work never committed. Gives who has timers."""
         self._check_key(tx)
-        rows = tx.run("SELECT name, seed, created_at, ids_issued, journal_length, clock FROM sandboxes")
-        for name, seed, created_at, ids_issued, journal_length, clock in rows:
-            sandbox = Sandbox(name, seed, created_at, msgspec.json.decode(clock, type=Clock), self.host, self.vault)
-            sandbox.ids.issued, sandbox.journal_length = ids_issued, journal_length
-            self.sandboxes[name] = sandbox
-        for name, rule in tx.run("SELECT sandbox, rule FROM fault_rules ORDER BY sandbox, id"):
-            self.sandboxes[name].plane.add(msgspec.json.decode(rule, type=Rule))
-        tx.run("DELETE FROM idempotency_keys WHERE status IS NULL")
+        for row in tx.sandboxes():
+            sandbox = self.sandboxes[row.name] = Sandbox.of(row, self.host, self.vault)
+            load_rules(tx.of(row.name), sandbox)
+        tx.release_claims()
+        return tx.sandboxes_with_timers()
 
-    def _check_key(self, tx: SqliteTransaction) -> None:
+    def _check_key(self, tx: StoreTransaction) -> None:
         """Refuse a vault key that is not the one this database was made with: it would open nothing, and know no request."""
         mark = self.vault.fingerprint(b"whose database this is").hex()
-        tx.run("INSERT INTO meta (key, value) VALUES ('vault', ?) ON CONFLICT DO NOTHING", (mark,))
-        if tx.run("SELECT value FROM meta WHERE key = 'vault'").fetchone() != (mark,):
+        if tx.mark("vault", mark) != mark:
             raise StoreUnusable(
                 "the database was made with another vault.key. Restore the one it was made with, or give an empty --data folder."
             )
@@ -76,13 +73,14 @@ class State:
 
     def sandbox(self, name: str) -> Sandbox:
         """The sandbox of this name; it comes into being on first use."""
-        found = self.sandboxes.get(name)
-        if found is None:
-            now = self.host.now()
-            found = Sandbox(name, derive_seed(self.host.seed, name), now, Clock.at(now), self.host, self.vault)
-            self.sandboxes[name] = found
-            self.journal.touch(found)
-        return found
+        return self.sandboxes.get(name) or self.make_sandbox(name, derive_seed(self.host.seed, name))
+
+    def make_sandbox(self, name: str, seed: str) -> Sandbox:
+        """A sandbox that is not there yet."""
+        now = self.host.now()
+        made = self.sandboxes[name] = Sandbox(name, seed, now, Clock.at(now), self.host, self.vault)
+        self.journal.touch(made)
+        return made
 
     # --- work
 
@@ -96,8 +94,10 @@ class State:
         issued = sandbox.ids.issued
         timers_changed = False
 
-        def job(tx: SqliteTransaction) -> T:
+        def job(tx: StoreTransaction) -> T:
             nonlocal issued, timers_changed
+            if sandbox.removed:
+                raise sandbox_removed(sandbox)
             issued = sandbox.ids.issued
             result = work(sandbox.context(tx))
             timers_changed = tx.timers_changed
@@ -124,10 +124,22 @@ class State:
             }  # fmt: skip
             self.journal.note(sandbox, "fault", fields)
         # which rules are still there is asked inside the commit: one that is removed meanwhile must not come back
-        rules = sandbox.plane.rules
-        await self.run(sandbox, lambda ctx: keep_rules(ctx, [rule for rule in matched if rule.id in rules]))
+        await self.run(
+            sandbox, lambda ctx: keep_rules(ctx, [rule for rule in matched if sandbox.plane.rules.get(rule.id) is rule])
+        )
 
 
 def keep_rules(ctx: Context, rules: Sequence[Rule]) -> None:
     for rule in rules:
         ctx.tx.put(FaultRule(id=rule.id, rule=msgspec.to_builtins(rule)))
+
+
+def sandbox_removed(sandbox: Sandbox) -> Refused:
+    return Refused(
+        "resource_missing", f"sandbox {sandbox.name} was removed meanwhile; ask again, and a new one comes into being."
+    )
+
+
+def load_rules(tx: Transaction, sandbox: Sandbox) -> None:
+    for kept in tx.find(FaultRule):
+        sandbox.plane.add(msgspec.convert(kept.rule, Rule))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from gatecrash.core import due, timers
 from gatecrash.core.errors import Refused
 from gatecrash.core.transaction import Context
+from gatecrash.faults.exchange import Broken
 from gatecrash.server.deliveries import Deliveries
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import State
@@ -46,6 +47,7 @@ class Timekeeper:
         task.add_done_callback(self._tasks.discard)
 
     async def _work(self, sandbox: Sandbox) -> None:
+        epoch = sandbox.epoch
         try:
             found = await self.run_due(sandbox)
         except Refused as refused:
@@ -54,7 +56,8 @@ class Timekeeper:
             if not self._closed:
                 sandbox.alarm = asyncio.get_running_loop().call_later(_AGAIN_S, self.poke, sandbox)
             return
-        self._set_alarm(sandbox, found)
+        if sandbox.epoch == epoch:  # else this is another one, with other timers
+            self._set_alarm(sandbox, found)
 
     def _set_alarm(self, sandbox: Sandbox, found: _Due) -> None:
         if sandbox.alarm is not None:
@@ -83,8 +86,9 @@ class Timekeeper:
 
     async def run_due(self, sandbox: Sandbox) -> _Due:
         """Do all that is due now: core work at once, webhook attempts as tasks."""
+        epoch = sandbox.epoch
         found = await self._state.run(sandbox, lambda ctx: _take_due(ctx, set(sandbox.attempts)))
-        for delivery_id in found.deliveries:
+        for delivery_id in found.deliveries if sandbox.epoch == epoch else ():
             if delivery_id not in sandbox.attempts:
                 task = asyncio.get_running_loop().create_task(self._attempt(sandbox, delivery_id))
                 sandbox.attempts[delivery_id] = task
@@ -93,6 +97,8 @@ class Timekeeper:
     async def _attempt(self, sandbox: Sandbox, delivery_id: str) -> None:
         try:
             await self._deliveries.attempt(sandbox, delivery_id)
+        except (Broken, Refused):
+            pass  # the sandbox is another one now, or could not be written to: what is due stays due
         finally:
             if sandbox.attempts.get(delivery_id) is asyncio.current_task():
                 del sandbox.attempts[delivery_id]
@@ -134,6 +140,7 @@ class Timekeeper:
 
     async def stop(self, sandbox: Sandbox) -> None:
         """Cut off everything in flight in a sandbox."""
+        self._deliveries.forget(sandbox)
         if sandbox.alarm is not None:
             sandbox.alarm.cancel()
             sandbox.alarm = None

@@ -7,13 +7,14 @@ need no locks, and a run with the same requests in the same order gives the same
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from gatecrash.core.records import Record, Timer
 from gatecrash.core.transaction import Balance, OrderTotals
 from gatecrash.store.errors import StoreFailed, StoreUnusable
+from gatecrash.store.interface import OF, SandboxRow, StoreTransaction
 from gatecrash.store.tables import TABLES
 
 R = TypeVar("R", bound=Record)
@@ -24,11 +25,19 @@ _SCHEMA = Path(__file__).with_name("schema.sql")
 # how many turns without a new job end a group, and how many jobs do
 _PATIENCE_TURNS = 4
 _GROUP_MAX = 256
+# everything of a sandbox but its row: emptying it, and copying it to another; one statement a table
+_COLUMNS = {**{kind.TABLE: table.columns for kind, table in TABLES.items()}, "journal": ["last_seq", "entries"]}
+WIPE = [f"DELETE FROM {table} WHERE sandbox = ?" for table in _COLUMNS]  # noqa: S608 - names of our own
+COPY = [
+    f"INSERT INTO {table} (sandbox, {', '.join(columns)}) SELECT ?, {', '.join(columns)} FROM {table} WHERE sandbox = ?"  # noqa: S608
+    for table, columns in _COLUMNS.items()
+]
+_ROWS = "SELECT name, seed, created_at, ids_issued, journal_length, clock FROM sandboxes"
 _SAVEPOINT, _RELEASE, _ROLLBACK = "SAVEPOINT job", "RELEASE job", "ROLLBACK TO job"
 
 
 class SqliteTransaction:
-    """`core.transaction.Transaction` over one SQLite connection, bound to one sandbox."""
+    """`store.interface.StoreTransaction` over one SQLite connection."""
 
     __slots__ = ("_execute", "_sandbox", "timers_changed")
 
@@ -134,14 +143,70 @@ class SqliteTransaction:
         )
         return [OrderTotals(*row) for row in rows]
 
+    # --- for the shell
+
+    def of(self, sandbox: str) -> "SqliteTransaction":
+        return SqliteTransaction(self._execute, sandbox)
+
+    def sandboxes(self) -> Sequence[SandboxRow]:
+        return [SandboxRow(*row) for row in self._execute(f"{_ROWS} WHERE instr(name, ?) = 0 ORDER BY name", (OF,))]
+
+    def sandboxes_with_timers(self) -> Sequence[str]:
+        rows = self._execute("SELECT DISTINCT sandbox FROM timers WHERE instr(sandbox, ?) = 0 ORDER BY sandbox", (OF,))
+        return [name for (name,) in rows]
+
+    def snapshots(self) -> Sequence[SandboxRow]:
+        first, beyond = self._sandbox + OF, self._sandbox + chr(ord(OF) + 1)
+        return [SandboxRow(*row) for row in self._execute(f"{_ROWS} WHERE name > ? AND name < ? ORDER BY name", (first, beyond))]
+
+    def row(self) -> SandboxRow | None:
+        row = self._execute(f"{_ROWS} WHERE name = ?", (self._sandbox,)).fetchone()
+        return None if row is None else SandboxRow(*row)
+
+    def keep_row(self, row: SandboxRow) -> None:
+        self._execute(
+            "INSERT INTO sandboxes (name, seed, created_at, ids_issued, journal_length, clock) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET ids_issued = excluded.ids_issued, seed = excluded.seed, "
+            "journal_length = excluded.journal_length, clock = excluded.clock",
+            row,
+        )
+
+    def remove(self) -> None:
+        self.wipe()
+        self._execute("DELETE FROM sandboxes WHERE name = ?", (self._sandbox,))
+
+    def wipe(self) -> None:
+        for sql in WIPE:
+            self._execute(sql, (self._sandbox,))
+
+    def copy_from(self, other: str) -> None:
+        for sql in COPY:
+            self._execute(sql, (self._sandbox, other))
+        self._execute("DELETE FROM idempotency_keys WHERE sandbox = ? AND status IS NULL", (self._sandbox,))
+
+    def release_claims(self) -> None:
+        self._execute("DELETE FROM idempotency_keys WHERE status IS NULL")
+
+    def add_journal(self, last_seq: int, entries: str) -> None:
+        self._execute("INSERT INTO journal (sandbox, last_seq, entries) VALUES (?, ?, ?)", (self._sandbox, last_seq, entries))
+
+    def journal(self, after: int) -> Iterator[str]:
+        query = "SELECT entries FROM journal WHERE sandbox = ? AND last_seq > ? ORDER BY last_seq"
+        return (entries for (entries,) in self._execute(query, (self._sandbox, after)))
+
+    def mark(self, key: str, value: str) -> str:
+        self._execute("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO NOTHING", (key, value))
+        found: str = self._execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0]
+        return found
+
     def run(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
-        """Plain SQL, for the shell's own tables (sandboxes, journal); core functions never see this."""
+        """Plain SQL, for tests of the store itself."""
         return self._execute(sql, values)
 
 
 class _Job(NamedTuple):
     sandbox: str
-    work: Callable[[SqliteTransaction], Any]
+    work: Callable[[Any], Any]
     undo: Callable[[], None] | None
     done: "asyncio.Future[Any]"
 
@@ -161,24 +226,19 @@ class SqliteStore:
         self._path = path
         self._db = _open(path, durable)
         self._jobs: list[_Job] = []
-        self._hooks: list[tuple[Callable[[SqliteTransaction], None], Callable[[], None]]] = []
+        self._hooks: list[tuple[Callable[[StoreTransaction], None], Callable[[], None]]] = []
         self._scheduled = self._closed = False
         self._gathered = self._quiet_turns = 0
         self._patience_turns = _PATIENCE_TURNS if durable else 0
         self._later: asyncio.TimerHandle | None = None
         self.groups = 0
 
-    def before_commit(self, write: Callable[[SqliteTransaction], None], written: Callable[[], None]) -> None:
-        """Have `write` add what is buffered to every group, and `written` called when that group is committed."""
+    def before_commit(self, write: Callable[[StoreTransaction], None], written: Callable[[], None]) -> None:
         self._hooks.append((write, written))
 
     def submit(
         self, sandbox: str, work: Callable[[SqliteTransaction], T], undo: Callable[[], None] | None = None
     ) -> "asyncio.Future[T]":
-        """Run `work` in the next group. The future is done when the group is durable, or holds what `work` raised.
-
-        `undo` is called if the job's writes were rolled back.
-        """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         if self._closed:
@@ -188,7 +248,6 @@ class SqliteStore:
         return done
 
     def schedule_within(self, seconds: float) -> None:
-        """Have a group commit happen soon, if none comes along before."""
         if not self._scheduled and self._later is None:
             self._later = asyncio.get_running_loop().call_later(seconds, self.commit_group)
 

@@ -1,0 +1,90 @@
+"""What a store is to the shell: transactions that hold the core's records, and sandboxes, journals and snapshots beside them.
+
+SQLite fills this; another database fills it with the same words. Nobody above the store writes SQL.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+from gatecrash.core.transaction import Transaction
+
+T = TypeVar("T")
+
+# what parts a sandbox's name from a snapshot's: no name holds it, so a snapshot is a sandbox that no key opens
+OF = "@"
+
+
+class SandboxRow(NamedTuple):
+    """A sandbox but for its records: `created_at` in real time, `clock` as JSON of core.clock.Clock."""
+
+    name: str
+    seed: str
+    created_at: int
+    ids_issued: int
+    journal_length: int
+    clock: str
+
+
+class StoreTransaction(Transaction, Protocol):
+    """One commit, as the shell sees it. It is bound to one sandbox, or to one snapshot of one."""
+
+    def of(self, sandbox: str) -> "StoreTransaction":
+        """The same commit, bound to another sandbox."""
+
+    def sandboxes(self) -> Sequence[SandboxRow]:
+        """Every sandbox, snapshots not among them."""
+
+    def sandboxes_with_timers(self) -> Sequence[str]:
+        """The names of sandboxes in which something will fall due; snapshots not among them."""
+
+    def snapshots(self) -> Sequence[SandboxRow]:
+        """The snapshots of this sandbox, by name."""
+
+    def row(self) -> SandboxRow | None:
+        """This sandbox, if there is one."""
+
+    def keep_row(self, row: SandboxRow) -> None:
+        """Add a sandbox, or write over the one of this name; `created_at` stays as it was."""
+
+    def remove(self) -> None:
+        """Take away this sandbox: records, journal, row."""
+
+    def wipe(self) -> None:
+        """Take away its records and journal; the row stays."""
+
+    def copy_from(self, other: str) -> None:
+        """Add the records and the journal of another sandbox. What was claimed there and not committed stays behind."""
+
+    def release_claims(self) -> None:
+        """Take away, in every sandbox, claims whose work never committed."""
+
+    def add_journal(self, last_seq: int, entries: str) -> None:
+        """Append a JSON array of entries, the last of them numbered `last_seq`."""
+
+    def journal(self, after: int) -> Iterator[str]:
+        """The arrays that hold entries numbered above `after`, in order."""
+
+    def mark(self, key: str, value: str) -> str:
+        """What the store itself is marked with under `key`: `value`, if it had no mark yet."""
+
+
+class Store(Protocol):
+    """Runs jobs in groups, each group one durable commit."""
+
+    def before_commit(self, write: Callable[[StoreTransaction], None], written: Callable[[], None]) -> None:
+        """Have `write` add what is buffered to every group, and `written` called when that group is committed."""
+
+    def submit(
+        self, sandbox: str, work: Callable[[StoreTransaction], T], undo: Callable[[], None] | None = None
+    ) -> "asyncio.Future[T]":
+        """Run `work` in the next group. The future is done when the group is durable, or holds what `work` raised.
+
+        `undo` is called if the job's writes were rolled back.
+        """
+
+    def schedule_within(self, seconds: float) -> None:
+        """Have a group commit happen soon, if none comes along before."""
+
+    def close(self) -> None:
+        """Commit what waits, and let go of the database."""
