@@ -1,5 +1,6 @@
 """Where the data files are: in the wheel inside the package, in a checkout at its root."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -17,6 +18,16 @@ def scenarios() -> Path:
     installation.
     """
     return _folder("scenarios")
+
+
+def reference_merchant() -> Path:
+    """The folder of the reference merchant, with its profile. Raises FileNotFoundError for a broken
+    installation.
+    """
+    spec = find_spec("reference_merchant")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError("no package reference_merchant: it comes with gatecrash; reinstall gatecrash")
+    return Path(spec.submodule_search_locations[0])
 
 
 def _folder(name: str) -> Path:

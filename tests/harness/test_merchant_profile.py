@@ -1,10 +1,11 @@
 """Profiles: templates keep types, pointers find values, words are translated."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from gatecrash.harness.merchant_profile import Call, fill, reference, resolve
+from gatecrash.harness.merchant_profile import Call, ProfileError, fill, load, parse, reference, resolve
 
 
 def test_a_placeholder_alone_takes_the_typed_value() -> None:
@@ -53,5 +54,83 @@ def test_the_shops_words_are_translated_and_others_kept() -> None:
 
 
 def test_a_mutant_is_the_reference_merchant_with_one_flag_more() -> None:
-    assert reference("naive").command == (*reference().command, "--mutant", "naive")
+    careful, naive = reference().start, reference("naive").start
+    assert careful is not None
+    assert naive is not None
+    assert naive.command == (*careful.command, "--mutant", "naive")
     assert reference("naive").name == "naive"
+
+
+PROFILE = """\
+name = "mine"
+
+[start]
+command = ["node", "server.js", "{port}"]
+
+[start.env]
+PAYMENTS_URL = "{gateway_url}"
+
+[place_order]
+path = "/cart/checkout"
+form = { total = "{amount}" }
+order_id = "/order/number"
+
+[pay]
+method = "PUT"
+path = "/pay/{order_id}"
+body = { token = "{nonce}" }
+
+[read_order]
+path = "/order/{order_id}"
+status = "/order/state"
+
+[statuses]
+PAID = ["complete", "shipped"]
+"""
+
+
+def test_a_profile_is_read_with_what_it_leaves_out_filled_in(tmp_path: Path) -> None:
+    shop = parse(PROFILE, tmp_path / "merchant.toml")
+    assert shop.start is not None
+    assert shop.start.command == ("node", "server.js", "{port}")
+    assert shop.start.cwd == tmp_path
+    assert (shop.place_order.method, shop.place_order.form, shop.order_id) == ("POST", True, "/order/number")
+    assert (shop.pay.method, shop.pay_status) == ("PUT", "/status")
+    assert (shop.read_order.method, shop.order_status, shop.fulfilments) == ("GET", "/order/state", None)
+    assert (shop.status("Shipped"), shop.webhook_path, shop.ready, shop.reconcile_s) == ("PAID", None, "/healthz", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('name = "mine"', 'name = "mine"\ncolour = "red"', ":2: /: found unknown 'colour', expected only name, url"),
+        ('path = "/cart/checkout"', "", ":9: /place_order: found 'path' missing"),
+        ('path = "/pay/{order_id}"', 'path = "pay"', ":16: /pay/path: found 'pay', expected a path that begins with /"),
+        ('["node", "server.js", "{port}"]', '"node server.js"', ":4: /start/command: found 'node server.js', expected array"),
+        ("{gateway_url}", "{gateway}", ":7: /start/env/PAYMENTS_URL: found {gateway}, expected one of {gateway_url}, "),
+        ('"{port}"]', '"{amount}"]', ":4: /start/command/2: found {amount}, expected one of"),
+        ('method = "PUT"', 'method = "BUY"', ":15: /pay/method: found 'BUY', expected one of GET, POST"),
+        ("[start]", 'url = "http://127.0.0.1:1"\n[start]', ":1: /: found"),
+        ('name = "mine"', "name = mine", "merchant.toml: not TOML: "),
+        ("PAID =", "SOLD =", "/statuses: found unknown 'SOLD', expected"),
+    ],
+)
+def test_a_profile_with_a_mistake_is_refused_with_the_line_what_was_found_and_what_was_expected(
+    old: str, new: str, told: str
+) -> None:
+    with pytest.raises(ProfileError) as refused:
+        parse(PROFILE.replace(old, new, 1), Path("merchant.toml"))
+    assert told in str(refused.value)
+
+
+def test_a_profile_without_a_start_says_where_the_merchant_runs() -> None:
+    text = PROFILE[: PROFILE.index("[start]")] + 'url = "http://127.0.0.1:8500/"\n' + PROFILE[PROFILE.index("[place_order]") :]
+    shop = parse(text, Path("merchant.toml"))
+    assert (shop.start, shop.url, shop.gateway_port, shop.sandbox) == (None, "http://127.0.0.1:8500", 8402, "story")
+    with pytest.raises(ProfileError, match=r"expected either a table \[start\] .* or url"):
+        parse(text.replace("url =", "#"), Path("merchant.toml"))
+
+
+def test_a_file_that_is_not_there_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="gatecrash init"):
+        load(tmp_path / "merchant.toml")

@@ -30,7 +30,7 @@ class ScriptedWorld(World):
     def __init__(self, *script: str, timers: tuple[float, ...] = (), pages: int = 1000) -> None:
         self.profile = reference()
         self.values: dict[str, Any] = {
-            "merchant": "http://shop",
+            "merchant_url": "http://shop",
             "secret_key": "sk_test_x",
             "publishable_key": "pk_test_x",
         }
@@ -72,6 +72,7 @@ class ScriptedWorld(World):
         path: str,
         body: Any = None,
         *,
+        form: bool = False,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 15.0,
     ) -> Reply:

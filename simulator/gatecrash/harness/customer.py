@@ -16,8 +16,6 @@ from gatecrash.harness.history import FAILED, PAID, PENDING
 from gatecrash.harness.merchant_profile import Call, MerchantProfile, resolve
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
 
-#: A browser gives up on a page after this long.
-PAGE_TIMEOUT_S = 15.0
 ERROR = "error"
 
 
@@ -138,8 +136,11 @@ class Customer:
         return FAILED if reply.status == 402 else ERROR
 
     async def _call(self, call: Call, values: Mapping[str, Any]) -> Reply:
-        method, path, body = call.fill({**self.world.values, **values})
-        return await self.world.request(Host.MERCHANT, method, path, body, timeout_s=PAGE_TIMEOUT_S)
+        filled = call.fill({**self.world.values, **values})
+        return await self.world.request(
+            Host.MERCHANT, filled.method, filled.path, filled.body,
+            form=filled.form, headers=filled.headers, timeout_s=self.profile.page_s,
+        )  # fmt: skip
 
 
 def _count(value: Any) -> int:

@@ -1,58 +1,96 @@
 """How to start a merchant and talk to it: everything the harness knows of a shop, as data.
 
-A profile is a value, so that any shop in any language can be described; the reference merchant's is below.
-Templates hold placeholders in braces: `{port}`, `{scratch}`, `{database}`, `{gateway}`, `{secret_key}`,
-`{publishable_key}`, `{webhook_secret}` in commands and environment; `{amount}`, `{currency}`, `{order_id}`,
-`{nonce}` in paths and bodies.
+Written by hand in `merchant.toml`, checked against contracts/merchant-profile.schema.json, which says what each
+field means. Errors name the file, the line and the place in it.
 """
 
-import sys
+import json
+import re
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from gatecrash import resources
+from gatecrash.harness.flaws import Place, explain
+
+#: What a command, an environment and a log's name may speak of; a call knows the order as well.
+WORLD_VALUES = frozenset(
+    {"port", "scratch", "python", "gateway_url", "merchant_url", "secret_key", "publishable_key", "webhook_secret"}
+)
+ORDER_VALUES = frozenset({"amount", "currency", "order_id", "nonce"})
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+
+class ProfileError(ValueError):
+    """A profile that cannot be used, told in one line: where, what was found, what was expected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One HTTP call on the merchant. `body` is a JSON template: a string that is one placeholder takes its
-    typed value.
-    """
+    """One HTTP call on the merchant. `body` is a template, sent as JSON, or as a form when `form`."""
 
     method: str
     path: str
     body: Any = None
+    form: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
-    def fill(self, values: Mapping[str, Any]) -> tuple[str, str, Any]:
-        """`(method, path, body)` with the placeholders replaced. Raises KeyError for a placeholder without
-        a value.
-        """
-        return self.method, self.path.format_map(values), fill(self.body, values)
+    def fill(self, values: Mapping[str, Any]) -> "Call":
+        """The call with its placeholders replaced. Raises KeyError for one without a value."""
+        return replace(self, path=fill(self.path, values), body=fill(self.body, values), headers=fill(self.headers, values))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """How to start the merchant: a process in the foreground."""
+
+    command: tuple[str, ...]
+    cwd: Path = Path()
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MerchantProfile:
-    """`statuses` maps the shop's words (upper-cased) to the harness's; pointers are JSON Pointers into the
-    answers.
+    """`statuses` maps the shop's words (upper-cased) to the harness's; pointers are JSON Pointers into the answers.
 
-    `reconcile_s` is how often the shop asks the gateway about what it does not know, in real seconds: the
-    harness waits that long for it. `fulfilments` points to a number or a list; None when the shop does not
-    tell.
+    Without `start` the merchant runs already, at `url`, and speaks to a gateway at `gateway_port` with the keys of
+    `sandbox`. `reconcile_s` is how often the shop asks the gateway about what it does not know, in real seconds:
+    the harness waits that long for it. `fulfilments` points to a number or a list; None when the shop does not tell.
     """
 
     name: str
-    command: tuple[str, ...]
-    env: Mapping[str, str] = field(default_factory=dict)
+    start: Start | None = None
+    url: str | None = None
+    gateway_port: int = 8402
+    sandbox: str = "story"
     ready: str = "/healthz"
     place_order: Call
     pay: Call
     read_order: Call
+    edit_order: Call | None = None
+    cancel: Call | None = None
+    refund: Call | None = None
+    ship: Call | None = None
+    return_url: Call | None = None
     order_id: str = "/id"
     pay_status: str = "/status"
     order_status: str = "/status"
     fulfilments: str | None = None
     statuses: Mapping[str, str] = field(default_factory=dict)
     webhook_path: str | None = None
+    logs: tuple[str, ...] = ()
+    reset: tuple[str, ...] = ()
+    ready_s: float = 30.0
+    page_s: float = 15.0
     reconcile_s: float = 1.0
+    path: Path | None = None
 
     def status(self, word: object) -> str | None:
         """The harness's word for the shop's; the shop's own, upper-cased, where no map names it; None for
@@ -64,12 +102,12 @@ class MerchantProfile:
 
 
 def fill(template: Any, values: Mapping[str, Any]) -> Any:
-    """A JSON template with its placeholders replaced; `"{amount}"` alone becomes the number itself."""
+    """A template with its placeholders replaced; `"{amount}"` alone becomes the number itself."""
     if isinstance(template, str):
-        name = template[1:-1]
-        if template == "{" + name + "}" and name in values:
-            return values[name]
-        return template.format_map(values)
+        alone = _PLACEHOLDER.fullmatch(template)
+        if alone:
+            return values[alone[1]]
+        return _PLACEHOLDER.sub(lambda found: str(values[found[1]]), template)
     if isinstance(template, Mapping):
         return {key: fill(value, values) for key, value in template.items()}
     if isinstance(template, list | tuple):
@@ -90,29 +128,117 @@ def resolve(document: Any, pointer: str) -> Any:
     return document
 
 
+def load(path: Path) -> MerchantProfile:
+    """The profile in a TOML file. Raises ProfileError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{path}: cannot be read: {error}; `gatecrash init` writes one") from error
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> MerchantProfile:
+    """The profile in a TOML text; `path` is for the errors, and what relative folders are relative to."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(f"{path}: not TOML: {error}") from error
+    lines = _lines(text)
+    flaw = best_match(_validator().iter_errors(raw))
+    if flaw is not None:
+        raise ProfileError(explain(flaw, path, lines, hint=_START_OR_URL))
+    _check_placeholders(raw, path, lines)
+    return _build(raw, path)
+
+
 def reference(mutant: str | None = None) -> MerchantProfile:
     """The reference merchant, or one of its mutants, with timeouts short enough for a demo."""
-    name = mutant or "reference"
+    profile = load(resources.reference_merchant() / "merchant.toml")
+    assert profile.start is not None
+    if mutant is None:
+        return profile
+    start = replace(profile.start, command=(*profile.start.command, "--mutant", mutant))
+    return replace(profile, name=mutant, start=start)
+
+
+_START_OR_URL = "either a table [start] with the command that starts the merchant, or url, where it runs already"
+_CALLS = ("place_order", "pay", "read_order", "edit_order", "cancel", "refund", "ship", "return_url")
+
+
+def _build(raw: Mapping[str, Any], path: Path) -> MerchantProfile:
+    start, timeouts, gateway = raw.get("start"), raw.get("timeouts", {}), raw.get("gateway", {})
+    words = {word.upper(): ours for ours, theirs in raw.get("statuses", {}).items() for word in theirs}
+    given: dict[str, Any] = {name: _call(raw[name]) for name in _CALLS if name in raw}
+    pointers = {
+        "order_id": raw["place_order"].get("order_id"),
+        "pay_status": raw["pay"].get("status"),
+        "order_status": raw["read_order"].get("status"),
+        "fulfilments": raw["read_order"].get("fulfilments"),
+        "webhook_path": raw.get("webhooks", {}).get("path"),
+        "ready": raw.get("ready"),
+        "gateway_port": gateway.get("port"),
+        "sandbox": gateway.get("sandbox"),
+    }
+    folder = path.resolve().parent
     return MerchantProfile(
-        name=name,
-        command=(
-            *(sys.executable, "-m", "reference_merchant", "--port", "{port}", "--database", "{database}"),
-            *(("--mutant", mutant) if mutant else ()),
+        name=raw["name"],
+        start=start
+        and Start(
+            command=tuple(start["command"]), cwd=folder / start.get("cwd", "."), env=MappingProxyType(start.get("env", {}))
         ),
-        env={
-            "GATEWAY_URL": "{gateway}",
-            "GATEWAY_SECRET_KEY": "{secret_key}",
-            "GATEWAY_PUBLISHABLE_KEY": "{publishable_key}",
-            "WEBHOOK_SECRETS": "{webhook_secret}",
-            "GATEWAY_TIMEOUT_S": "0.5",
-            "RETRY_BASE_S": "0.05",
-            "RETRY_CAP_S": "0.4",
-            "RECONCILE_EVERY_S": "0.2",
-        },
-        place_order=Call(method="POST", path="/orders", body={"amount": "{amount}", "currency": "{currency}"}),
-        pay=Call(method="POST", path="/create-payment", body={"order_id": "{order_id}", "payment_nonce": "{nonce}"}),
-        read_order=Call(method="GET", path="/orders/{order_id}"),
-        fulfilments="/fulfilments",
-        webhook_path="/webhooks/payment",
-        reconcile_s=0.2,
+        url=raw["url"].rstrip("/") if "url" in raw else None,
+        statuses=MappingProxyType(words),
+        logs=tuple(raw.get("logs", ())),
+        reset=tuple(raw.get("reset", ())),
+        path=path,
+        **given,
+        **timeouts,
+        **{name: value for name, value in pointers.items() if value is not None},
     )
+
+
+def _call(raw: Mapping[str, Any]) -> Call:
+    form = "form" in raw
+    body = raw.get("form", raw.get("body"))
+    return Call(
+        method=raw.get("method", "GET" if body is None else "POST"),
+        path=raw["path"], body=body, form=form, headers=MappingProxyType(raw.get("headers", {})),
+    )  # fmt: skip
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    schema = json.loads((resources.contracts() / "merchant-profile.schema.json").read_text(encoding="utf-8"))
+    return Draft202012Validator(schema)
+
+
+def _check_placeholders(raw: Any, path: Path, lines: Mapping[Place, int], place: Place = ()) -> None:
+    """Raises ProfileError for a placeholder that nothing will ever fill."""
+    if isinstance(raw, Mapping):
+        for key, value in raw.items():
+            _check_placeholders(value, path, lines, (*place, key))
+    elif isinstance(raw, list):
+        for index, value in enumerate(raw):
+            _check_placeholders(value, path, lines, (*place, index))
+    elif isinstance(raw, str) and place[0] != "name":
+        known = WORLD_VALUES | (ORDER_VALUES if place[0] in _CALLS else frozenset())
+        for name in _PLACEHOLDER.findall(raw):
+            if name not in known:
+                line = next((lines[place[:size]] for size in range(len(place), -1, -1) if place[:size] in lines), 1)
+                raise ProfileError(
+                    f"{path}:{line}: /{'/'.join(map(str, place))}: found {{{name}}}, expected one of "
+                    + ", ".join(f"{{{each}}}" for each in sorted(known))
+                )
+
+
+def _lines(text: str) -> dict[Place, int]:
+    """The line of every table and key that stands on one of its own: the standard library's reader forgets them."""
+    lines: dict[Place, int] = {(): 1}
+    table: Place = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := re.match(r"\s*\[\s*([A-Za-z0-9_.\s-]+?)\s*\]", line):
+            table = tuple(part.strip() for part in found[1].split("."))
+            lines[table] = number
+        elif found := re.match(r"""\s*["']?([A-Za-z0-9_-]+)["']?\s*=""", line):
+            lines.setdefault((*table, found[1]), number)
+    return lines

@@ -59,7 +59,7 @@ async def play(story: Story, world: World) -> Outcome:
 async def _set_up(story: Story, world: World) -> Stage:
     gateway = Gateway(world, world.values["secret_key"], world.values["publishable_key"])
     if world.profile.webhook_path is not None:
-        url = world.values["merchant"] + world.profile.webhook_path
+        url = world.values["merchant_url"] + world.profile.webhook_path
         world.values["webhook_secret"] = await gateway.register_webhooks(url)
     await world.start_merchant()
     return Stage(story, world, gateway, Customer(world, gateway))

@@ -13,12 +13,14 @@ from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.exceptions import best_match
 
 from gatecrash import resources
 from gatecrash.harness.channels import CHANNELS
+from gatecrash.harness.flaws import Place, explain
 
 Rule = dict[str, Any]
+_STEP = "a step: a verb, or one verb with its argument (contracts/story.schema.json lists them)"
 
 
 class StoryError(ValueError):
@@ -75,7 +77,7 @@ def parse(text: str, path: Path) -> Story:
         raise StoryError(f"{where}: not YAML: {getattr(error, 'problem', None) or error}") from error
     flaw = best_match(_validator().iter_errors(raw))
     if flaw is not None:
-        raise StoryError(_explain(flaw, path, lines))
+        raise StoryError(explain(flaw, path, lines, hint=_STEP))
     if raw["name"] != path.stem:
         raise StoryError(
             f"{path}:{lines.get(('name',), 1)}: the story is called {raw['name']!r}; rename the file "
@@ -106,7 +108,7 @@ def choose(stories: Iterable[Story], names: Iterable[str]) -> list[Story]:
     return [story for story in stories if not wanted or story.name in wanted]
 
 
-def _build(raw: Mapping[str, Any], path: Path, lines: Mapping[tuple[str | int, ...], int]) -> Story:
+def _build(raw: Mapping[str, Any], path: Path, lines: Mapping[Place, int]) -> Story:
     channel = CHANNELS[raw.get("channels", "all")]
     return Story(
         name=raw["name"],
@@ -142,42 +144,7 @@ def _validator() -> Draft202012Validator:
     return Draft202012Validator(_schema())
 
 
-def _explain(error: ValidationError, path: Path, lines: Mapping[tuple[str | int, ...], int]) -> str:
-    place = tuple(error.absolute_path)
-    known = next((lines[place[:size]] for size in range(len(place), -1, -1) if place[:size] in lines), 1)
-    pointer = "/" + "/".join(map(str, place))
-    found = _short(error.instance)
-    schema: Any = error.schema
-    value: Any = error.validator_value
-    given: Any = error.instance
-    match error.validator:
-        case "enum":
-            expected = "one of " + ", ".join(map(str, value))
-        case "additionalProperties":
-            allowed = ", ".join(schema.get("properties", {}))
-            extra = sorted(set(given) - set(schema.get("properties", {})))
-            found, expected = f"unknown {', '.join(map(repr, extra))}", f"only {allowed}"
-        case "required":
-            missing = [name for name in value if name not in given]
-            found, expected = (
-                f"{', '.join(map(repr, missing))} missing",
-                "all of " + ", ".join(value),
-            )
-        case "type":
-            expected = value if isinstance(value, str) else " or ".join(value)
-        case "oneOf":
-            expected = "a step: a verb, or one verb with its argument (contracts/story.schema.json lists them)"
-        case _:
-            expected = f"{error.validator} {value}"
-    return f"{path}:{known}: {pointer}: found {found}, expected {expected}"
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
-def _lines(node: yaml.Node | None, place: tuple[str | int, ...] = ()) -> dict[tuple[str | int, ...], int]:
+def _lines(node: yaml.Node | None, place: Place = ()) -> dict[Place, int]:
     """The line of every value, by its place: YAML's own loader forgets them."""
     if node is None:
         return {}

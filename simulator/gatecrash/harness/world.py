@@ -70,10 +70,13 @@ class World(ABC):
         path: str,
         body: Any = None,
         *,
+        form: bool = False,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 15.0,
     ) -> Reply:
-        """One HTTP exchange over a fresh connection. Network failures are Replies, not exceptions."""
+        """One HTTP exchange over a fresh connection; the body goes as JSON, or as a form. Network failures are Replies, not
+        exceptions.
+        """
 
     @abstractmethod
     async def start_merchant(self) -> None:

@@ -17,11 +17,11 @@ from typing import Any, Self
 
 import aiohttp
 
-from gatecrash.harness.merchant_profile import MerchantProfile
+from gatecrash.harness.merchant_profile import MerchantProfile, fill
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
 from gatecrash.harness.worlds.process import Port, Process
 
-READY_WITHIN_S = 30.0
+GATEWAY_READY_S = 30.0
 
 
 class RealWorld(World):
@@ -35,14 +35,14 @@ class RealWorld(World):
         self.profile = profile
         self.keep = keep
         self.scratch = Path(tempfile.mkdtemp(prefix="gatecrash-"))
-        self.port = Port.reserve()
+        self.port = Port.reserve() if profile.start else None
         self.values: dict[str, Any] = {
             "scratch": str(self.scratch),
-            "database": str(self.scratch / "merchant.sqlite"),
-            "port": self.port.number,
-            "merchant": f"http://127.0.0.1:{self.port.number}",
-            "secret_key": "sk_test_story",
-            "publishable_key": "pk_test_story",
+            "python": sys.executable,
+            "port": self.port.number if self.port else 0,
+            "merchant_url": f"http://127.0.0.1:{self.port.number}" if self.port else profile.url,
+            "secret_key": f"sk_test_{profile.sandbox}",
+            "publishable_key": f"pk_test_{profile.sandbox}",
             "webhook_secret": "",
         }
         self._url_file = self.scratch / "urls.json"
@@ -50,7 +50,8 @@ class RealWorld(World):
             name="gateway",
             command=(
                 *(sys.executable, "-m", "gatecrash", "serve", "--data", str(self.scratch / "gateway")),
-                *("--port", "0", "--url-file", str(self._url_file)),
+                # a merchant that runs already knows one gateway, where its configuration says
+                *("--port", "0" if profile.start else str(profile.gateway_port), "--url-file", str(self._url_file)),
             ),
             env={name: value for name, value in os.environ.items() if not name.startswith("GATECRASH_")},
             log=self.scratch / "gateway.log",
@@ -65,7 +66,7 @@ class RealWorld(World):
             # request
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0))
             self._gateway.start()
-            self.values["gateway"] = await self._ready(self._gateway, self._gateway_url, "writes its --url-file")
+            self.values["gateway_url"] = await self._ready(self._gateway, self._gateway_url, "writes its --url-file")
             await self._ready(self._gateway, lambda: self._answers(Host.GATEWAY, "/readyz"), "answers GET /readyz with 2xx")
         except BaseException:
             await self.__aexit__()
@@ -76,7 +77,8 @@ class RealWorld(World):
         for process in (self._merchant, self._gateway):
             if process is not None:
                 process.kill()
-        self.port.release()
+        if self.port is not None:
+            self.port.release()
         if not self.keep:
             shutil.rmtree(self.scratch, ignore_errors=True)
         if self._session is not None:  # last: whoever interrupts once more finds everything else done
@@ -89,15 +91,16 @@ class RealWorld(World):
         path: str,
         body: Any = None,
         *,
+        form: bool = False,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 15.0,
     ) -> Reply:
         assert self._session is not None, "the world is entered before it is spoken to"
-        url = self.values[host.value] + path
+        url = self.values[f"{host.value}_url"] + path
+        content = {"data": body} if form else {"json": body}
+        timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
-            async with self._session.request(
-                method, url, json=body, headers=headers, timeout=aiohttp.ClientTimeout(total=timeout_s)
-            ) as response:
+            async with self._session.request(method, url, **content, headers=headers, timeout=timeout) as response:
                 raw = await response.read()
                 return Reply(response.status, _parse(raw))
         except TimeoutError:
@@ -106,18 +109,28 @@ class RealWorld(World):
             return Reply(0, error=f"{type(error).__name__}: {error}")
 
     async def start_merchant(self) -> None:
+        ready = self.profile.ready
+        answers = f"answers GET {ready} with 2xx"
+        if self.profile.start is None:
+            if not await self.until(lambda: self._answers(Host.MERCHANT, ready), within_s=self.profile.ready_s):
+                raise SetupFailed(
+                    f"the merchant at {self.profile.url} never {answers}, within {self.profile.ready_s:g} s; start it, or "
+                    f"give its profile a table [start]"
+                )
+            return
         if self._merchant is None:
+            start = self.profile.start
             self._merchant = Process(
                 name="merchant",
-                command=[str(part).format_map(self.values) for part in self.profile.command],
-                env=os.environ | {name: value.format_map(self.values) for name, value in self.profile.env.items()},
+                command=[str(part) for part in fill(start.command, self.values)],
+                env=os.environ | fill(start.env, self.values),
                 log=self.scratch / "merchant.log",
+                cwd=start.cwd,
             )
         if self._merchant.alive():
             return
         self._merchant.start()
-        ready = self.profile.ready
-        await self._ready(self._merchant, lambda: self._answers(Host.MERCHANT, ready), f"answers GET {ready} with 2xx")
+        await self._ready(self._merchant, lambda: self._answers(Host.MERCHANT, ready), answers, self.profile.ready_s)
 
     async def kill(self, host: Host) -> None:
         if host is Host.MERCHANT:
@@ -145,15 +158,15 @@ class RealWorld(World):
     async def _answers(self, host: Host, path: str) -> bool:
         return (await self.request(host, "GET", path, timeout_s=2.0)).ok
 
-    async def _ready(self, process: Process, condition: Any, expected: str) -> Any:
+    async def _ready(self, process: Process, condition: Any, expected: str, within_s: float = GATEWAY_READY_S) -> Any:
         """The first truthy value of the condition. Raises SetupFailed with the process's last words."""
 
         async def ready_or_dead() -> Any:
             return await condition() or (not process.alive() and _DEAD)
 
-        found = await self.until(ready_or_dead, within_s=READY_WITHIN_S)
+        found = await self.until(ready_or_dead, within_s=within_s)
         if found is None or found is _DEAD:
-            what = "ended by itself" if found is _DEAD else f"was not ready after {READY_WITHIN_S:.0f} s"
+            what = "ended by itself" if found is _DEAD else f"was not ready after {within_s:g} s"
             raise SetupFailed(
                 f"the {process.name} {what}, before it {expected}.\n"
                 f"  command: {' '.join(process.command)}\n"
