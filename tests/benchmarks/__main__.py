@@ -22,7 +22,7 @@ from gatecrash.core import payments, tokens
 from gatecrash.core.transaction import Context
 from gatecrash.server.gateway import Gateway
 from gatecrash.server.host import Host
-from gatecrash.server.worker import DATABASE, vault_key
+from gatecrash.server.serving import DATABASE, vault_key
 from gatecrash.store.sqlite import SqliteStore
 from tests.benchmarks.load import Request, measure, measure_as_app
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -47,6 +48,12 @@ import click
     metavar="NAME",
     help="Let webhooks go to this host outside loopback and private addresses; repeatable.",
 )
+@click.option(
+    "--with-stdin",
+    is_flag=True,
+    envvar="GATECRASH_WITH_STDIN",
+    help="Stop when standard input, a pipe, ends: for programs that start a gateway and must not leave it behind.",
+)
 def command(
     port: int,
     host: str,
@@ -55,12 +62,13 @@ def command(
     seed: str,
     url_file: Path | None,
     allow_host: tuple[str, ...],
+    with_stdin: bool,
 ) -> None:
     """Run the gateway: no account, no network, no token.
 
     Any key of the form sk_test_NAME opens a sandbox of its own, so there is nothing to set up.
     """
-    status = _serve(port, host, data, memory, seed, url_file, frozenset(name.lower() for name in allow_host))
+    status = _serve(port, host, data, memory, seed, url_file, frozenset(name.lower() for name in allow_host), with_stdin)
     sys.stdout.flush()
     sys.exit(status)
 
@@ -73,7 +81,10 @@ def _serve(
     seed: str,
     url_file: Path | None,
     allow_hosts: frozenset[str],
+    with_stdin: bool,
 ) -> int:
+    if with_stdin and not _is_pipe(0):
+        return _fail("--with-stdin needs a pipe as standard input; whoever starts the gateway holds its other end.")
     if url_file is not None:
         if not url_file.parent.is_dir():
             return _fail(f"--url-file was {url_file}, in a folder that does not exist; create {url_file.parent} first.")
@@ -91,8 +102,8 @@ def _serve(
         if not os.access(data, os.W_OK | os.X_OK):
             return _fail(f"--data was {data}, which this user may not write; give another folder, or mend its rights.")
     # heavy: kept until the flags are known to be good
+    from gatecrash.server.serving import Settings
     from gatecrash.server.supervisor import Supervisor, write_urls
-    from gatecrash.server.worker import Settings
 
     def announce(ports: dict[str, int]) -> None:
         shown = f"[{host}]" if ":" in host else host
@@ -106,12 +117,19 @@ def _serve(
                 print(f"  {dialect}: {url}")
         print(f"  try: curl {urls['native']}/v1/charges -H 'Authorization: Bearer sk_test_me'", flush=True)
 
-    settings = Settings(host, {"native": port}, data, durable=not memory, seed=seed, allow_hosts=allow_hosts)
+    settings = Settings(
+        host, {"native": port}, data, durable=not memory, seed=seed, allow_hosts=allow_hosts, lifeline=0 if with_stdin else None
+    )
     try:
         return Supervisor(settings, announce).serve()
     finally:
         if memory:
             shutil.rmtree(data, ignore_errors=True)
+
+
+def _is_pipe(descriptor: int) -> bool:
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def _fail(message: str) -> int:

@@ -16,7 +16,8 @@ from types import FrameType
 import msgspec
 
 from gatecrash.server import worker
-from gatecrash.server.worker import Report, Settings
+from gatecrash.server.serving import Settings
+from gatecrash.server.worker import Report
 
 _DEATHS_BEFORE_READY_MAX = 3
 _GRACE_S = 5
@@ -62,9 +63,16 @@ class Supervisor:
                 flush=True,
             )
             if down_s:
-                select.select([self._wake], [], [], down_s)
+                self._stay_down(down_s)
             if self._stopping:
                 return 0
+
+    def _stay_down(self, seconds: float) -> None:
+        """Wait; a signal ends it, and so does the end of whoever started us."""
+        lifelines = [] if self._settings.lifeline is None else [self._settings.lifeline]
+        ready, _, _ = select.select([self._wake, *lifelines], [], [], seconds)
+        if ready == lifelines != [] and worker.ended(lifelines[0]):
+            self._stopping = True
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         """Ask the worker to end; asked a second time, or after a while, end it."""

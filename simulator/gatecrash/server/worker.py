@@ -1,47 +1,16 @@
 """The worker: the process that is the gateway. The supervisor forks it, and forks another when it dies."""
 
 import asyncio
-import errno
 import gc
 import os
 import resource
 import signal
-import socket
-import sqlite3
 from collections.abc import Callable
-from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
-from aiohttp import web
 
-from gatecrash.core.vault import KEY_BYTES
-from gatecrash.dialects.interface import Dialect
-from gatecrash.server.app import App
-from gatecrash.server.gateway import Gateway
-from gatecrash.server.host import Host
+from gatecrash.server.serving import Settings, SetupError, loop_factory, serving
 from gatecrash.store.errors import StoreUnusable
-from gatecrash.store.sqlite import SqliteStore
-
-DATABASE = "gatecrash.sqlite3"
-VAULT_KEY = "vault.key"
-_BACKLOG = 1024
-_REBIND_S = 5.0
-
-
-class SetupError(Exception):
-    """The gateway cannot start as asked. The message is one line for the user."""
-
-
-class Settings(NamedTuple):
-    """What `gatecrash serve` was told. `ports`: dialect → port, 0 for any; on a restart, the ports it had."""
-
-    host: str
-    ports: dict[str, int]
-    data: Path
-    durable: bool
-    seed: str
-    allow_hosts: frozenset[str]
 
 
 class Report(msgspec.Struct, omit_defaults=True):
@@ -55,22 +24,12 @@ class Report(msgspec.Struct, omit_defaults=True):
 def run(settings: Settings, report: Callable[[Report], None], parent: int, *, rebinding: bool) -> int:
     """Serve until told to stop; the process's exit status. `parent` is a pipe that ends when the supervisor does."""
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_serve(settings, report, parent, rebinding))
     except (SetupError, StoreUnusable) as error:
         report(Report(error=str(error)))
         return 2
     return 0
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where the extra `gatecrash[fast]` brought it."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
 
 
 async def _serve(settings: Settings, report: Callable[[Report], None], parent: int, rebinding: bool) -> None:
@@ -86,114 +45,24 @@ async def _serve(settings: Settings, report: Callable[[Report], None], parent: i
         loop.add_signal_handler(number, stop.set)
     # a supervisor that was killed cannot say so; its end of the pipe does
     loop.add_reader(parent, os._exit, 1)
-
-    database = settings.data / DATABASE
-    # a new database gets its key first: a crash in between leaves none that lacks one
-    key = None if database.exists() else vault_key(settings.data, make=True)
-    store = SqliteStore(str(database), durable=settings.durable)
-    key = key or vault_key(settings.data, make=False)
-    gateway = Gateway(store, Host(crash=crash, vault_key=key, seed=settings.seed, allow_hosts=settings.allow_hosts))
-    sockets = await _bind(settings, gateway.dialects, rebinding)
-    try:
-        await gateway.start()
-    except sqlite3.DatabaseError as error:
-        raise SetupError(f"the database {database} is damaged: {error}; restore it, or give an empty --data folder.") from error
-    runners = [await _listen(gateway, name, bound) for name, bound in sockets.items()]
-    gateway.ready = True
-    # what lives now lives for ever: no collection need look at it again
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
-    report(Report(ready={name: bound.getsockname()[1] for name, bound in sockets.items()}))
-    await stop.wait()
-    gateway.ready = False
-    for runner in runners:
-        await runner.cleanup()
-    await gateway.close()
+    if settings.lifeline is not None:
+        loop.add_reader(settings.lifeline, _look, settings.lifeline)
+    async with serving(settings, crash, rebinding=rebinding) as ports:
+        # what lives now lives for ever: no collection need look at it again
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
+        report(Report(ready=ports))
+        await stop.wait()
 
 
-async def _bind(settings: Settings, dialects: dict[str, Dialect], rebinding: bool) -> dict[str, socket.socket]:
-    """A bound socket for each dialect; a port that is taken is an error that names it."""
-    deadline = asyncio.get_running_loop().time() + (_REBIND_S if rebinding else 0)
-    sockets: dict[str, socket.socket] = {}
-    for name in dialects:
-        port = _port(settings, dialects, name)
-        while True:
-            try:
-                sockets[name] = _socket(settings.host, port)
-                break
-            except (OSError, UnicodeError) as error:
-                # after a crash the port is ours again, as soon as the system lets go of it
-                if asyncio.get_running_loop().time() < deadline:
-                    await asyncio.sleep(0.02)
-                    continue
-                raise SetupError(_why_not_bound(settings.host, name, port, error)) from error
-    return sockets
+def _look(lifeline: int) -> None:
+    """Whoever started us says nothing on this pipe: it ends when they do, and then the supervisor stops, and we with it."""
+    if ended(lifeline):
+        asyncio.get_running_loop().remove_reader(lifeline)
+        os.kill(os.getppid(), signal.SIGTERM)
 
 
-def _port(settings: Settings, dialects: dict[str, Dialect], name: str) -> int:
-    """The port it was given or had before; else its own, as far from native's as always; any free one if native's is."""
-    if name in settings.ports:
-        return settings.ports[name]
-    asked = settings.ports["native"]
-    return asked and asked + dialects[name].default_port - dialects["native"].default_port
-
-
-def _socket(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    bound = socket.socket(family, kind, protocol)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
-        bound.listen(_BACKLOG)
-    except OSError:
-        bound.close()
-        raise
-    bound.setblocking(False)
-    return bound
-
-
-def _why_not_bound(host: str, name: str, port: int, error: OSError | UnicodeError) -> str:
-    if isinstance(error, UnicodeError):
-        return f"--host was {host!r}, which is no host name; give 127.0.0.1, say."
-    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"--host was {host!r}, which is no address of this machine: {error.strerror}; give 127.0.0.1, say."
-    if isinstance(error, PermissionError):
-        return f"port {port} ({name}) needs rights that this user lacks; give --port a number above 1023, or 0 for any free one."
-    reason = "is taken by another process" if error.errno == errno.EADDRINUSE else f"cannot be bound: {error.strerror}"
-    return f"port {port} ({name}) on {host} {reason}; stop that process, or give --port another number (0 for any free one)."
-
-
-async def _listen(gateway: Gateway, name: str, bound: socket.socket) -> web.ServerRunner:
-    dialects = gateway.dialects
-    main = name == "native"
-    mounts = {"" if dialect == name else f"/{dialect}": spoken for dialect, spoken in dialects.items() if main or dialect == name}
-    app = App(gateway, mounts, main=main)
-    runner = web.ServerRunner(app.server, shutdown_timeout=1.0)
-    await runner.setup()
-    await web.SockSite(runner, bound, backlog=_BACKLOG).start()
-    return runner
-
-
-def vault_key(data: Path, *, make: bool = True) -> bytes:
-    """The key that seals card numbers, beside the database, readable by its owner alone. `make` it if it is not there."""
-    path = data / VAULT_KEY
-    if not make and not path.exists():
-        raise SetupError(f"{path} is missing, and the database beside it needs it. Restore it, or give an empty --data folder.")
-    try:
-        if not path.exists():
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(os.urandom(KEY_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-        key = path.read_bytes()
-    except OSError as error:
-        raise SetupError(
-            f"cannot keep the vault key {path}: {error.strerror}; give --data a folder that this user may write."
-        ) from error
-    if len(key) != KEY_BYTES:
-        raise SetupError(
-            f"{path} holds {len(key)} bytes; expected {KEY_BYTES}. Restore it, or start with an empty --data folder."
-        )
-    return key
+def ended(lifeline: int) -> bool:
+    """Whether a pipe that has something to read has only its end. What else is on it is thrown away."""
+    return not os.read(lifeline, 65536)

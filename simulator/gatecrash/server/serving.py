@@ -1,0 +1,179 @@
+"""A gateway that listens: a port for each dialect, over the store that its settings name. The worker and a thread serve it."""
+
+import asyncio
+import errno
+import os
+import socket
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from aiohttp import web
+
+from gatecrash.core.vault import KEY_BYTES
+from gatecrash.dialects.interface import Dialect
+from gatecrash.server.app import App
+from gatecrash.server.gateway import Gateway
+from gatecrash.server.host import Host
+from gatecrash.store.sqlite import SqliteStore
+
+DATABASE = "gatecrash.sqlite3"
+VAULT_KEY = "vault.key"
+_BACKLOG = 1024
+_REBIND_S = 5.0
+
+
+class SetupError(Exception):
+    """The gateway cannot start as asked. The message is one line for the user."""
+
+
+class Settings(NamedTuple):
+    """What whoever starts a gateway was told. `ports`: dialect → port, 0 for any; on a restart, the ports it had. `data`: the
+    folder that keeps the state; None keeps it in this process's memory. `grace_s`: how long requests may go on at the stop.
+    """
+
+    host: str
+    ports: dict[str, int]
+    data: Path | None
+    durable: bool
+    seed: str
+    allow_hosts: frozenset[str]
+    grace_s: float = 1.0
+    # a pipe that ends when whoever started us does; the supervisor stops then
+    lifeline: int | None = None
+
+
+@asynccontextmanager
+async def serving(
+    settings: Settings, crash: Callable[[float], None] | None = None, *, rebinding: bool = False
+) -> AsyncIterator[dict[str, int]]:
+    """A gateway, ready: the port of each dialect. Raises SetupError and StoreUnusable."""
+    async with AsyncExitStack() as leave:
+        store, key = _open(settings)
+        gateway = Gateway(store, Host(crash=crash, vault_key=key, seed=settings.seed, allow_hosts=settings.allow_hosts))
+        leave.push_async_callback(gateway.close)
+        sockets: dict[str, socket.socket] = {}
+        for name in gateway.dialects:
+            sockets[name] = leave.enter_context(await _bind(settings, gateway.dialects, name, rebinding))
+        try:
+            await gateway.start()
+        except sqlite3.DatabaseError as error:
+            raise SetupError(
+                f"the database in {settings.data} is damaged: {error}; restore it, or give an empty --data folder."
+            ) from error
+        for name, bound in sockets.items():
+            runner = await _listen(gateway, name, bound, settings.grace_s)
+            leave.push_async_callback(runner.cleanup)
+        gateway.ready = True
+        leave.callback(setattr, gateway, "ready", False)
+        yield {name: bound.getsockname()[1] for name, bound in sockets.items()}
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where the extra `gatecrash[fast]` brought it."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _open(settings: Settings) -> tuple[SqliteStore, bytes]:
+    """The store, and the key that seals its cards."""
+    if settings.data is None:
+        return SqliteStore(":memory:", durable=False), os.urandom(KEY_BYTES)
+    database = settings.data / DATABASE
+    # a new database gets its key first: a crash in between leaves none that lacks one
+    key = None if database.exists() else vault_key(settings.data, make=True)
+    store = SqliteStore(str(database), durable=settings.durable)
+    try:
+        return store, key or vault_key(settings.data, make=False)
+    except SetupError:
+        store.close()
+        raise
+
+
+async def _bind(settings: Settings, dialects: dict[str, Dialect], name: str, rebinding: bool) -> socket.socket:
+    """A bound socket for a dialect; a port that is taken is an error that names it."""
+    deadline = asyncio.get_running_loop().time() + (_REBIND_S if rebinding else 0)
+    port = _port(settings, dialects, name)
+    while True:
+        try:
+            return _socket(settings.host, port)
+        except (OSError, UnicodeError) as error:
+            # after a crash the port is ours again, as soon as the system lets go of it
+            if asyncio.get_running_loop().time() < deadline:
+                await asyncio.sleep(0.02)
+                continue
+            raise SetupError(_why_not_bound(settings.host, name, port, error)) from error
+
+
+def _port(settings: Settings, dialects: dict[str, Dialect], name: str) -> int:
+    """The port it was given or had before; else its own, as far from native's as always; any free one if native's is."""
+    if name in settings.ports:
+        return settings.ports[name]
+    asked = settings.ports["native"]
+    return asked and asked + dialects[name].default_port - dialects["native"].default_port
+
+
+def _socket(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(_BACKLOG)
+    except OSError:
+        bound.close()
+        raise
+    bound.setblocking(False)
+    return bound
+
+
+def _why_not_bound(host: str, name: str, port: int, error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError):
+        return f"--host was {host!r}, which is no host name; give 127.0.0.1, say."
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"--host was {host!r}, which is no address of this machine: {error.strerror}; give 127.0.0.1, say."
+    if isinstance(error, PermissionError):
+        return f"port {port} ({name}) needs rights that this user lacks; give --port a number above 1023, or 0 for any free one."
+    reason = "is taken by another process" if error.errno == errno.EADDRINUSE else f"cannot be bound: {error.strerror}"
+    return f"port {port} ({name}) on {host} {reason}; stop that process, or give --port another number (0 for any free one)."
+
+
+async def _listen(gateway: Gateway, name: str, bound: socket.socket, grace_s: float) -> web.ServerRunner:
+    dialects = gateway.dialects
+    main = name == "native"
+    mounts = {"" if dialect == name else f"/{dialect}": spoken for dialect, spoken in dialects.items() if main or dialect == name}
+    app = App(gateway, mounts, main=main)
+    runner = web.ServerRunner(app.server, shutdown_timeout=grace_s)
+    await runner.setup()
+    await web.SockSite(runner, bound, backlog=_BACKLOG).start()
+    return runner
+
+
+def vault_key(data: Path, *, make: bool = True) -> bytes:
+    """The key that seals card numbers, beside the database, readable by its owner alone. `make` it if it is not there."""
+    path = data / VAULT_KEY
+    if not make and not path.exists():
+        raise SetupError(f"{path} is missing, and the database beside it needs it. Restore it, or give an empty --data folder.")
+    try:
+        if not path.exists():
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(os.urandom(KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        key = path.read_bytes()
+    except OSError as error:
+        raise SetupError(
+            f"cannot keep the vault key {path}: {error.strerror}; give --data a folder that this user may write."
+        ) from error
+    if len(key) != KEY_BYTES:
+        raise SetupError(
+            f"{path} holds {len(key)} bytes; expected {KEY_BYTES}. Restore it, or start with an empty --data folder."
+        )
+    return key
