@@ -61,7 +61,7 @@ async def serving(
             await gateway.start()
         except sqlite3.DatabaseError as error:
             raise SetupError(
-                f"the database in {settings.data} is damaged: {error}; restore it, or give an empty --data folder."
+                f"the database {settings.data}/{DATABASE} is damaged: {error}; restore it, or give an empty --data folder."
             ) from error
         for name, bound in sockets.items():
             runner = await _listen(gateway, name, bound, settings.grace_s)
