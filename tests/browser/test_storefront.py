@@ -1,8 +1,6 @@
 """A customer in a real browser: the shop's page, the gateway's card fields in an iframe, real processes behind both."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import time
@@ -11,24 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Page, Route, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect
 
+from tests.support.browser import NEEDS_BROWSER, chromium
 from tests.support.process import ServerProcess
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
-# no call to anyone but the pages under test
-_FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-expect.set_options(timeout=30_000)  # a bound for a busy machine; what holds is seen at once
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; tests/install-browser brings it, CHROMIUM names it"),
-]
+pytestmark = NEEDS_BROWSER
 
 
 class Shop(NamedTuple):
@@ -64,12 +50,10 @@ def shop(server: ServerProcess, tmp_path: Path) -> Iterator[Shop]:
 
 @pytest.fixture
 def page(shop: Shop) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+    with chromium() as browser:
         page = browser.new_page()
         page.goto(shop.url)
         yield page
-        browser.close()
 
 
 def pay_with(page: Page, number: str, expiry: str = "12 / 40", cvc: str = "987") -> None:

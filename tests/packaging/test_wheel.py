@@ -112,7 +112,10 @@ def test_the_installed_gateway_serves(installed: Path, tmp_path: Path) -> None:
         "while not urls.exists():\n    assert server.poll() is None; time.sleep(0.01)\n"
         "port = int(json.loads(urls.read_text())['native'].rpartition(':')[2])\n"
         "asked = http.client.HTTPConnection('127.0.0.1', port)\n"
-        "asked.request('GET', '/hosted/card-fields'); page = asked.getresponse(); page.read()\n"
-        "server.terminate(); print(page.status, server.wait(20))"
+        "told = {}\n"
+        "for path in ('/hosted/card-fields', '/docs', '/hosted/docs.js', '/openapi.json'):\n"
+        "    asked.request('GET', path); page = asked.getresponse(); told[path] = (page.status, page.read())\n"
+        "server.terminate()\n"
+        "print(*(one[0] for one in told.values()), len(json.loads(told['/openapi.json'][1])['paths']) > 20, server.wait(20))"
     )
-    assert run(installed, code) == "200 0"
+    assert run(installed, code) == "200 200 200 200 True 0"

@@ -1,4 +1,4 @@
-"""Pages the gateway hosts: the card fields for an iframe, and what each error code means."""
+"""Pages the gateway hosts: card fields for an iframe, the contract and a page to browse it, what each error code means."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,41 +8,33 @@ from aiohttp import web
 from gatecrash.core.errors import CATALOGUE, Refused
 from gatecrash.dialects.interface import Asked
 from gatecrash.dialects.native.errors import status_of
+from gatecrash.server import document
 
 # what a page answers; it may refuse
 Page = Callable[[Asked], web.StreamResponse]
 
 _FILES = Path(__file__).with_name("pages")
-# the page may be framed by any merchant; it runs its own script and talks to its own gateway only
-_POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'none'; base-uri 'none'"
+# the page runs its own script and talks to its own gateway only; this one may be framed by any merchant
+_FRAMED = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'none'; base-uri 'none'"
+_ALONE = f"{_FRAMED}; frame-ancestors 'none'; img-src data:"
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
 
-def _file(name: str) -> web.StreamResponse:
+def _file(name: str, policy: str) -> Page:
+    """A page that is a file of ours."""
     path = _FILES / name
-    headers = {
-        "Content-Security-Policy": _POLICY,
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-    }
-    return web.Response(
-        text=path.read_text(encoding="utf-8"),
-        content_type=_TYPES[path.suffix],
-        charset="utf-8",
-        headers=headers,
-    )
+    headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+
+    def page(asked: Asked) -> web.StreamResponse:
+        return web.Response(
+            text=path.read_text(encoding="utf-8"), content_type=_TYPES[path.suffix], charset="utf-8", headers=headers
+        )
+
+    return page
 
 
-def _card_fields(asked: Asked) -> web.StreamResponse:
-    return _file("card_fields.html")
-
-
-def _card_fields_script(asked: Asked) -> web.StreamResponse:
-    return _file("card_fields.js")
-
-
-def _card_fields_style(asked: Asked) -> web.StreamResponse:
-    return _file("card_fields.css")
+def _openapi(asked: Asked) -> web.StreamResponse:
+    return web.Response(body=document.served(asked.headers.get("Host")), content_type="application/json")
 
 
 def _error(asked: Asked) -> web.StreamResponse:
@@ -55,8 +47,12 @@ def _error(asked: Asked) -> web.StreamResponse:
 
 
 PAGES: dict[str, Page] = {
-    "/hosted/card-fields": _card_fields,
-    "/hosted/card-fields.js": _card_fields_script,
-    "/hosted/card-fields.css": _card_fields_style,
+    "/hosted/card-fields": _file("card_fields.html", _FRAMED),
+    "/hosted/card-fields.js": _file("card_fields.js", _FRAMED),
+    "/hosted/card-fields.css": _file("card_fields.css", _FRAMED),
+    "/openapi.json": _openapi,
+    "/docs": _file("docs.html", _ALONE),
+    "/hosted/docs.js": _file("docs.js", _ALONE),
+    "/hosted/docs.css": _file("docs.css", _ALONE),
     "/errors/{code}": _error,
 }
