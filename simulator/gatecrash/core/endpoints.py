@@ -1,5 +1,6 @@
 """Webhook endpoints: where events go, and the secrets that sign them."""
 
+import re
 from base64 import b64encode
 from typing import Annotated
 
@@ -12,13 +13,18 @@ from gatecrash.core.records import Delivery, Endpoint
 from gatecrash.core.transaction import Context
 
 _SECRET_BYTES = 32  # Standard Webhooks asks for 24 to 64
+# whsec_ and base64 of 24 bytes or more
+_SECRET = re.compile("whsec_(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _FAMILIES = tuple(sorted({event_type.partition(".")[0] + ".*" for event_type in TYPES}))
 
 
 class CreateEndpoint(Struct, forbid_unknown_fields=True):
+    """`secret`: one of the merchant's own choice, known before the endpoint is; left out, a new one is made."""
+
     url: Annotated[str, Meta(min_length=1, max_length=2048)]
     events: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(min_length=1, max_length=100)] | None = None
     description: Annotated[str, Meta(max_length=255)] | None = None
+    secret: str | None = None
 
 
 class RotateSecret(Struct, forbid_unknown_fields=True):
@@ -36,12 +42,18 @@ def check_create(params: CreateEndpoint) -> None:
                 f"events holds {pattern!r}; expected '*', a family ({', '.join(_FAMILIES)}) or a type ({', '.join(TYPES)}).",
                 "events",
             )
+    if params.secret is not None and not _SECRET.fullmatch(params.secret):
+        raise Refused(
+            "parameter_invalid",
+            "secret is not of the form whsec_BASE64 with 32 to 88 characters of base64; send one such, or none to have one made.",
+            "secret",
+        )
 
 
 def create_endpoint(ctx: Context, params: CreateEndpoint, dialect: str = "native") -> Endpoint:
     endpoint = Endpoint(
         id=ctx.ids.new("we"), dialect=dialect, url=params.url, events=params.events or ["*"],
-        description=params.description, secret=new_secret(ctx), created_at=ctx.now,
+        description=params.description, secret=params.secret or new_secret(ctx), created_at=ctx.now,
     )  # fmt: skip
     ctx.tx.insert(endpoint)
     return endpoint

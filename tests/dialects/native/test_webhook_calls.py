@@ -49,12 +49,32 @@ async def test_an_endpoint_hears_everything_unless_told(client: Client) -> None:
         ({"url": URL, "events": []}, "parameter_invalid", "events"),
         ({"url": URL, "events": ["charge.paid"]}, "parameter_invalid", "events"),
         ({"url": URL, "events": "*"}, "parameter_invalid", "events"),
-        ({"url": URL, "secret": "mine"}, "parameter_unknown", "secret"),
+        ({"url": URL, "secret": "mine"}, "parameter_invalid", "secret"),
+        ({"url": URL, "secret": "whsec_" + "A" * 31}, "parameter_invalid", "secret"),
+        ({"url": URL, "secret": "whsec_" + "A" * 33}, "parameter_invalid", "secret"),
+        ({"url": URL, "secret": "A" * 32}, "parameter_invalid", "secret"),
+        ({"url": URL, "secret": 1}, "parameter_invalid", "secret"),
+        ({"url": URL, "signing_secret": "mine"}, "parameter_unknown", "signing_secret"),
     ],
 )
 async def test_an_endpoint_that_makes_no_sense_is_refused(client: Client, params: Any, code: str, param: str) -> None:
     (await client.post("/v1/webhook_endpoints", params)).refused(400, code, param)
     assert (await client.get("/v1/webhook_endpoints"))["data"] == []
+
+
+@pytest.mark.parametrize("tail", ["", "AA==", "AAA="])
+async def test_an_endpoint_may_bring_a_secret_of_its_own_which_nothing_shows_again(client: Client, tail: str) -> None:
+    secret = "whsec_" + "c2VjcmV0" * 4 + tail
+    made = await make(client, secret=secret)
+    assert made["secret"] == secret
+    assert secret not in str(await client.journal())
+    assert "secret" not in (await client.get(f"/v1/webhook_endpoints/{made['id']}")).json
+
+
+async def test_a_secret_that_is_refused_is_not_repeated(client: Client) -> None:
+    reply = await client.post("/v1/webhook_endpoints", {"url": URL, "secret": "not-so-secret"})
+    assert b"not-so-secret" not in reply.raw
+    assert "not-so-secret" not in str(await client.journal())
 
 
 async def test_rotation_gives_a_new_secret_and_shows_no_old_one(client: Client) -> None:
