@@ -1,16 +1,33 @@
 """The command line: one file a verb, loaded only when its verb is called."""
 
+import os
+import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
 from gatecrash import __version__
 
-# verb → one line for the overview
-VERBS = {
-    "demo": "The product in a minute: failure stories against a naive and a careful merchant.",
-    "serve": "Run the gateway.",
+# what it is for → verb → one line for the overview
+GROUPS: dict[str, dict[str, str]] = {
+    "Begin": {
+        "demo": "The product in a minute: failure stories against a naive and a careful merchant.",
+        "serve": "Run the gateway.",
+        "explain": "What a code means and what to do: errors, declines, stations, kinds, oracles.",
+    },
+    "Break and move a running gateway": {
+        "faults": "What breaks, where and when: add, list and remove fault rules.",
+        "clock": "A sandbox's time: show, freeze, advance, scale.",
+        "sandboxes": "List, reset, snapshot and restore sandboxes.",
+    },
+    "Watch a running gateway": {
+        "events": "What happened, and whether it was told; tell it again.",
+        "journal": "What was asked, answered, sent and broken, in order.",
+        "books": "The gateway's own truth of the money.",
+    },
 }
+VERBS = {verb: line for verbs in GROUPS.values() for verb, line in verbs.items()}
 
 
 class _Verbs(click.Group):
@@ -24,8 +41,22 @@ class _Verbs(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
+        wide = max(map(len, VERBS))
+        for purpose, verbs in GROUPS.items():
+            with formatter.section(purpose):
+                formatter.write_dl([(verb.ljust(wide), line) for verb, line in verbs.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Who stops reading (`| head`) or presses Ctrl-C has had what they wanted: no message, no traceback."""
+        if "NO_COLOR" in os.environ:
+            ctx.color = False
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - what is still buffered has nobody to go to
+            ctx.exit(0)
+        except KeyboardInterrupt:
+            ctx.exit(130)
 
 
 @click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -47,7 +47,12 @@ class Calls:
         reply = self.http.request(method, path, raw, {**sent, **(headers or {})}, timeout_s=timeout_s)
         if not 200 <= reply.status < 300:
             raise GatewayError(f"{method} {path}", reply.status, problem_of(reply.status, reply.body))
-        return msgspec.json.decode(reply.body) if reply.body.strip() else None
+        try:
+            return msgspec.json.decode(reply.body) if reply.body.strip() else None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            said = reply.body[:200].decode(errors="replace").strip()
+            odd = {"detail": f"what came is no JSON; is it a gateway that listens at {self.http.url}? It begins: {said}"}
+            raise GatewayError(f"{method} {path}", reply.status, odd) from error
 
     def every(self, path: str, **query: Any) -> Jsons:
         """All pages of a list, newest first."""

@@ -1,0 +1,70 @@
+"""What verbs print: tables and lines for people, JSON for programs. Into a pipe: no colours, no wrapping, one row a line."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+# words that mean the same everywhere → how they look on a terminal
+STYLES = {
+    **dict.fromkeys(("succeeded", "enabled", "yes", "valid"), "green"),
+    **dict.fromkeys(("failed", "NO", "forged", "stale", "unreadable"), "red"),
+    **dict.fromkeys(("pending", "authorized", "requires_action", "processing", "frozen", "scaled", "auto"), "yellow"),
+    **dict.fromkeys(("canceled", "voided", "expired", "disabled"), "bright_black"),
+}
+
+
+def document(value: Any) -> None:
+    """The one JSON document of a verb with `--json`."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def json_line(value: Any) -> None:
+    """One of many JSON documents, a line each; written at once."""
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """Print rows under headings; `empty` in place of a table without rows. None is shown as nothing at all."""
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    if not cells:
+        click.echo(empty)
+    elif sys.stdout.isatty():
+        _draw(headings, cells)
+    else:
+        wide = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+        for row in ([heading.upper() for heading in headings], *cells):
+            click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, wide, strict=True)).rstrip())
+
+
+def _draw(headings: Sequence[str], cells: list[list[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0))
+    for heading in headings:
+        drawn.add_column(heading, overflow="fold")
+    for row in cells:
+        drawn.add_row(*(Text(cell, STYLES.get(cell, "")) for cell in row))
+    Console(highlight=False).print(drawn)
+
+
+def styled(word: str, width: int = 0) -> str:
+    """A word in the style that it has everywhere, padded to `width`; plain where there are no colours."""
+    padded = word.ljust(width)
+    return click.style(padded, fg=STYLES[word]) if word in STYLES else padded
+
+
+def money(amount: int, currency: str) -> str:
+    """`42.00 usd` for 4200 usd, `4200 jpy` for 4200 jpy."""
+    from gatecrash.core.money import EXPONENTS
+
+    places = EXPONENTS.get(currency, 0)
+    if not places:
+        return f"{amount} {currency}"
+    whole, rest = divmod(abs(amount), 10**places)
+    return f"{'-' if amount < 0 else ''}{whole}.{rest:0{places}} {currency}"

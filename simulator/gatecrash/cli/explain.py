@@ -1,0 +1,111 @@
+"""`gatecrash explain`: what a code means and what to do about it. Needs no gateway."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import click
+
+from gatecrash.cli._failed import Failed
+from gatecrash.cli._output import document, table
+
+
+class Explained(NamedTuple):
+    """`what`: the family the code is of. `advice`: what to do, or what more there is to know."""
+
+    code: str
+    what: str
+    title: str
+    advice: str
+
+
+def _errors() -> dict[str, Explained]:
+    from gatecrash.core.errors import CATALOGUE
+    from gatecrash.dialects.native.errors import status_of
+
+    return {
+        code: Explained(code, f"error, HTTP {status_of(code)}", meant.title, meant.advice) for code, meant in CATALOGUE.items()
+    }
+
+
+def _declines() -> dict[str, Explained]:
+    from gatecrash.core.cards import DECLINES, TEST_CARDS
+
+    def cards(code: str) -> str:
+        numbers = [number for number, behaviour in TEST_CARDS.items() if behaviour.decline_code == code]
+        return f"Test cards that are declined so: {', '.join(numbers)}." if numbers else "No test card is declined so."
+
+    return {code: Explained(code, "decline code", title, cards(code)) for code, title in DECLINES.items()}
+
+
+def _stations() -> dict[str, Explained]:
+    from gatecrash.faults.stations import STATIONS
+
+    return {
+        name: Explained(name, f"station of a {station.way}", station.when, f"Can strike there: {', '.join(station.kinds)}.")
+        for name, station in STATIONS.items()
+    }
+
+
+def _kinds() -> dict[str, Explained]:
+    from inspect import cleandoc
+
+    from gatecrash.faults.kinds import KINDS
+    from gatecrash.faults.stations import STATIONS
+
+    def where(kind: str) -> str:
+        return ", ".join(name for name, station in STATIONS.items() if kind in station.kinds)
+
+    return {
+        kind: Explained(kind, "kind of fault", " ".join(cleandoc(made.__doc__).split()), f"Can strike at: {where(kind)}.")
+        for kind, made in KINDS.items()
+    }
+
+
+def _oracles() -> dict[str, Explained]:
+    from gatecrash.harness.oracles import ORACLES
+
+    return {
+        code: Explained(code, "oracle", oracle.title, " ".join(oracle.explanation.split())) for code, oracle in ORACLES.items()
+    }
+
+
+FAMILIES: tuple[Callable[[], dict[str, Explained]], ...] = (_errors, _declines, _stations, _kinds, _oracles)
+
+
+@click.command("explain")
+@click.argument("code", required=False)
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of words.")
+def command(code: str | None, as_json: bool) -> None:
+    """Say what CODE means and what to do; without CODE, list all of them.
+
+    CODE is an error code (nonce_used), a decline code (insufficient_funds), a station (operation.committed), a kind of
+    fault (reset) or an oracle (S1). An address such as /errors/nonce_used will do as well.
+
+    Exit code: 0 explained, 1 no such code.
+    """
+    known = {name: explained for family in reversed(FAMILIES) for name, explained in family().items()}
+    if code is None:
+        everything = [explained for family in FAMILIES for explained in family().values()]
+        if as_json:
+            document([explained._asdict() for explained in everything])
+        else:
+            table(("code", "what", "meaning"), [explained[:3] for explained in everything], empty="")
+        return
+    asked = code.rstrip("/").rpartition("/")[2]
+    explained = known.get(asked) or known.get(asked.lower()) or known.get(asked.upper())
+    if explained is None:
+        raise Failed(f"no code {asked[:60]!r}; {_nearest(asked, known)}")
+    if as_json:
+        document(explained._asdict())
+        return
+    click.echo(f"{click.style(explained.code, bold=True)} ({explained.what}): {explained.title.rstrip('.')}.")
+    click.echo(f"  {explained.advice}")
+
+
+def _nearest(asked: str, known: dict[str, Explained]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(asked.lower(), known, n=3, cutoff=0.5) or [name for name in known if asked.lower() in name][:3]
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return "`gatecrash explain` lists those there are."

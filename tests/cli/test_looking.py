@@ -1,0 +1,64 @@
+"""`events`, `books`, `sandboxes`: what there is, for people and for programs."""
+
+import pytest
+
+from tests.cli.conftest import Cli
+
+
+def test_events_are_listed_newest_first(cli: Cli) -> None:
+    cli.sandbox.charge(order_id="a")
+    cli.sandbox.charge(1000, "jpy", order_id="b")
+    rows = cli("events", "list").stdout.splitlines()
+    assert rows[0].split() == ["TIME", "TYPE", "ID", "ORDER", "AMOUNT", "ABOUT"]
+    assert [row.split()[3:6] for row in rows[1:]] == [["b", "1000", "jpy"], ["a", "42.00", "usd"]]
+    assert [event["data"]["order_id"] for event in cli.json("events", "list", "--limit", "1")] == ["b"]
+    assert [event["data"]["order_id"] for event in cli.json("events", "list", "--order-id", "a")] == ["a"]
+    assert cli.json("events", "list", "--type", "charge.failed") == []
+    assert "No such events" in cli("events", "list", "--type", "charge.failed").stdout
+
+
+def test_an_event_is_shown_with_what_became_of_it(cli: Cli) -> None:
+    cli.sandbox.charge()
+    (event,) = cli.sandbox.events()
+    assert "told to nobody" in cli("events", "show", event["id"]).stdout
+    cli.sandbox.webhooks.create("http://127.0.0.1:9/")
+    (sent,) = cli.json("events", "resend", event["id"])
+    shown = cli.json("events", "show", event["id"])
+    assert shown["event"] == event
+    assert [delivery["id"] for delivery in shown["deliveries"]] == [sent["id"]]
+    assert sent["id"] in cli("events", "show", event["id"]).stdout
+
+
+def test_an_event_without_a_listener_cannot_be_resent(cli: Cli) -> None:
+    cli.sandbox.charge()
+    (event,) = cli.sandbox.events()
+    assert "No enabled endpoint" in cli("events", "resend", event["id"], code=1).stdout
+    assert cli.json("events", "resend", event["id"], code=1) == []
+    assert "no enabled webhook endpoint" in cli.refused("events", "resend", event["id"], "--endpoint", "we_1", code=1)
+    assert "no event 'evt_1'" in cli.refused("events", "resend", "evt_1", code=1)
+    assert "no event" in cli.refused("events", "show", "../charges", code=1)
+
+
+def test_the_books_show_what_an_order_was_charged(cli: Cli) -> None:
+    assert "No money has moved" in cli("books").stdout
+    charge = cli.sandbox.charge(order_id="o-1")
+    cli.sandbox.request("POST", f"/v1/charges/{charge['id']}/refunds", {"amount": 200})
+    shown = cli("books").stdout
+    assert "o-1    1        42.00 usd  2.00 usd  40.00 usd" in shown
+    assert "The books balance." in shown
+    assert cli.json("books")["balanced"] is True
+
+
+def test_a_sandbox_is_listed_and_emptied(cli: Cli) -> None:
+    cli.sandbox.charge()
+    assert cli.sandbox.name in [one["name"] for one in cli.json("sandboxes", "list")]
+    assert f"sk_test_{cli.sandbox.name}" in cli("sandboxes", "list").stdout
+    assert "is empty" in cli("sandboxes", "reset").stdout
+    assert cli.json("sandboxes", "reset") == {"sandbox": cli.sandbox.name, "reset": True}
+    assert cli.sandbox.charges() == []
+
+
+@pytest.mark.parametrize("verb", [("events", "list"), ("books",), ("faults", "list"), ("journal",), ("clock", "show")])
+def test_a_verb_acts_on_its_own_sandbox(cli: Cli, verb: tuple[str, ...]) -> None:
+    Cli(cli.sandbox.url, cli.sandbox.name + "-other").sandbox.charge(order_id="elsewhere")
+    assert "elsewhere" not in cli(*verb).stdout
