@@ -30,7 +30,7 @@ OTHER: dict[str, Any] = {
 
 
 def test_every_label_is_a_match_field_and_has_an_example_here() -> None:
-    assert set(Labels._fields) == set(Match.__struct_fields__) == set(KNOWN) == set(OTHER)
+    assert set(Labels.__struct_fields__) == set(Match.__struct_fields__) == set(KNOWN) == set(OTHER)
 
 
 @pytest.mark.parametrize("field", KNOWN)

@@ -7,12 +7,12 @@ import pytest
 from gatecrash.core.errors import Refused
 from gatecrash.faults.kinds import KINDS
 from gatecrash.faults.rule import RuleParams, new_rule
-from gatecrash.faults.stations import STATIONS
+from gatecrash.faults.stations import STATIONS, why_not
 from tests.support.client import Client
 
 
 def where(kind: str) -> str:
-    return next(name for name, station in STATIONS.items() if kind in station.kinds)
+    return next(name for name in STATIONS if why_not(name, kind) is None)
 
 
 GOOD: dict[str, list[dict[str, Any]]] = {
@@ -21,6 +21,9 @@ GOOD: dict[str, list[dict[str, Any]]] = {
     "delay": [{"seconds": 0}, {"seconds": 2_592_000}],
     "reset": [{}],
     "close": [{}],
+    "truncate": [{}, {"size": 0}, {"size": 1_048_576}, {"size": None}],
+    "drip": [{}, {"size": 7, "interval_s": 0.001}],
+    "garbage": [{}, {"size": 1}, {"size": 65_536}],
     "status": [
         {"status": 200},
         {"status": 599, "headers": {"Retry-After": "3", "X-Empty": ""}, "body": {"any": ["json", 1, None]}},
@@ -35,6 +38,9 @@ BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
     "delay": [({}, "seconds"), ({"seconds": None}, "seconds"), ({"seconds": -1}, "seconds"), ({"seconds": 3e6}, "seconds")],
     "reset": [({"hard": True}, "hard")],
     "close": [({"seconds": 1}, "seconds")],
+    "truncate": [({"size": -1}, "size"), ({"size": 2_000_000}, "size"), ({"bytes": 1}, "bytes")],
+    "drip": [({"size": 0}, "size"), ({"interval_s": 0}, "interval_s"), ({"interval_s": 3601}, "interval_s")],
+    "garbage": [({"size": 0}, "size"), ({"size": 65_537}, "size"), ({"text": "x"}, "text")],
     "status": [
         ({}, "status"),
         ({"status": 199}, "status"),

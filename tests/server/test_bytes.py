@@ -1,5 +1,6 @@
 """What a client's socket sees of each fault: RST, the end of the stream, half an answer, another answer."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -131,3 +132,86 @@ async def test_a_refusal_can_be_broken_as_well_as_an_answer(server_client: Clien
     heard = await ask(server_client, "POST", "/v1/charges", {"amount": -1})
     assert heard.head[0] == "HTTP/1.1 400 Bad Request"
     assert int(heard.header("Content-Length") or 0) // 2 == len(heard.body)
+
+
+@pytest.mark.parametrize("size", [None, 0, 1, 100, 1_000_000])
+@pytest.mark.asyncio
+async def test_a_truncated_answer_promises_more_than_it_brings(server_client: Client, size: int | None) -> None:
+    await server_client.add_fault("operation.committed", "truncate", params={"size": size}, match={"operation": "charges.create"})
+    body, heard = await charge(server_client)
+    whole = (await server_client.post("/v1/charges", body, idem="k")).expect(201).raw
+    assert not heard.reset
+    assert heard.head[0] == "HTTP/1.1 201 Created"
+    assert heard.header("Content-Length") == str(len(whole))
+    assert heard.body == whole[: len(whole) // 2 if size is None else size]
+    broken = [entry["broken"] for entry in await server_client.journal("answer") if "broken" in entry]
+    assert broken == [f"a fault rule cut the answer off after {len(heard.body)} of the {len(whole)} bytes of its body"]
+    await assert_happened(server_client, body, "operation.committed")
+
+
+@pytest.mark.parametrize("station", ["operation.committed", "response.partial"])
+@pytest.mark.asyncio
+async def test_a_dripped_answer_comes_whole_and_in_so_many_pieces(server_client: Client, station: str) -> None:
+    params = {"size": 100, "interval_s": 0.02}
+    await server_client.add_fault(station, "drip", params=params, match={"operation": "charges.create"})
+    began = asyncio.get_running_loop().time()
+    body, heard = await charge(server_client)
+    took = asyncio.get_running_loop().time() - began
+    replayed = (await server_client.post("/v1/charges", body, idem="k")).expect(201)
+    assert heard.body == replayed.raw
+    slow = len(heard.raw) if station == "operation.committed" else len(heard.body) / 2
+    assert took >= slow // 100 * 0.02
+    await assert_happened(server_client, body, station)
+
+
+@pytest.mark.asyncio
+async def test_a_drip_reaches_the_socket_byte_by_byte_and_ends_with_its_rule(server_client: Client) -> None:
+    rule = await server_client.add_fault("operation.committed", "drip", params={"interval_s": 0.05})
+    wire = await Wire.open(server_client)
+    await wire.ask("GET", "/v1/charges", Connection="close")
+    assert await wire.listen_for(4) == b"HTTP"
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await wire.listen_for(4)
+    assert loop.time() - began >= 0.1, "one byte at a time"
+    (await server_client.call("DELETE", f"/_gatecrash/faults/{rule}")).expect(200)
+    rest = await wire.listen()
+    assert rest.raw.endswith(b'\r\n\r\n{"data":[],"has_more":false}')
+    assert loop.time() - began < 5, "the whole of it would take more than ten seconds"
+
+
+@pytest.mark.parametrize("station", UNSENT)
+@pytest.mark.asyncio
+async def test_garbage_in_place_of_an_answer_is_no_http(server_client: Client, station: str) -> None:
+    await server_client.add_fault(station, "garbage", params={"size": 40}, match={"operation": "charges.create"})
+    body, heard = await charge(server_client)
+    assert (len(heard.raw), heard.reset) == (40, False)
+    assert all(byte >= 0x80 for byte in heard.raw)
+    await assert_happened(server_client, body, station)
+
+
+@pytest.mark.asyncio
+async def test_garbage_on_the_way_fills_the_body_to_the_length_that_was_promised(server_client: Client) -> None:
+    await server_client.add_fault("response.partial", "garbage", match={"operation": "charges.create"})
+    body, heard = await charge(server_client)
+    whole = (await server_client.post("/v1/charges", body, idem="k")).raw
+    assert heard.header("Content-Length") == str(len(heard.body)) == str(len(whole))
+    half = len(whole) // 2
+    assert heard.body[:half] == whole[:half]
+    assert all(byte >= 0x80 for byte in heard.body[half:])
+    await assert_happened(server_client, body, "response.partial")
+
+
+@pytest.mark.asyncio
+async def test_garbage_behind_an_answer_waits_for_the_next_request_of_the_connection(server_client: Client) -> None:
+    await server_client.add_fault("response.sent", "garbage", params={"size": 5})
+    wire = await Wire.open(server_client)
+    await wire.ask("GET", "/v1/charges")
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += await wire.listen_for(1)
+    assert await wire.listen_for(28) == b'{"data":[],"has_more":false}'
+    noise = await wire.listen_for(5)
+    assert all(byte >= 0x80 for byte in noise)
+    await wire.ask("GET", "/v1/charges", Connection="close")
+    assert (await wire.listen()).head[0] == "HTTP/1.1 200 OK"

@@ -16,8 +16,9 @@ class Instead(Exception):
 
 
 class Exchange(Protocol):
-    """A request, or one attempt to deliver a webhook, held at a station by the rule `held_by`."""
+    """A request, or one attempt to deliver a webhook, held at `station` by the rule `held_by`."""
 
+    station: str
     held_by: str
 
     async def crash(self, down_s: float) -> None:
@@ -32,8 +33,25 @@ class Exchange(Protocol):
     async def cut(self, *, reset: bool) -> None:
         """Break the connection: with RST, or with FIN."""
 
+
+class RequestExchange(Exchange, Protocol):
+    """A request on its way through the gateway, and its answer."""
+
     async def answer(self, status: int, headers: dict[str, str], body: bytes, content_type: str) -> None:
         """Answer this instead."""
+
+    async def truncate(self, size: int | None) -> None:
+        """End the connection after `size` bytes of the answer's body; None is half of it."""
+
+    async def drip(self, size: int, interval_s: float) -> None:
+        """Send the rest of the answer `size` bytes at a time."""
+
+    async def garbage(self, size: int) -> None:
+        """Send `size` bytes that mean nothing instead of the answer, or behind it; or fill the rest of its body with them."""
+
+
+class AttemptExchange(Exchange, Protocol):
+    """One attempt to deliver a webhook."""
 
     async def drop(self) -> None:
         """Lose what would go out, or what came back."""

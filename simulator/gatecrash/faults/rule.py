@@ -1,7 +1,7 @@
 """A fault rule: where it strikes, what it does, whom it matches, and when. Also its short form in a header."""
 
 from hashlib import blake2b
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -11,7 +11,8 @@ from gatecrash.core.events import TYPES
 from gatecrash.core.operations import OPERATIONS
 from gatecrash.core.params import to_params
 from gatecrash.faults import stations
-from gatecrash.faults.kinds import KINDS, Kind
+from gatecrash.faults.kinds import KINDS
+from gatecrash.faults.kinds.kind import Kind
 
 HEADER = "Gatecrash-Fault"
 # the operation that webhook attempts are matched as
@@ -19,7 +20,7 @@ DELIVER = "webhooks.deliver"
 FROM_HEADER = "header"  # the id of rules that came so, and are kept nowhere
 
 
-class Labels(NamedTuple):
+class Labels(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
     """What is known of the request or attempt at a station; rules match on it."""
 
     operation: str | None = None
@@ -32,20 +33,11 @@ class Labels(NamedTuple):
     attempt: int | None = None
 
 
-class Match(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Every field that is given must be equal."""
-
-    operation: str | None = None
-    dialect: str | None = None
-    path: str | None = None
-    order_id: str | None = None
-    idempotency_key: str | None = None
-    event_type: str | None = None
-    amount: int | None = None
-    attempt: int | None = None
+class Match(Labels, frozen=True):
+    """Labels that are wanted: every one that is given must be equal."""
 
     def fits(self, labels: Labels) -> bool:
-        return all(getattr(self, name) in (None, value) for name, value in zip(Labels._fields, labels, strict=True))
+        return all(getattr(self, name) in (None, getattr(labels, name)) for name in self.__struct_fields__)
 
 
 class RuleParams(Struct, forbid_unknown_fields=True):
@@ -97,8 +89,7 @@ class Rule(Struct):
         return int.from_bytes(draw, "big") / 2**64 < self.probability
 
     def make(self) -> Kind:
-        kind: Kind = msgspec.convert(self.params, KINDS[self.kind])
-        return kind
+        return msgspec.convert(self.params, KINDS[self.kind])
 
 
 def new_rule(rule_id: str, asked: RuleParams, default_seed: str) -> Rule:

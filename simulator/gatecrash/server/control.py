@@ -16,11 +16,9 @@ from gatecrash.core.transaction import Context
 from gatecrash.dialects.interface import Answer, Asked
 from gatecrash.dialects.native.errors import problem
 from gatecrash.dialects.native.operations import authenticate
-from gatecrash.faults.kinds import KINDS
 from gatecrash.faults.rule import Rule, RuleParams, new_rule
-from gatecrash.faults.stations import STATIONS, why_not
+from gatecrash.faults.stations import STATIONS, kinds_at, table
 from gatecrash.server.gateway import Gateway
-from gatecrash.server.pipeline import no_supervisor
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import keep_rules
 
@@ -127,9 +125,8 @@ async def _list_faults(gateway: Gateway, sandbox: Sandbox, params: Nothing, aske
 
 
 async def _add_fault(gateway: Gateway, sandbox: Sandbox, params: RuleParams, asked: Asked) -> Any:
-    if params.kind == "crash" and gateway.host.crash is None:
-        raise no_supervisor()
     rule, epoch = new_rule(sandbox.ids.new("rule"), params, sandbox.seed), sandbox.epoch
+    gateway.check_mortal([rule])
     await gateway.run(sandbox, lambda ctx: keep_rules(ctx, [rule]))
     if sandbox.epoch != epoch:
         raise Refused("fault_rule_invalid", "the sandbox was reset while the rule was added; add it again.")
@@ -171,11 +168,12 @@ async def _clear_faults(gateway: Gateway, sandbox: Sandbox, params: Nothing, ask
 
 
 async def _stations(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
+    refused = [cell for cell in table() if cell.why_not is not None]
     return listed(
         [
             {
-                "station": name, "way": station.way, "when": station.when, "kinds": list(station.kinds),
-                "refused": {kind: why for kind in KINDS if (why := why_not(name, kind)) is not None},
+                "station": name, "way": station.way, "when": station.when, "kinds": kinds_at(name),
+                "refused": {cell.kind: cell.why_not for cell in refused if cell.station == name},
             }
             for name, station in STATIONS.items()
         ]

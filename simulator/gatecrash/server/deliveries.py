@@ -36,7 +36,6 @@ class AttemptExchange(Holding):
 
     def __init__(self, state: State, sandbox: Sandbox) -> None:
         super().__init__(state, sandbox)
-        self.station = ""
         self.copies = 0
 
     async def delay(self, seconds: float) -> None:
@@ -52,9 +51,6 @@ class AttemptExchange(Holding):
 
     async def duplicate(self, count: int) -> None:
         self.copies += count
-
-    async def answer(self, status: int, headers: dict[str, str], body: bytes, content_type: str) -> None:
-        raise AssertionError("the table of stations refuses this")
 
     def unless_anew(self, work: Callable[[Context], T]) -> Callable[[Context], T | None]:
         """`work`, or nothing if the sandbox began anew meanwhile."""

@@ -1,7 +1,6 @@
 """What every exchange can suffer, whichever way it goes: a crash, and being held."""
 
 import asyncio
-import contextlib
 from typing import Any
 
 from gatecrash.faults.exchange import Broken
@@ -16,6 +15,8 @@ class Holding:
         self._state = state
         self._sandbox = sandbox
         self.epoch = sandbox.epoch
+        self._ended = sandbox.ended
+        self.station = ""
         self.held_by = ""
         self.left: asyncio.Event | None = None
 
@@ -25,22 +26,26 @@ class Holding:
         crash(down_s)
 
     async def delay(self, seconds: float) -> None:
+        await self.pause(seconds, self.held_by)
+
+    async def pause(self, seconds: float, rule_id: str) -> None:
         """Go on later, or as soon as the rule is removed."""
-        removed = self._sandbox.plane.removal(self.held_by)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(removed.wait(), seconds)
+        await self._wait(seconds, self._sandbox.plane.removal(rule_id))
         self.check_epoch()
 
     async def hang(self, seconds: float | None) -> None:
         self.left = self.left or asyncio.Event()
-        removed = self._sandbox.plane.removal(self.held_by)
-        waits = [asyncio.ensure_future(event.wait()) for event in (removed, self.left)]
+        await self._wait(seconds, self._sandbox.plane.removal(self.held_by), self.left)
+        raise Broken("a fault rule held it until nobody waited any more")
+
+    async def _wait(self, seconds: float | None, *events: asyncio.Event) -> None:
+        """Until one of the events, the end of the sandbox's life, or so many seconds of real time."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (*events, self._ended)]
         try:
             await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
-        raise Broken("a fault rule held it until nobody waited any more")
 
     def note(self, kind: str, fields: dict[str, Any]) -> None:
         """Tell the journal; not that of a sandbox that began anew meanwhile, for it has nothing to do with that one."""

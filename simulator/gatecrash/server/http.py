@@ -73,11 +73,11 @@ class HttpServer(web.Server):
 
 
 class NoAnswer(web.StreamResponse):
-    """Stands for an answer where none is to be sent: the connection is broken already."""
+    """Stands for an answer where aiohttp is to send none: it went out already, or the connection is broken."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep_alive: bool = False) -> None:
         super().__init__()
-        self.force_close()
+        self._keep_alive = keep_alive
 
     async def prepare(self, request: web.BaseRequest) -> None:
         return None

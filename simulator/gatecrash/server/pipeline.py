@@ -17,8 +17,8 @@ from gatecrash.core.transaction import Context
 from gatecrash.dialects.interface import Answer, Asked, Call, Caller, Dialect, Route
 from gatecrash.faults.exchange import Broken, Instead
 from gatecrash.faults.rule import HEADER, Labels, Rule, parse_header
-from gatecrash.server.holding import Holding
 from gatecrash.server.http import HttpServer, NoAnswer, break_connection, to_response
+from gatecrash.server.request_exchange import RequestExchange
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import State
 
@@ -38,58 +38,6 @@ class Outcome(NamedTuple):
 
     answer: Answer
     replayed: bool = False
-
-
-class RequestExchange(Holding):
-    """One request on its way, and what faults can do to it."""
-
-    def __init__(
-        self,
-        state: State,
-        server: HttpServer,
-        sandbox: Sandbox,
-        request: web.BaseRequest,
-        rules: Sequence[Rule],
-    ) -> None:
-        super().__init__(state, sandbox)
-        self._server = server
-        self._request = request
-        self._rules = rules
-        self._own_stations = {rule.station for rule in rules}
-        self.labels = Labels()
-        self.request_id = sandbox.ids.new("req")
-
-    async def at(self, station: str) -> None:
-        """Pass a station; whatever is armed there strikes."""
-        if station in self._sandbox.plane.armed or station in self._own_stations:
-            self.check_epoch()
-            if self.left is None:
-                self.left = asyncio.Event()
-                self._server.when_gone(self._request, self.left)
-            await self._sandbox.plane.strike(station, self.labels, self, self._record, self._rules)
-
-    def expects(self, stations: tuple[str, ...]) -> bool:
-        """Whether anything could strike this request at one of these."""
-        plane = self._sandbox.plane
-        return bool(self._own_stations.intersection(stations)) or any(
-            plane.could_strike(station, self.labels) for station in stations if station in plane.armed
-        )
-
-    async def _record(self, matched: Sequence[Rule], striking: Sequence[Rule], labels: Labels) -> None:
-        await self._state.record_strike(self._sandbox, matched, striking, labels)
-
-    async def cut(self, *, reset: bool) -> None:
-        break_connection(self._request.transport, reset=reset)
-        raise Broken("a fault rule broke the connection")
-
-    async def answer(self, status: int, headers: dict[str, str], body: bytes, content_type: str) -> None:
-        raise Instead(status, headers, body, content_type)
-
-    async def drop(self) -> None:
-        raise AssertionError("the table of stations refuses this")
-
-    async def duplicate(self, count: int) -> None:
-        raise AssertionError("the table of stations refuses this")
 
 
 class Pipeline:
@@ -133,8 +81,7 @@ class Pipeline:
 
     def _own_rules(self, header: str) -> Sequence[Rule]:
         rules = parse_header(header)
-        if self._state.host.crash is None and any(rule.kind == "crash" for rule in rules):
-            raise no_supervisor()
+        self._state.check_mortal(rules)
         return rules
 
     async def _outcome(self, exchange: RequestExchange, sandbox: Sandbox, asked: Asked, route: Route, caller: Caller) -> Outcome:
@@ -251,25 +198,21 @@ class Pipeline:
         route: Route,
         outcome: Outcome,
     ) -> web.StreamResponse:
-        answer = outcome.answer
-        response = self._plain(answer, asked, route, exchange.request_id)
-        if not exchange.expects(_AT_RESPONSE):
+        response = self._plain(outcome.answer, asked, route, exchange.request_id)
+        if exchange.outlet is None and not exchange.expects(_AT_RESPONSE):
             self._note_answer(exchange, sandbox, route, outcome)
             return response
-        streamed = web.StreamResponse(status=response.status, headers=response.headers)
-        streamed.content_length = len(answer.body)
-        half = len(answer.body) // 2
+        outlet = exchange.open_outlet()
+        outlet.load(response)
         try:
-            await streamed.prepare(request)
-            await streamed.write(answer.body[:half])
+            await outlet.write_half()
             await exchange.at("response.partial")
-            await streamed.write(answer.body[half:])
-            await streamed.write_eof()
+            await outlet.write_rest()
+            self._note_answer(exchange, sandbox, route, outcome)
+            await exchange.at("response.sent")
         except ConnectionError as gone:
             raise Broken("the client left before its answer was sent") from gone
-        self._note_answer(exchange, sandbox, route, outcome)
-        await exchange.at("response.sent")
-        return streamed
+        return NoAnswer(keep_alive=request.keep_alive)
 
     def _plain(self, answer: Answer, asked: Asked, route: Route, request_id: str | None = None) -> web.Response:
         response = to_response(answer)
@@ -323,11 +266,3 @@ def add_cors(response: web.StreamResponse, origin: str | None) -> None:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = "Request-Id, Idempotent-Replayed, Retry-After"
         response.headers["Vary"] = "Origin"
-
-
-def no_supervisor() -> Refused:
-    return Refused(
-        "fault_rule_invalid",
-        "crash needs a supervisor that starts the gateway again, and this one has none; run it with `gatecrash serve`.",
-        "kind",
-    )

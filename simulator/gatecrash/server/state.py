@@ -115,12 +115,23 @@ class State:
 
     # --- faults
 
+    def check_mortal(self, rules: Sequence[Rule]) -> None:
+        """Refuse rules that kill the process where nothing would start it again."""
+        if self.host.crash is None and any(rule.make().kills() for rule in rules):
+            raise Refused(
+                "fault_rule_invalid",
+                "crash needs a supervisor that starts the gateway again, and this one has none; run it with `gatecrash serve`.",
+                "kind",
+            )
+
     async def record_strike(self, sandbox: Sandbox, matched: Sequence[Rule], striking: Sequence[Rule], labels: Labels) -> None:
         """Make counts and firings durable before a rule strikes, so that a crash does not make it strike again."""
+        known = {name: value for name, value in msgspec.structs.asdict(labels).items() if value is not None}
+        known.pop("idempotency_key", None)
         for rule in striking:
             fields = {
                 "rule_id": rule.id, "station": rule.station, "fault": rule.kind, "params": rule.params, "fired": rule.fired,
-                **{name: value for name, value in labels._asdict().items() if value is not None and name != "idempotency_key"},
+                **known,
             }  # fmt: skip
             self.journal.note(sandbox, "fault", fields)
         # which rules are still there is asked inside the commit: one that is removed meanwhile must not come back

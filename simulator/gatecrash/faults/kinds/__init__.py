@@ -1,25 +1,22 @@
 """The kinds of fault, by name. Each is a small class: its fields are its params, `strike` is what it does."""
 
-from typing import Any, Protocol
-
-from gatecrash.faults.exchange import Exchange
 from gatecrash.faults.kinds.answers import Status
 from gatecrash.faults.kinds.connection import Close, Reset
 from gatecrash.faults.kinds.deliveries import Drop, Duplicate
+from gatecrash.faults.kinds.kind import Kind
 from gatecrash.faults.kinds.process import Crash
 from gatecrash.faults.kinds.timing import Delay, Hang
+from gatecrash.faults.kinds.wire import Drip, Garbage, Truncate
 
-
-class Kind(Protocol):
-    async def strike(self, exchange: Exchange) -> None: ...
-
-
-KINDS: dict[str, Any] = {
+KINDS: dict[str, type[Kind]] = {
     "crash": Crash,
     "hang": Hang,
     "delay": Delay,
     "reset": Reset,
     "close": Close,
+    "truncate": Truncate,
+    "drip": Drip,
+    "garbage": Garbage,
     "status": Status,
     "drop": Drop,
     "duplicate": Duplicate,

@@ -1,26 +1,34 @@
 """Faults of the answer: another one than was due."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from gatecrash.core.errors import CATALOGUE
-from gatecrash.faults.exchange import Exchange
+from gatecrash.faults.exchange import RequestExchange
+from gatecrash.faults.kinds.kind import ALL_IS_SENT, HALF_IS_SENT, NOTHING_OURS, Kind
 
 _FRAMING = ("content-length", "transfer-encoding", "connection")
 _FIELD_NAME = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 _FIELD_VALUE = "^[\t\x20-\x7e]*$"
 
 
-class Status(Struct, forbid_unknown_fields=True):
+class Status(Kind):
     """Answer with `status`, any `headers` and any `body` (JSON, or text); without a body, with a problem."""
+
+    refused: ClassVar[Mapping[str, str]] = {
+        "response.partial": HALF_IS_SENT,
+        "response.sent": ALL_IS_SENT,
+        "webhook": f"{NOTHING_OURS} to replace",
+    }
 
     status: Annotated[int, Meta(ge=200, le=599)]
     headers: dict[
         Annotated[str, Meta(pattern=_FIELD_NAME, max_length=100)],
         Annotated[str, Meta(pattern=_FIELD_VALUE, max_length=1000)],
-    ] = {}
+    ] = msgspec.field(default_factory=dict)
     body: Any = None
 
     def __post_init__(self) -> None:
@@ -28,7 +36,7 @@ class Status(Struct, forbid_unknown_fields=True):
             if name.lower() in _FRAMING:
                 raise ValueError(f"Expected headers without {name}, which keeps the connection readable")
 
-    async def strike(self, exchange: Exchange) -> None:
+    async def strike(self, exchange: RequestExchange) -> None:
         headers = dict(self.headers)
         body, content_type = self._body()
         for name in [name for name in headers if name.lower() == "content-type"]:

@@ -1,19 +1,31 @@
 """Faults of the connection: it breaks, rudely or politely."""
 
-from msgspec import Struct
+from collections.abc import Mapping
+from typing import ClassVar
 
 from gatecrash.faults.exchange import Exchange
+from gatecrash.faults.kinds.kind import CONNECTION_IS_DONE, Kind
+
+_NOT_OPEN = {
+    "webhook.due": "no connection is open yet; use drop",
+    "webhook.acknowledged": f"{CONNECTION_IS_DONE}; use drop to lose the answer",
+    "webhook.recorded": CONNECTION_IS_DONE,
+}
 
 
-class Reset(Struct, forbid_unknown_fields=True):
+class Reset(Kind):
     """Break the connection with RST: the other side reads `connection reset by peer`."""
+
+    refused: ClassVar[Mapping[str, str]] = _NOT_OPEN
 
     async def strike(self, exchange: Exchange) -> None:
         await exchange.cut(reset=True)
 
 
-class Close(Struct, forbid_unknown_fields=True):
+class Close(Kind):
     """Break the connection with FIN: the other side reads the end of the stream."""
+
+    refused: ClassVar[Mapping[str, str]] = _NOT_OPEN
 
     async def strike(self, exchange: Exchange) -> None:
         await exchange.cut(reset=False)

@@ -1,0 +1,30 @@
+"""What a kind of fault is: its params, where it makes no sense and why, and what it does."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from msgspec import Struct
+
+
+class Kind(Struct, forbid_unknown_fields=True):
+    """The fields of a kind are its params. `refused`: station, or way (request, webhook) → why it cannot strike there."""
+
+    refused: ClassVar[Mapping[str, str]] = {}
+
+    def kills(self) -> bool:
+        """Whether the process dies of it, so that somebody must start it again."""
+        return False
+
+    async def strike(self, exchange: Any) -> None:
+        """Do it, to a `RequestExchange` or an `AttemptExchange`."""
+        raise NotImplementedError
+
+
+# reasons that several kinds share
+NOTHING_OURS = "the gateway asks here and the merchant answers; there is no answer of ours"
+NO_ANSWER_YET = "no answer is due yet; its bytes go out after operation.committed"
+HALF_IS_SENT = "half of the true answer is sent already"
+ALL_IS_SENT = "the true answer is sent already"
+NOBODY_WAITS = "the whole answer is sent, nobody waits any more"
+CONNECTION_IS_DONE = "the connection has done its work"
+ATTEMPT_IS_OVER = "the attempt is over"
