@@ -69,7 +69,11 @@ class Wire:
 
     def _checked(self, heard: Heard) -> Heard:
         """Held against the contract, if it came whole."""
-        if self._asked is not None and heard.header("Content-Length") == str(len(heard.body)):
+        if (
+            self._asked is not None
+            and heard.raw.startswith(b"HTTP/1.1 ")
+            and heard.header("Content-Length") == str(len(heard.body))
+        ):
             method, path, fields = self._asked
             headers = CIMultiDict(line.split(": ", 1) for line in heard.head[1:])
             held.check(self._client.url, method, path, fields, int(heard.head[0].split()[1]), headers, heard.body)
