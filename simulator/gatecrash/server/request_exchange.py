@@ -40,6 +40,7 @@ class RequestExchange(Holding):
         """Pass a station; whatever is armed there strikes."""
         self.station = station
         if station in self._sandbox.plane.armed or station in self._own_stations:
+            self.check_epoch()
             if self.left is None:
                 self.left = asyncio.Event()
                 self._server.when_gone(self._request, self.left)

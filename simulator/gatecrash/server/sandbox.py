@@ -26,14 +26,10 @@ class Memory(NamedTuple):
 
 
 class Sandbox:
-<<<<<<< HEAD
-    """`epoch` grows whenever it begins anew: whoever waited through that knows that its sandbox is gone.
+    """`epoch` grows, and `ended` is set, whenever it begins anew: whoever waited through that knows that its sandbox is gone.
 
     `removed`: it is no more, and nothing of it is to be written.
     """
-=======
-    """`epoch` grows, and `ended` is set, whenever a life of it ends: what was in flight in it is to go no further."""
->>>>>>> 2252f0d (Cut, drip and spoil the bytes of an answer; let each kind of fault say where it makes no sense, and why)
 
     def __init__(self, name: str, seed: str, created_at: int, clock: Clock, host: Host, vault: Vault) -> None:
         self.name = name
@@ -44,11 +40,8 @@ class Sandbox:
         self.journal_length = 0
         self.plane = Plane()
         self.epoch = 0
-<<<<<<< HEAD
         self.removed = False
-=======
         self.ended = asyncio.Event()
->>>>>>> 2252f0d (Cut, drip and spoil the bytes of an answer; let each kind of fault say where it makes no sense, and why)
         self.requests = 0
         self.attempts: dict[str, asyncio.Task[None]] = {}
         self.alarm: asyncio.TimerHandle | None = None
@@ -65,30 +58,23 @@ class Sandbox:
     def context(self, tx: Transaction) -> Context:
         return Context(tx, self.name, self.now(), self.ids, self._vault)
 
-<<<<<<< HEAD
-    @classmethod
-    def of(cls, row: SandboxRow, host: Host, vault: Vault) -> "Sandbox":
-        """The sandbox that a row tells of."""
-        sandbox = cls(row.name, row.seed, row.created_at, msgspec.json.decode(row.clock, type=Clock), host, vault)
-        sandbox.ids.issued, sandbox.journal_length = row.ids_issued, row.journal_length
-        return sandbox
-=======
     def end_life(self) -> None:
         """Cut off whatever is held at a station."""
         self.epoch += 1
         self.ended.set()
         self.ended = asyncio.Event()
 
-    def begin_anew(self, real_now: int) -> None:
-        """As if it had just come into being: ids, journal and clock start over."""
-        self.ids.issued = self.journal_length = 0
-        self.clock = Clock.at(real_now)
->>>>>>> 2252f0d (Cut, drip and spoil the bytes of an answer; let each kind of fault say where it makes no sense, and why)
+    @classmethod
+    def of(cls, row: SandboxRow, host: Host, vault: Vault) -> "Sandbox":
+        """The sandbox that a row tells of."""
+        sandbox = cls(row.name, row.seed, row.created_at, msgspec.json.decode(row.clock, type=Clock), host, vault)
+        sandbox.ids.issued, sandbox.journal_length = row.ids_issued, row.journal_length
+        return sandbox
 
     def begin_anew(self, row: SandboxRow | None = None) -> None:
         """As if it had just come into being; or as it was when `row` was taken, its time going on from then."""
         real_now = self._host.now()
-        self.epoch += 1
+        self.end_life()
         self.plane = Plane()
         self.pruned_at = {}
         if row is None:
