@@ -141,9 +141,12 @@ class Contract:
         media = headers.get("Content-Type", "").partition(";")[0]
         if media not in content:
             raise Breach(f"{name} came as {media!r}; the contract has {', '.join(content)}")
-        value: Any = body.decode()
-        if media.endswith("json"):
-            value = json.loads(value)
+        try:
+            value: Any = body.decode()
+            if media.endswith("json"):
+                value = json.loads(value)
+        except ValueError as error:
+            raise Breach(f"{name} is not readable as {media}: {error}") from error
         self.check_value(name, content[media]["schema"], value)
 
     def check_value(self, name: str, schema: Json, value: Any) -> None:
