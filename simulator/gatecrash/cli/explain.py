@@ -56,7 +56,7 @@ def _kinds() -> dict[str, Explained]:
         return ", ".join(name for name, station in STATIONS.items() if kind in station.kinds)
 
     return {
-        kind: Explained(kind, "kind of fault", " ".join(cleandoc(made.__doc__).split()), f"Can strike at: {where(kind)}.")
+        kind: Explained(kind, "kind of fault", " ".join(cleandoc(made.__doc__ or "").split()), f"Can strike at: {where(kind)}.")
         for kind, made in KINDS.items()
     }
 

@@ -7,23 +7,31 @@ from gatecrash.faults.kinds import KINDS
 
 
 class Station(NamedTuple):
-    """`way`: request or webhook. `when`: what has happened by then, and what has not."""
+    """`way`: request or webhook. `when`: what has happened by then, and what has not. `kinds`: what can strike there."""
 
     way: str
     when: str
+    kinds: tuple[str, ...]
+
+
+def _station(name: str, way: str, when: str) -> Station:
+    return Station(way, when, tuple(kind for kind, made in KINDS.items() if not made.refused.keys() & {name, way}))
 
 
 STATIONS: dict[str, Station] = {
-    "request.received": Station("request", "the whole request is read; nothing is decided"),
-    "operation.claimed": Station("request", "the idempotency key is claimed, durably; a retry meanwhile reads 409"),
-    "operation.executed": Station("request", "the outcome is computed and not committed: lost with the process"),
-    "operation.committed": Station("request", "the outcome is durable; not one byte of the answer is sent"),
-    "response.partial": Station("request", "the head and half the body of the answer are sent"),
-    "response.sent": Station("request", "the whole answer is sent"),
-    "webhook.due": Station("webhook", "an attempt falls due; nothing is sent"),
-    "webhook.sent": Station("webhook", "the attempt is written; its answer is unread"),
-    "webhook.acknowledged": Station("webhook", "the merchant's answer is read; nothing of it is recorded"),
-    "webhook.recorded": Station("webhook", "the attempt's outcome is durable"),
+    name: _station(name, way, when)
+    for name, way, when in (
+        ("request.received", "request", "the whole request is read; nothing is decided"),
+        ("operation.claimed", "request", "the idempotency key is claimed, durably; a retry meanwhile reads 409"),
+        ("operation.executed", "request", "the outcome is computed and not committed: lost with the process"),
+        ("operation.committed", "request", "the outcome is durable; not one byte of the answer is sent"),
+        ("response.partial", "request", "the head and half the body of the answer are sent"),
+        ("response.sent", "request", "the whole answer is sent"),
+        ("webhook.due", "webhook", "an attempt falls due; nothing is sent"),
+        ("webhook.sent", "webhook", "the attempt is written; its answer is unread"),
+        ("webhook.acknowledged", "webhook", "the merchant's answer is read; nothing of it is recorded"),
+        ("webhook.recorded", "webhook", "the attempt's outcome is durable"),
+    )
 }
 
 
@@ -46,10 +54,6 @@ def why_not(station: str, kind: str) -> str | None:
     return refused.get(station) or refused.get(STATIONS[station].way)
 
 
-def kinds_at(station: str) -> list[str]:
-    return [kind for kind in KINDS if why_not(station, kind) is None]
-
-
 def check(station: str, kind: str) -> None:
     """Refuse a station or kind that is unknown, and a pair that makes no sense."""
     if station not in STATIONS:
@@ -64,6 +68,6 @@ def check(station: str, kind: str) -> None:
     if reason is not None:
         raise Refused(
             "fault_rule_invalid",
-            f"{kind} makes no sense at {station}: {reason}. What can strike there: {', '.join(kinds_at(station))}.",
+            f"{kind} makes no sense at {station}: {reason}. What can strike there: {', '.join(STATIONS[station].kinds)}.",
             "kind",
         )

@@ -17,7 +17,7 @@ from gatecrash.dialects.interface import Answer, Asked
 from gatecrash.dialects.native.errors import problem
 from gatecrash.dialects.native.operations import authenticate
 from gatecrash.faults.rule import Rule, RuleParams, new_rule
-from gatecrash.faults.stations import STATIONS, kinds_at, table
+from gatecrash.faults.stations import STATIONS, table
 from gatecrash.server.gateway import Gateway
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import keep_rules
@@ -172,7 +172,7 @@ async def _stations(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: 
     return listed(
         [
             {
-                "station": name, "way": station.way, "when": station.when, "kinds": kinds_at(name),
+                "station": name, "way": station.way, "when": station.when, "kinds": list(station.kinds),
                 "refused": {cell.kind: cell.why_not for cell in refused if cell.station == name},
             }
             for name, station in STATIONS.items()
