@@ -16,7 +16,7 @@ APART = {
     "faults": ("faults.list", "faults.add", "faults.clear", "faults.get", "faults.remove"),
     "clock": ("clock.get", "clock.set", "clock.advance"),
     "reset": ("sandbox.reset",),
-    "endpoints": tuple(f"webhook_endpoints.{name}" for name in ("create", "list", "get", "delete", "rotate_secret")),
+    "endpoints": tuple(f"webhook_endpoints.{name}" for name in ("create", "list", "get", "update", "delete", "rotate_secret")),
 }
 _SANDBOX = {operation: f"fuzz-{name}" for name, operations in APART.items() for operation in operations}
 

@@ -99,9 +99,9 @@ def test_an_attempt_that_comes_back_after_the_end_changes_nothing(core: Core, de
 
 
 def test_an_attempt_that_is_put_off_has_one_timer_and_is_none_yet(core: Core, delivery: Delivery) -> None:
-    core.do(postpone, delivery.id, 2.5)
+    core.do(postpone, delivery.id, 2.5, STANDARD_WEBHOOKS)
     assert due(core) == [core.now + 2500]
     after = core.get(Delivery, delivery.id)
     assert (after.attempts, after.next_attempt_at) == ([], core.now + 2500)
-    core.do(postpone, "dlv_none", 1)
+    core.do(postpone, "dlv_none", 1, STANDARD_WEBHOOKS)
     assert due(core) == [core.now + 2500]

@@ -26,23 +26,23 @@ def test_after_a_rotation_both_secrets_sign_until_the_overlap_is_over(core: Core
     rotated = core.do(rotate_secret, RotateSecret(endpoint.id))
     assert rotated.secret != endpoint.secret
     kept = core.get(Endpoint, endpoint.id)
-    assert signing_secrets(kept, core.now) == [rotated.secret, endpoint.secret]
-    assert signing_secrets(kept, core.now + DAY - 1) == [rotated.secret, endpoint.secret]
-    assert signing_secrets(kept, core.now + DAY) == [rotated.secret]
+    assert signing_secrets(kept, core.now, core.now) == [rotated.secret, endpoint.secret]
+    assert signing_secrets(kept, core.now + DAY - 1, core.now) == [rotated.secret, endpoint.secret]
+    assert signing_secrets(kept, core.now + DAY, core.now) == [rotated.secret]
 
 
 def test_without_an_overlap_the_old_secret_is_dead_at_once(core: Core, endpoint: Endpoint) -> None:
     core.do(rotate_secret, RotateSecret(endpoint.id, 60))
     rotated = core.do(rotate_secret, RotateSecret(endpoint.id, 0))
-    assert signing_secrets(core.get(Endpoint, endpoint.id), core.now) == [rotated.secret]
+    assert signing_secrets(core.get(Endpoint, endpoint.id), core.now, core.now) == [rotated.secret]
 
 
 def test_a_second_rotation_leaves_the_last_two_secrets(core: Core, endpoint: Endpoint) -> None:
     second = core.do(rotate_secret, RotateSecret(endpoint.id)).secret
     third = core.do(rotate_secret, RotateSecret(endpoint.id, 1.5)).secret
     kept = core.get(Endpoint, endpoint.id)
-    assert signing_secrets(kept, core.now + 1499) == [third, second]
-    assert signing_secrets(kept, core.now + 1500) == [third]
+    assert signing_secrets(kept, core.now + 1499, core.now) == [third, second]
+    assert signing_secrets(kept, core.now + 1500, core.now) == [third]
 
 
 def test_an_endpoint_that_is_not_there_is_refused_by_its_id(core: Core) -> None:

@@ -80,14 +80,14 @@ def test_each_endpoint_that_wants_it_gets_a_delivery_that_is_due_at_once(core: C
     core.charge()
     deliveries = core.find(Delivery)
     assert [delivery.endpoint_id for delivery in deliveries] == [all_of_it.id]
-    assert [(timer.ref, timer.due_at) for timer in core.find(Timer)] == [(deliveries[0].id, core.now)]
+    assert [(timer.ref, timer.due_at) for timer in core.find(Timer)] == [(all_of_it.id, core.now)]
     assert refunds_only.status == "enabled"
 
 
 def test_an_endpoint_that_is_disabled_or_gone_hears_nothing(core: Core) -> None:
     disabled, gone = endpoint(core), endpoint(core)
     core.charge()
-    core.do(disable_endpoint, disabled)
+    core.do(disable_endpoint, disabled, "it was asked for")
     core.do(delete_endpoint, gone.id)
     assert {delivery.status for delivery in core.find(Delivery)} == {"canceled"}
     assert core.find(Timer) == []
@@ -125,7 +125,7 @@ def test_what_is_not_there_cannot_be_sent_again(core: Core) -> None:
     listener = endpoint(core)
     core.charge()
     (event,) = core.find(Event)
-    core.do(disable_endpoint, listener)
+    core.do(disable_endpoint, listener, "it was asked for")
     for event_id, endpoint_id, param in (
         ("evt_none", None, "id"),
         (event.id, "we_none", "endpoint_id"),

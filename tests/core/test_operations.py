@@ -19,6 +19,7 @@ NAMES = [
     "webhook_endpoints.create",
     "webhook_endpoints.get",
     "webhook_endpoints.list",
+    "webhook_endpoints.update",
     "webhook_endpoints.delete",
     "webhook_endpoints.rotate_secret",
     "events.get",

@@ -5,7 +5,7 @@ import base64
 import pytest
 from standardwebhooks import WebhookVerificationError
 
-from gatecrash.webhooks.signing import standard_webhooks_v1
+from gatecrash.webhooks.signing import standard
 from tests.support.client import Client
 from tests.support.gateway import LiveGateway
 from tests.webhooks.receiver import Receiver, only_delivery
@@ -18,8 +18,8 @@ async def rotate(client: Client, endpoint: str, **params: float) -> str:
 
 def test_the_signature_is_that_of_the_specification() -> None:
     # the example of the Standard Webhooks reference libraries
-    signed = standard_webhooks_v1(
-        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}'
+    signed = standard.signatures(
+        ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"], "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}'
     )
     assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 

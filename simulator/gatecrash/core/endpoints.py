@@ -2,29 +2,56 @@
 
 import re
 from base64 import b64encode
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from gatecrash.core import timers
 from gatecrash.core.errors import Refused
 from gatecrash.core.events import TYPES
-from gatecrash.core.records import Delivery, Endpoint
+from gatecrash.core.records import Endpoint
 from gatecrash.core.transaction import Context
 
 _SECRET_BYTES = 32  # Standard Webhooks asks for 24 to 64
 # whsec_ and base64 of 24 bytes or more
 _SECRET = re.compile("whsec_(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+# signature scheme → how a secret for it is made of random bytes; what goes over the wire is gatecrash.webhooks.signing's
+SECRETS: dict[str, Callable[[bytes], str]] = {
+    "v1": lambda drawn: "whsec_" + b64encode(drawn).decode(),
+    "v1a": lambda drawn: "whsk_" + b64encode(drawn).decode(),
+    "stripe": lambda drawn: "whsec_" + drawn.hex(),
+    "adyen": lambda drawn: drawn.hex().upper(),
+    "braintree": lambda drawn: f"{drawn[:8].hex()}:{drawn[8:24].hex()}",
+}
+# schemes that send one signature only: what happened before a rotation stays signed by the older key
+_ONE_SIGNATURE = frozenset({"adyen"})
 _FAMILIES = tuple(sorted({event_type.partition(".")[0] + ".*" for event_type in TYPES}))
+
+
+_Url = Annotated[str, Meta(min_length=1, max_length=2048)]
+_Events = Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(min_length=1, max_length=100)]
+_Description = Annotated[str, Meta(max_length=255)]
 
 
 class CreateEndpoint(Struct, forbid_unknown_fields=True):
     """`secret`: one of the merchant's own choice, known before the endpoint is; left out, a new one is made."""
 
-    url: Annotated[str, Meta(min_length=1, max_length=2048)]
-    events: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(min_length=1, max_length=100)] | None = None
-    description: Annotated[str, Meta(max_length=255)] | None = None
+    url: _Url
+    events: _Events | None = None
+    description: _Description | None = None
     secret: str | None = None
+    signature_scheme: Literal["v1", "v1a"] = "v1"
+
+
+class UpdateEndpoint(Struct, forbid_unknown_fields=True):
+    """What is left out stays as it is."""
+
+    id: str
+    url: _Url | None = None
+    events: _Events | None = None
+    description: _Description | None = None
+    status: Literal["enabled", "disabled"] | None = None
 
 
 class RotateSecret(Struct, forbid_unknown_fields=True):
@@ -35,14 +62,16 @@ class RotateSecret(Struct, forbid_unknown_fields=True):
 
 
 def check_create(params: CreateEndpoint) -> None:
-    for pattern in params.events or ():
-        if pattern != "*" and pattern not in TYPES and pattern not in _FAMILIES:
-            raise Refused(
-                "parameter_invalid",
-                f"events holds {pattern!r}; expected '*', a family ({', '.join(_FAMILIES)}) or a type ({', '.join(TYPES)}).",
-                "events",
-            )
-    if params.secret is not None and not _SECRET.fullmatch(params.secret):
+    _check_events(params.events)
+    if params.secret is None:
+        return
+    if params.signature_scheme != "v1":
+        raise Refused(
+            "parameter_invalid",
+            f"secret was sent with signature_scheme {params.signature_scheme!r}, for which the gateway makes the key pair; leave it out.",
+            "secret",
+        )
+    if not _SECRET.fullmatch(params.secret):
         raise Refused(
             "parameter_invalid",
             "secret is not of the form whsec_BASE64 with 32 to 88 characters of base64; send one such, or none to have one made.",
@@ -50,17 +79,33 @@ def check_create(params: CreateEndpoint) -> None:
         )
 
 
-def create_endpoint(ctx: Context, params: CreateEndpoint, dialect: str = "native") -> Endpoint:
+def check_update(params: UpdateEndpoint) -> None:
+    _check_events(params.events)
+
+
+def _check_events(events: list[str] | None) -> None:
+    for pattern in events or ():
+        if pattern != "*" and pattern not in TYPES and pattern not in _FAMILIES:
+            raise Refused(
+                "parameter_invalid",
+                f"events holds {pattern!r}; expected '*', a family ({', '.join(_FAMILIES)}) or a type ({', '.join(TYPES)}).",
+                "events",
+            )
+
+
+def create_endpoint(ctx: Context, params: CreateEndpoint, dialect: str = "native", scheme: str | None = None) -> Endpoint:
+    """`scheme`: what signs, in a dialect other than native."""
+    scheme = scheme or params.signature_scheme
     endpoint = Endpoint(
         id=ctx.ids.new("we"), dialect=dialect, url=params.url, events=params.events or ["*"],
-        description=params.description, secret=params.secret or new_secret(ctx), created_at=ctx.now,
+        description=params.description, scheme=scheme, secret=params.secret or new_secret(ctx, scheme), created_at=ctx.now,
     )  # fmt: skip
     ctx.tx.insert(endpoint)
     return endpoint
 
 
-def new_secret(ctx: Context) -> str:
-    return "whsec_" + b64encode(ctx.ids.secret("whsec", _SECRET_BYTES)).decode()
+def new_secret(ctx: Context, scheme: str) -> str:
+    return SECRETS[scheme](ctx.ids.secret("whsec", _SECRET_BYTES))
 
 
 def get_endpoint(ctx: Context, endpoint_id: str) -> Endpoint:
@@ -83,34 +128,62 @@ def rotate_secret(ctx: Context, params: RotateSecret) -> Endpoint:
         )
     else:
         endpoint.old_secret = endpoint.old_secret_until = None
-    endpoint.secret = new_secret(ctx)
-    ctx.tx.update(endpoint, "secret", "old_secret", "old_secret_until")
+    endpoint.secret, endpoint.rotated_at = new_secret(ctx, endpoint.scheme), ctx.now
+    ctx.tx.update(endpoint, "secret", "old_secret", "old_secret_until", "rotated_at")
     return endpoint
 
 
-def signing_secrets(endpoint: Endpoint, now: int) -> list[str]:
-    """The secrets that sign at this moment, newest first."""
-    if endpoint.old_secret is not None and endpoint.old_secret_until is not None and now < endpoint.old_secret_until:
-        return [endpoint.secret, endpoint.old_secret]
-    return [endpoint.secret]
+def signing_secrets(endpoint: Endpoint, now: int, happened_at: int) -> list[str]:
+    """The secrets that sign, at this moment, what happened at `happened_at`; newest first."""
+    if endpoint.old_secret is None or endpoint.old_secret_until is None or endpoint.rotated_at is None:
+        return [endpoint.secret]
+    if endpoint.scheme in _ONE_SIGNATURE:
+        return [endpoint.old_secret if happened_at < endpoint.rotated_at else endpoint.secret]
+    return [endpoint.secret, endpoint.old_secret] if now < endpoint.old_secret_until else [endpoint.secret]
+
+
+def update_endpoint(ctx: Context, params: UpdateEndpoint) -> Endpoint:
+    """Change what is given. What was to go to the old url and still waits goes to the new one."""
+    endpoint = get_endpoint(ctx, params.id)
+    if params.url is not None:
+        endpoint.url = params.url
+    if params.events is not None:
+        endpoint.events = params.events
+    if params.description is not None:
+        endpoint.description = params.description
+    if params.status == "enabled":
+        endpoint.status, endpoint.disabled_reason, endpoint.failing_since = "enabled", None, None
+    ctx.tx.update(endpoint, "url", "events", "description", "status", "disabled_reason", "failing_since")
+    if params.status == "disabled" and endpoint.status == "enabled":
+        disable_endpoint(ctx, endpoint, "an update call asked for it")
+    return endpoint
 
 
 def delete_endpoint(ctx: Context, endpoint_id: str) -> Endpoint:
     endpoint = get_endpoint(ctx, endpoint_id)
-    cancel_deliveries(ctx, endpoint)
+    _cancel_deliveries(ctx, endpoint)
     ctx.tx.delete(Endpoint, endpoint.id)
     return endpoint
 
 
-def disable_endpoint(ctx: Context, endpoint: Endpoint) -> None:
+def disable_endpoint(ctx: Context, endpoint: Endpoint, reason: str) -> None:
     """Stop telling an endpoint that does not want to hear any more."""
-    endpoint.status = "disabled"
-    ctx.tx.update(endpoint, "status")
-    cancel_deliveries(ctx, endpoint)
+    endpoint.status, endpoint.disabled_reason = "disabled", reason
+    ctx.tx.update(endpoint, "status", "disabled_reason")
+    _cancel_deliveries(ctx, endpoint)
 
 
-def cancel_deliveries(ctx: Context, endpoint: Endpoint) -> None:
-    for delivery in ctx.tx.find(Delivery, endpoint_id=endpoint.id, status="pending"):
-        delivery.status, delivery.next_attempt_at = "canceled", None
-        ctx.tx.update(delivery, "status", "next_attempt_at")
-        timers.clear_timer(ctx, timers.WEBHOOK_ATTEMPT, delivery.id)
+def note_health(ctx: Context, endpoint: Endpoint, *, accepted: bool, at: int) -> None:
+    """Keep since when an endpoint has accepted nothing."""
+    if accepted and endpoint.failing_since is not None:
+        endpoint.failing_since = None
+    elif not accepted and endpoint.failing_since is None:
+        endpoint.failing_since = at
+    else:
+        return
+    ctx.tx.update(endpoint, "failing_since")
+
+
+def _cancel_deliveries(ctx: Context, endpoint: Endpoint) -> None:
+    ctx.tx.cancel_deliveries(endpoint.id)
+    timers.clear_the_timer(ctx, endpoint.id)

@@ -17,7 +17,7 @@ TYPES = (
 
 
 def emit(ctx: Context, event_type: str, subject: Charge | Refund) -> Event:
-    """Record that `event_type` happened to `subject`, and set a timer for each delivery of it."""
+    """Record that `event_type` happened to `subject`, and start a delivery to each endpoint that wants to hear it."""
     assert event_type in TYPES, event_type
     event = Event(
         id=ctx.ids.new("evt"), type=event_type, object_id=subject.id, order_id=subject.order_id, amount=subject.amount,
@@ -49,7 +49,8 @@ def deliver(ctx: Context, event: Event, endpoint: Endpoint) -> Delivery:
         next_attempt_at=ctx.now, created_at=ctx.now,
     )  # fmt: skip
     ctx.tx.insert(delivery)
-    timers.set_timer(ctx, timers.WEBHOOK_ATTEMPT, delivery.id, ctx.now)
+    timers.set_the_timer(ctx, timers.WEBHOOK_ATTEMPT, endpoint.id, ctx.now, earlier_stands=True)
+    ctx.tx.timers_changed = True  # even if that timer was due already: there may be room for one more attempt
     return delivery
 
 

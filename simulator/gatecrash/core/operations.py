@@ -99,6 +99,12 @@ _ALL = (
         endpoints.create_endpoint,
         endpoints.check_create,
     ),
+    Operation(
+        "webhook_endpoints.update",
+        endpoints.UpdateEndpoint,
+        endpoints.update_endpoint,
+        endpoints.check_update,
+    ),
     Operation("webhook_endpoints.get", ById, lambda ctx, p: endpoints.get_endpoint(ctx, p.id)),
     Operation("webhook_endpoints.list", ListParams, lambda ctx, p: _page(ctx, Endpoint, p)),
     Operation("webhook_endpoints.delete", ById, lambda ctx, p: endpoints.delete_endpoint(ctx, p.id)),

@@ -81,7 +81,8 @@ class Transfer(Record, kw_only=True):
 
 
 class Endpoint(Record, kw_only=True):
-    """Where webhooks go. `old_secret` still signs until `old_secret_until`."""
+    """Where webhooks go, signed as `scheme` has it. `old_secret` still signs until `old_secret_until`; the new one since
+    `rotated_at`. `failing_since`: it has accepted nothing since then."""
 
     TABLE: ClassVar[str] = "webhook_endpoints"
     id: str
@@ -90,9 +91,13 @@ class Endpoint(Record, kw_only=True):
     events: list[str]
     description: str | None = None
     status: str = "enabled"
+    disabled_reason: str | None = None
+    failing_since: int | None = None
+    scheme: str = "v1"
     secret: str
     old_secret: str | None = None
     old_secret_until: int | None = None
+    rotated_at: int | None = None
     created_at: int
 
 

@@ -9,12 +9,12 @@ from gatecrash.core.cards import TEST_CARDS, brand_of, luhn_valid
 
 # 13 digits or more, as people write them: in one run, or in groups parted by blanks or dashes
 _RUN = re.compile(r"[0-9](?:[ -]*[0-9]){12,}")
-_SECRET_WORDS = re.compile(r"\b(whsec_|[sr]k_live_|ctok_test_)[A-Za-z0-9+/=_-]+")
+_SECRET_WORDS = re.compile(r"\b(whsec_|whsk_|[sr]k_live_|ctok_test_)[A-Za-z0-9+/=_-]+")
 _SECRET_FIELDS = frozenset({"card", "number", "cvc", "cvv", "secret", "client_token", "authorization", "password", "holder_name"})
 # quick tests on raw JSON, before any real work: every digit looks the same, blanks and dashes are skipped
 _SHAPE = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else byte for byte in range(256))
 _LONG_NUMBER = b"0" * 13
-_SUSPECT = (b"whsec_", b"k_live_", b"ctok_test_", *(b'"%s"' % name.encode() for name in sorted(_SECRET_FIELDS)))
+_SUSPECT = (b"whsec_", b"whsk_", b"k_live_", b"ctok_test_", *(b'"%s"' % name.encode() for name in sorted(_SECRET_FIELDS)))
 # fields under a card that may be shown
 _CARD_FACE = frozenset({"brand", "last4", "exp_month", "exp_year"})
 

@@ -30,10 +30,15 @@ class OrderTotals(NamedTuple):
     transfers: int
 
 
+class PendingDelivery(NamedTuple):
+    id: str
+    next_attempt_at: int
+
+
 class Transaction(Protocol):
     """Reads and writes inside one commit: all of it happens, or none.
 
-    `timers_changed` tells the shell to look again at what falls due.
+    `timers_changed` tells the shell to look again at what falls due; a new timer sets it.
     """
 
     timers_changed: bool
@@ -72,7 +77,13 @@ class Transaction(Protocol):
         """The first timer that falls due at `until` or before and is no webhook attempt."""
 
     def due_attempts(self, until: int) -> Sequence[str]:
-        """The deliveries of which an attempt falls due at `until` or before, first due first."""
+        """The endpoints at which an attempt falls due at `until` or before, first due first."""
+
+    def pending_deliveries(self, endpoint_id: str, limit: int, *, in_order: bool) -> Sequence[PendingDelivery]:
+        """At most `limit` of those that wait for an endpoint: first due first, or oldest first if `in_order`."""
+
+    def cancel_deliveries(self, endpoint_id: str) -> None:
+        """Cancel every delivery that waits for an endpoint."""
 
     def balances(self) -> Sequence[Balance]:
         """Debits and credits of every account, per currency."""

@@ -42,7 +42,7 @@ class Advance(Struct, forbid_unknown_fields=True):
 class ReadJournal(Struct, forbid_unknown_fields=True):
     after: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
-    kind: Literal["request", "answer", "fault", "delivery", "control", "start"] | None = None
+    kind: Literal["request", "answer", "fault", "delivery", "endpoint", "control", "start"] | None = None
 
 
 Work = Callable[[Gateway, Sandbox, Any, Asked], Awaitable[Any]]

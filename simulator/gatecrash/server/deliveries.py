@@ -1,12 +1,12 @@
 """Delivering an event to an endpoint: one attempt, with its stations on the way, and its record."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from gatecrash.core.deliveries import postpone, record_attempt
-from gatecrash.core.endpoints import signing_secrets
+from gatecrash.core.deliveries import postpone, record_attempt, take_due
+from gatecrash.core.endpoints import disable_endpoint, get_endpoint, signing_secrets
 from gatecrash.core.records import Attempt, Delivery, Endpoint, Event
 from gatecrash.core.transaction import Context
 from gatecrash.faults.exchange import Broken
@@ -57,19 +57,29 @@ class AttemptExchange(Holding):
         return lambda ctx: work(ctx) if self._sandbox.epoch == self.epoch else None
 
 
-class _Told:
-    """What an attempt is about, read in one transaction."""
+class Told(NamedTuple):
+    """What an attempt is about, read in one transaction: attempt `number` of a delivery, signed with `secrets`."""
 
-    def __init__(self, ctx: Context, delivery_id: str) -> None:
-        delivery = ctx.tx.get(Delivery, delivery_id)
-        assert delivery is not None
-        endpoint = ctx.tx.get(Endpoint, delivery.endpoint_id)
-        event = ctx.tx.get(Event, delivery.event_id)
-        assert endpoint is not None
-        assert event is not None
-        self.delivery, self.endpoint, self.event = delivery, endpoint, event
-        self.number = len(delivery.attempts) + 1
-        self.secrets = signing_secrets(endpoint, ctx.now)
+    delivery: Delivery
+    endpoint: Endpoint
+    event: Event
+    number: int
+    secrets: list[str]
+
+
+def _told(ctx: Context, endpoint: Endpoint, delivery_id: str) -> Told:
+    delivery = ctx.tx.get(Delivery, delivery_id)
+    assert delivery is not None
+    event = ctx.tx.get(Event, delivery.event_id)
+    assert event is not None
+    return Told(delivery, endpoint, event, len(delivery.attempts) + 1, signing_secrets(endpoint, ctx.now, event.created_at))
+
+
+class Taken(NamedTuple):
+    """The attempts to make now, and when the next falls due by itself."""
+
+    attempts: list[Told]
+    next_at: int | None
 
 
 class Deliveries:
@@ -86,13 +96,29 @@ class Deliveries:
         """What was put off in a sandbox that begins anew was put off in another."""
         self._put_off = {one for one in self._put_off if one[0] != sandbox.name}
 
-    async def attempt(self, sandbox: Sandbox, delivery_id: str) -> None:
-        """Make the attempt that is due and record how it went; at least once, whatever happens in between."""
-        run = self._state.run
+    def take(self, ctx: Context, sandbox: Sandbox, endpoint_ids: Iterable[str]) -> Taken:
+        """Of endpoints whose timers are due, the attempts for which they have room."""
+        attempts: list[Told] = []
+        upcoming: list[int] = []
+        for endpoint_id in endpoint_ids:
+            endpoint = get_endpoint(ctx, endpoint_id)
+            dialect = self._state.dialects.get(endpoint.dialect)
+            if dialect is None:
+                disable_endpoint(ctx, endpoint, f"its dialect, {endpoint.dialect}, is not installed any more")
+                continue
+            in_flight = sandbox.attempts.get(endpoint_id, {})
+            free = dialect.schedule.width - len(in_flight)
+            if free > 0:
+                due = take_due(ctx, endpoint_id, dialect.schedule, in_flight, free)
+                attempts += [_told(ctx, endpoint, delivery_id) for delivery_id in due.deliveries]
+                if due.next_at is not None:
+                    upcoming.append(due.next_at)
+        return Taken(attempts, min(upcoming, default=None))
+
+    async def attempt(self, sandbox: Sandbox, told: Told) -> None:
+        """Make an attempt and record how it went; at least once, whatever happens in between."""
+        run, delivery_id = self._state.run, told.delivery.id
         exchange = AttemptExchange(self._state, sandbox)
-        told = await run(sandbox, lambda ctx: _still_pending(ctx, delivery_id))
-        if told is None:
-            return
         dialect = self._state.dialects[told.endpoint.dialect]
         url, timeout_s = told.endpoint.url, dialect.schedule.timeout_s
         labels = Labels(
@@ -127,7 +153,7 @@ class Deliveries:
         except Postponed as put_off:
             later_s = put_off.seconds
             self._put_off.add(this_attempt)
-            await run(sandbox, exchange.unless_anew(lambda ctx: postpone(ctx, delivery_id, later_s)))
+            await run(sandbox, exchange.unless_anew(lambda ctx: postpone(ctx, delivery_id, later_s, dialect.schedule)))
             return
         except (Lost, Cut, Broken) as lost:
             sent = Sent(error=str(lost))
@@ -139,12 +165,14 @@ class Deliveries:
         record = partial(
             record_attempt, delivery_id=delivery_id, attempt=attempt, schedule=dialect.schedule, retry_after_s=sent.retry_after_s
         )
-        await run(sandbox, exchange.unless_anew(record))
+        disabled = await run(sandbox, exchange.unless_anew(record))
+        if disabled is not None:
+            exchange.note("endpoint", {"endpoint_id": disabled.id, "status": "disabled", "reason": disabled.disabled_reason})
         await pass_station("webhook.recorded")
         await send_copies()
 
-    def _note(self, exchange: AttemptExchange, told: _Told, sent: Sent, *, copy: bool = False) -> None:
-        succeeded = sent.status is not None and 200 <= sent.status < 300
+    def _note(self, exchange: AttemptExchange, told: Told, sent: Sent, *, copy: bool = False) -> None:
+        succeeded = self._state.dialects[told.endpoint.dialect].schedule.accepts(sent.status, sent.excerpt)
         exchange.note(
             "delivery",
             {
@@ -153,8 +181,3 @@ class Deliveries:
                 "outcome": "succeeded" if succeeded else "failed", "status": sent.status, "error": sent.error,
             },
         )  # fmt: skip
-
-
-def _still_pending(ctx: Context, delivery_id: str) -> _Told | None:
-    delivery = ctx.tx.get(Delivery, delivery_id)
-    return _Told(ctx, delivery_id) if delivery is not None and delivery.status == "pending" else None

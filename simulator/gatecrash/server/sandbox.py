@@ -43,7 +43,8 @@ class Sandbox:
         self.removed = False
         self.ended = asyncio.Event()
         self.requests = 0
-        self.attempts: dict[str, asyncio.Task[None]] = {}
+        # webhook attempts in flight: endpoint → delivery → task
+        self.attempts: dict[str, dict[str, asyncio.Task[None]]] = {}
         self.alarm: asyncio.TimerHandle | None = None
         self.moving = asyncio.Lock()
         # scope of keys → when those past their life were last removed, in sandbox time

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gatecrash.core.clock import Clock
-from gatecrash.core.endpoints import CreateEndpoint
+from gatecrash.core.endpoints import CreateEndpoint, UpdateEndpoint
 from gatecrash.core.errors import Refused
 from gatecrash.core.ids import Ids, derive_seed
 from gatecrash.core.records import FaultRule
@@ -86,7 +86,7 @@ class State:
 
     def admit(self, params: object) -> None:
         """Refuse, before anything is claimed, what this host does not allow."""
-        if isinstance(params, CreateEndpoint):
+        if isinstance(params, CreateEndpoint | UpdateEndpoint) and params.url is not None:
             check_url(params.url, self.host.allow_hosts)
 
     async def run(self, sandbox: Sandbox, work: Callable[[Context], T]) -> T:

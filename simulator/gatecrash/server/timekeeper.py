@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from gatecrash.core import due, timers
 from gatecrash.core.errors import Refused
+from gatecrash.core.records import Timer
 from gatecrash.core.transaction import Context
 from gatecrash.faults.exchange import Broken
-from gatecrash.server.deliveries import Deliveries
+from gatecrash.server.deliveries import Deliveries, Told
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import State
 
@@ -23,7 +24,7 @@ _LONGEST_S = 3600.0
 class _Due(NamedTuple):
     """`next_at`: when a clock that runs gets to the next timer. `jump_at`: which one an automatic clock jumps to."""
 
-    deliveries: list[str]
+    attempts: list[Told]
     handled: int
     next_at: int | None
     jump_at: int | None
@@ -87,21 +88,37 @@ class Timekeeper:
     async def run_due(self, sandbox: Sandbox) -> _Due:
         """Do all that is due now: core work at once, webhook attempts as tasks."""
         epoch = sandbox.epoch
-        found = await self._state.run(sandbox, lambda ctx: _take_due(ctx, set(sandbox.attempts)))
-        for delivery_id in found.deliveries if sandbox.epoch == epoch else ():
-            if delivery_id not in sandbox.attempts:
-                task = asyncio.get_running_loop().create_task(self._attempt(sandbox, delivery_id))
-                sandbox.attempts[delivery_id] = task
+        found = await self._state.run(sandbox, lambda ctx: self._take_due(ctx, sandbox))
+        for told in found.attempts if sandbox.epoch == epoch else ():
+            # two looks in one commit may both have seen it
+            lane = sandbox.attempts.setdefault(told.endpoint.id, {})
+            if told.delivery.id not in lane:
+                lane[told.delivery.id] = asyncio.get_running_loop().create_task(self._attempt(sandbox, told))
         return found
 
-    async def _attempt(self, sandbox: Sandbox, delivery_id: str) -> None:
+    def _take_due(self, ctx: Context, sandbox: Sandbox) -> _Due:
+        """Run core timers that are due; collect webhook attempts that are; and tell when the next timer is."""
+        handled = due.run_due(ctx)
+        taken = self._deliveries.take(ctx, sandbox, ctx.tx.due_attempts(ctx.now))
+        if handled == due.BATCH:
+            return _Due(taken.attempts, handled, ctx.now, ctx.now)
+        following = jump = ctx.tx.next_timer(after=ctx.now)
+        if following is not None and following.kind == timers.SUBSCRIPTION_RENEWS:
+            # renewals never end: a clock that jumped to them would never stand
+            jump = ctx.tx.next_timer(after=ctx.now, besides=timers.SUBSCRIPTION_RENEWS)
+        return _Due(taken.attempts, handled, _earlier(taken.next_at, following), _earlier(taken.next_at, jump))
+
+    async def _attempt(self, sandbox: Sandbox, told: Told) -> None:
         try:
-            await self._deliveries.attempt(sandbox, delivery_id)
+            await self._deliveries.attempt(sandbox, told)
         except (Broken, Refused):
             pass  # the sandbox is another one now, or could not be written to: what is due stays due
         finally:
-            if sandbox.attempts.get(delivery_id) is asyncio.current_task():
-                del sandbox.attempts[delivery_id]
+            lane = sandbox.attempts.get(told.endpoint.id, {})
+            if lane.get(told.delivery.id) is asyncio.current_task():
+                del lane[told.delivery.id]
+                if not lane:
+                    del sandbox.attempts[told.endpoint.id]
             self.poke(sandbox)
 
     async def advance(self, sandbox: Sandbox, seconds: float) -> int:
@@ -132,10 +149,10 @@ class Timekeeper:
         fired = 0
         while True:
             found = await self.run_due(sandbox)
-            fired += found.handled + len(found.deliveries)
-            if sandbox.attempts:
-                await asyncio.wait(list(sandbox.attempts.values()))
-            elif not found.handled and not found.deliveries:
+            fired += found.handled + len(found.attempts)
+            if in_flight := _in_flight(sandbox):
+                await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
+            elif not found.handled and not found.attempts:
                 return fired
 
     async def stop(self, sandbox: Sandbox) -> None:
@@ -144,7 +161,7 @@ class Timekeeper:
         if sandbox.alarm is not None:
             sandbox.alarm.cancel()
             sandbox.alarm = None
-        attempts, sandbox.attempts = list(sandbox.attempts.values()), {}
+        attempts, sandbox.attempts = _in_flight(sandbox), {}
         for task in attempts:
             task.cancel()
         await asyncio.gather(*attempts, return_exceptions=True)
@@ -159,14 +176,9 @@ class Timekeeper:
         await self._deliveries.close()
 
 
-def _take_due(ctx: Context, in_flight: set[str]) -> _Due:
-    """Run core timers that are due; collect webhook attempts that are; and tell when the next timer is."""
-    handled = due.run_due(ctx)
-    deliveries = [ref for ref in ctx.tx.due_attempts(ctx.now) if ref not in in_flight]
-    if handled == due.BATCH:
-        return _Due(deliveries, handled, ctx.now, ctx.now)
-    following = jump = ctx.tx.next_timer(after=ctx.now)
-    if following is not None and following.kind == timers.SUBSCRIPTION_RENEWS:
-        # renewals never end: a clock that jumped to them would never stand
-        jump = ctx.tx.next_timer(after=ctx.now, besides=timers.SUBSCRIPTION_RENEWS)
-    return _Due(deliveries, handled, following.due_at if following else None, jump.due_at if jump else None)
+def _in_flight(sandbox: Sandbox) -> list[asyncio.Task[None]]:
+    return [task for lane in sandbox.attempts.values() for task in lane.values()]
+
+
+def _earlier(at: int | None, timer: Timer | None) -> int | None:
+    return min((one for one in (at, timer.due_at if timer else None) if one is not None), default=None)

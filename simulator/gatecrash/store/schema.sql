@@ -98,11 +98,16 @@ CREATE TABLE webhook_endpoints (
     events              TEXT NOT NULL,
     description         TEXT,
     status              TEXT NOT NULL CHECK (status IN ('enabled', 'disabled')),
+    disabled_reason     TEXT,
+    failing_since       INTEGER,            -- when an attempt failed first, of those since the last success
+    scheme              TEXT NOT NULL,          -- how it is signed
     secret              TEXT NOT NULL,
     old_secret          TEXT,
     old_secret_until    INTEGER,
+    rotated_at          INTEGER,
     created_at          INTEGER NOT NULL,
-    PRIMARY KEY (sandbox, id)
+    PRIMARY KEY (sandbox, id),
+    CHECK (status = 'disabled' OR disabled_reason IS NULL)
 );
 
 CREATE TABLE events (
@@ -130,7 +135,9 @@ CREATE TABLE deliveries (
     PRIMARY KEY (sandbox, id)
 );
 CREATE INDEX deliveries_by_event ON deliveries (sandbox, event_id, id);
+-- what waits for an endpoint: in the order of events, and in the order it falls due
 CREATE INDEX deliveries_pending ON deliveries (sandbox, endpoint_id, id) WHERE status = 'pending';
+CREATE INDEX deliveries_due ON deliveries (sandbox, endpoint_id, next_attempt_at, id) WHERE status = 'pending';
 
 CREATE TABLE timers (
     sandbox     TEXT NOT NULL,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from gatecrash.core.records import Record, Timer
-from gatecrash.core.transaction import Balance, OrderTotals
+from gatecrash.core.transaction import Balance, OrderTotals, PendingDelivery
 from gatecrash.store.errors import StoreFailed, StoreUnusable
 from gatecrash.store.interface import OF, SandboxRow, StoreTransaction
 from gatecrash.store.tables import TABLES
@@ -33,6 +33,11 @@ COPY = [
     for table, columns in _COLUMNS.items()
 ]
 _ROWS = "SELECT name, seed, created_at, ids_issued, journal_length, clock FROM sandboxes"
+_PENDING_BY_DUE = (
+    "SELECT id, next_attempt_at FROM deliveries WHERE sandbox = ? AND endpoint_id = ? AND status = 'pending' "
+    "ORDER BY next_attempt_at, id LIMIT ?"
+)
+_PENDING_IN_ORDER = _PENDING_BY_DUE.replace("ORDER BY next_attempt_at, id", "ORDER BY id")
 _SAVEPOINT, _RELEASE, _ROLLBACK = "SAVEPOINT job", "RELEASE job", "ROLLBACK TO job"
 
 
@@ -116,6 +121,17 @@ class SqliteTransaction:
             (self._sandbox, until),
         )
         return [ref for (ref,) in rows]
+
+    def pending_deliveries(self, endpoint_id: str, limit: int, *, in_order: bool) -> Sequence[PendingDelivery]:
+        rows = self._execute(_PENDING_IN_ORDER if in_order else _PENDING_BY_DUE, (self._sandbox, endpoint_id, limit))
+        return [PendingDelivery(*row) for row in rows]
+
+    def cancel_deliveries(self, endpoint_id: str) -> None:
+        self._execute(
+            "UPDATE deliveries SET status = 'canceled', next_attempt_at = NULL "
+            "WHERE sandbox = ? AND endpoint_id = ? AND status = 'pending'",
+            (self._sandbox, endpoint_id),
+        )
 
     def balances(self) -> Sequence[Balance]:
         rows = self._execute(

@@ -8,7 +8,10 @@ from tests.support.client import Client
 
 pytestmark = pytest.mark.asyncio
 
-ENDPOINT = {"object", "id", "url", "events", "description", "status", "created_at"}
+ENDPOINT = {
+    "object", "id", "url", "events", "description", "status", "disabled_reason", "failing_since", "signature_scheme",
+    "public_key", "created_at",
+}  # fmt: skip
 # nobody listens on the discard port of loopback
 URL = "http://127.0.0.1:9/hook"
 

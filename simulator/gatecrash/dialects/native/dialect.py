@@ -39,7 +39,7 @@ class NativeDialect:
             return self.render_refusal(_declined(result), request_id)
         shown = render.view(result)
         if isinstance(result, Endpoint) and route.operation in _SHOWS_SECRET:
-            shown["secret"] = result.secret
+            shown["secret"] = result.secret if shown["public_key"] is None else None
         return Answer(route.success, render.encode(shown), {})
 
     def render_refusal(self, refused: Refused, request_id: str) -> Answer:

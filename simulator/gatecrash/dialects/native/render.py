@@ -8,6 +8,7 @@ import msgspec
 from gatecrash.core.clock import rfc3339
 from gatecrash.core.operations import Page
 from gatecrash.core.records import Charge, ClientToken, Delivery, Endpoint, Event, Nonce, Record, Refund
+from gatecrash.webhooks.signing.standard import public_key
 
 encode = msgspec.json.Encoder().encode
 
@@ -49,7 +50,9 @@ def client_token(t: ClientToken) -> dict[str, Any]:
 def endpoint(e: Endpoint) -> dict[str, Any]:
     return {
         "object": "webhook_endpoint", "id": e.id, "url": e.url, "events": e.events, "description": e.description,
-        "status": e.status, "created_at": rfc3339(e.created_at),
+        "status": e.status, "disabled_reason": e.disabled_reason, "failing_since": _time(e.failing_since),
+        "signature_scheme": e.scheme, "public_key": public_key(e.secret),
+        "created_at": rfc3339(e.created_at),
     }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ ROUTES = (
     Route("POST", "/v1/webhook_endpoints", "webhook_endpoints.create", success=201),
     Route("GET", "/v1/webhook_endpoints", "webhook_endpoints.list"),
     Route("GET", "/v1/webhook_endpoints/{id}", "webhook_endpoints.get"),
+    Route("POST", "/v1/webhook_endpoints/{id}", "webhook_endpoints.update"),
     Route("DELETE", "/v1/webhook_endpoints/{id}", "webhook_endpoints.delete"),
     Route("POST", "/v1/webhook_endpoints/{id}/rotate_secret", "webhook_endpoints.rotate_secret"),
     Route("GET", "/v1/events", "events.list"),
