@@ -17,10 +17,11 @@ from .errors import errors_as_json
 from .flights import Flights
 from .fulfilment import Fulfilment
 from .gateway_client import GatewayClient
+from .modifications import Modifications
 from .orders import Orders
 from .outcomes import Outcomes
 from .reconcile import Reconciler
-from .refunds import Refunds
+from .request_log import request_log
 from .routes import Routes
 from .seams import Clock, Ids, random_ids
 from .store import Store
@@ -51,10 +52,10 @@ def create_app(
     fulfilment = Fulfilment(books, clock)
     flights = Flights(decisions)
     checkout = Checkout(books, gateway, decisions, outcomes, clock, flights, fulfilment.wake)
-    refunds = Refunds(books, gateway, decisions, outcomes, clock, flights)
+    modifications = Modifications(books, gateway, decisions, outcomes, clock, flights, fulfilment.wake)
     webhooks = Webhooks(books, decisions, outcomes, clock, fulfilment.wake)
-    reconciler = Reconciler(checkout, refunds, config.reconcile_every_s)
-    orders = Orders(books, clock, ids)
+    orders = Orders(books, decisions, clock, ids)
+    reconciler = Reconciler(checkout, modifications, orders, config.reconcile_every_s)
 
     async def background(app: web.Application) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(fulfilment.run())]
@@ -71,7 +72,7 @@ def create_app(
         if store is None:
             books.close()
 
-    app = web.Application(middlewares=[errors_as_json], client_max_size=BODY_BYTES_MAX)
+    app = web.Application(middlewares=[request_log(decisions), errors_as_json], client_max_size=BODY_BYTES_MAX)
     app.cleanup_ctx.append(background)
-    app.add_routes(Routes(config, decisions, gateway, orders, checkout, refunds, webhooks).table())
+    app.add_routes(Routes(config, decisions, gateway, orders, checkout, modifications, webhooks).table())
     return app

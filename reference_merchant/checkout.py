@@ -55,35 +55,43 @@ class Checkout:
         going_on = self.store.first(Attempt, "order_id = ? AND state = 'open'", order.id)
         if going_on and self.decisions.joins(going_on, nonce):
             return going_on, False
-        if order.status == "PAID" and order.paid_by:
-            return self.store.get(Attempt, order.paid_by), False
-        if order.status in ("REFUNDED", "CANCELLED"):
+        if not self.decisions.payable(order):
+            if order.paid_by and order.status not in ("REFUNDED", "CANCELLED"):
+                return self.store.get(Attempt, order.paid_by), False
             raise RefusedError(409, "order_not_payable", f"the order is {order.status}; place a new one")
         tried = self.store.first(Attempt, "order_id = ? AND nonce = ?", order.id, nonce)
         if tried:
             return tried, False  # a nonce works once; the same click again gets the same outcome
-        number = 1 + self.store.scalar("SELECT coalesce(max(number), 0) FROM attempts WHERE order_id = ?", order.id)
-        attempt = self.new_attempt(order, number, body, now)
+        attempt = self.new_attempt(order, body, now)
         self.store.insert(attempt)
-        self.store.execute("UPDATE orders SET status = 'PENDING' WHERE id = ?", order.id)
+        self.store.execute("UPDATE orders SET status = 'PENDING' WHERE id = ? AND status = 'FAILED'", order.id)
         return attempt, True
 
-    def new_attempt(self, order: Order, number: int, body: Json, now: float) -> Attempt:
+    def new_attempt(self, order: Order, body: Json, now: float) -> Attempt:
         """An open attempt, with everything that its call needs."""
         attempt_id, nonce = self.outcomes.ids("attempt"), body["payment_nonce"]
-        key = self.decisions.new_key(order, nonce, self.outcomes.ids)
+        last = self.store.first(Attempt, "order_id = ? ORDER BY number DESC", order.id)
+        key = self.decisions.new_key(order, nonce, last, self.outcomes.ids)
         amount = self.decisions.amount_to_charge(order, body)
-        charge = {
+        charge: Json = {
             "amount": amount,
             "currency": order.currency,
             "payment_nonce": nonce,
             "order_id": order.id,
             "metadata": {"attempt": attempt_id},
         }
+        if order.capture == "later":
+            charge["capture"] = False
         return Attempt(
-            *(attempt_id, order.id, number, key, nonce, json.dumps(charge)),
+            *(attempt_id, order.id, 1 + (last.number if last else 0), key, nonce, json.dumps(charge)),
             *(amount, order.currency, "open", None, None, now),
         )
+
+    async def ask_about(self, order_id: str) -> None:
+        """Settle the attempt of an order that is open, if there is one."""
+        attempt = self.store.first(Attempt, "order_id = ? AND state = 'open'", order_id)
+        if attempt is not None:
+            await self.settle(attempt.id)
 
     async def settle(self, attempt_id: str, *, first_time: bool = False) -> None:
         """Find out how an open attempt ended, within bounds: it may still be open afterwards.
@@ -111,10 +119,10 @@ class Checkout:
         """
         if attempt.charge_id:
             return await self.gateway.get_charge(attempt.charge_id)
-        key, decide = attempt.idempotency_key, self.decisions
+        decide = self.decisions
         return await self.flights.ask(
             attempt.id,
-            lambda tries: self.gateway.charge(attempt.request_body, decide.key_to_send(key, tries)),
+            lambda tries, last: self.gateway.charge(attempt.request_body, decide.key_to_send(attempt, tries, last)),
             lambda: self.gateway.find_charge(attempt.order_id, lambda seen: decide.belongs(attempt, seen)),
             lambda: self._is_open(attempt.id),
             first_time,
@@ -134,3 +142,5 @@ class Checkout:
             self.outcomes.failure(attempt, "declined", code, charge_id if isinstance(charge_id, str) else None)
         elif verdict is Verdict.REFUSED:
             self.outcomes.failure(attempt, "refused", answer.code)
+        elif not self.decisions.stays_open(attempt):
+            self.outcomes.failure(attempt, "refused", "unavailable")

@@ -38,6 +38,7 @@ class Config:
     retry_attempts: int = 3
     reconcile_every_s: float = 30.0
     webhook_tolerance_s: float = 300.0
+    hold_s: float = 3600.0
     mutant: str = ""
 
 
@@ -57,12 +58,18 @@ def token(text: str) -> str:
 
 
 def webhook_secrets(text: str) -> tuple[str, ...]:
-    """Secrets of the form `whsec_BASE64`, several separated by spaces while they are being rotated."""
-    for secret in text.split():
+    """Secrets of the form `whsec_BASE64`, several separated by spaces while they are being rotated.
+
+    One with `@UNIX_SECONDS` behind it is not accepted from then on.
+    """
+    for each in text.split():
+        secret, at, until = each.partition("@")
         try:
             base64.b64decode(secret.removeprefix("whsec_"), validate=True)
         except binascii.Error:
             raise ValueError("whsec_ and Base64; several separated by spaces") from None
+        if at and not (until.isascii() and until.isdecimal() and len(until) < 16):
+            raise ValueError("whsec_BASE64@UNTIL with UNTIL in Unix seconds")
     return tuple(text.split())
 
 
@@ -101,7 +108,7 @@ SETTINGS: dict[str, tuple[Parser, str]] = {
     ),
     "webhook_secrets": (
         webhook_secrets,
-        "signing secrets, separated by spaces; WEBHOOK_SECRET will do for one",
+        "signing secrets, separated by spaces, each with @UNIX_SECONDS if it retires then; WEBHOOK_SECRET will do for one",
     ),
     "database": (str, "the SQLite file, or :memory: (default merchant.sqlite)"),
     "host": (str, "the address to bind (default 127.0.0.1)"),
@@ -113,7 +120,8 @@ SETTINGS: dict[str, tuple[Parser, str]] = {
     "retry_attempts": (count, "calls made while the customer waits (default 3)"),
     "reconcile_every_s": (seconds, "pause between reconciliations (default 30)"),
     "webhook_tolerance_s": (seconds, "how old or early a webhook may be (default 300)"),
-    "mutant": (str, "run with a known bug instead of correctly"),
+    "hold_s": (seconds, "how long the goods of an order are held for its payment (default 3600)"),
+    "mutant": (str, "run with a known bug instead of correctly; `list` shows them"),
 }
 assert list(SETTINGS) == [each.name for each in fields(Config)], "every setting has a parser and a line of help"
 

@@ -43,14 +43,14 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
     except Exception:
-        log.exception("a request failed: %s", route_name(request))
+        log.exception("a request failed: %s %s", request.method, route_of(request))
         return RefusedError(500, "internal_error", "the shop failed; try again").response()
 
 
-def route_name(request: web.Request) -> str:
+def route_of(request: web.Request) -> str:
     """The route without its arguments: what a client writes in a path stays out of the log."""
     resource = request.match_info.route.resource
-    return f"{request.method} {resource.canonical if resource else '(no route)'}"
+    return resource.canonical if resource else "(no route)"
 
 
 class JsonRunner(web.AppRunner):

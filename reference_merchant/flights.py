@@ -51,7 +51,7 @@ class Flights:
     async def ask(
         self,
         key: str,
-        call: Callable[[int], Awaitable[Answer]],
+        call: Callable[[int, Answer | None], Awaitable[Answer]],
         look_up: Callable[[], Awaitable[Answer]],
         still_open: Callable[[], bool],
         first_time: bool,
@@ -59,7 +59,8 @@ class Flights:
         """The gateway's word on something: what it shows of it, or else its answer to the very same call.
 
         `look_up` answers 404 if the gateway surely shows nothing. `first_time` says that the call was surely
-        never made. It is made up to `retry_attempts` times until the outcome is known.
+        never made. It is made up to `retry_attempts` times until the outcome is known, each time told which try
+        this is and what the last one brought.
         """
         decide = self._decisions
         if not first_time and decide.looks_first():
@@ -70,19 +71,19 @@ class Flights:
         if decide.read(answer) is Verdict.REFUSED and (tries > 1 or not first_time):
             # An earlier call may still be on its way, and be done after all. Only a refusal that is stored
             # under the key, and so is said again, stops it.
-            answer = await call(tries + 1)
+            answer = await call(tries + 1, answer)
         if decide.read(answer) is Verdict.REFUSED:
             found = await look_up()
             return answer if decide.refusal_stands(found) else found
         return answer
 
     async def _insist(
-        self, key: str, call: Callable[[int], Awaitable[Answer]], still_open: Callable[[], bool]
+        self, key: str, call: Callable[[int, Answer | None], Awaitable[Answer]], still_open: Callable[[], bool]
     ) -> tuple[Answer, int]:
-        tries = 1
+        tries, answer = 1, None
         while True:
-            answer = await call(tries)
-            if self._decisions.read(answer) is not Verdict.UNKNOWN or tries >= self._config.retry_attempts:
+            answer = await call(tries, answer)
+            if self._decisions.read(answer) is not Verdict.UNKNOWN or not self._decisions.tries_again(tries):
                 return answer, tries
             pause = self._decisions.retry_pause_s(key, tries, answer.retry_after)
             if pause > self._config.retry_cap_s:

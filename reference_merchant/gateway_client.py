@@ -23,11 +23,14 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the gateway said. `status` is None if nothing usable came back; `retry_after` is in seconds."""
+    """What the gateway said. `status` is None if nothing usable came back, and `lack` says what came instead:
+    `timeout`, `connection` (refused, reset, cut off) or `unreadable`. `retry_after` is in seconds.
+    """
 
     status: int | None
     body: Json = field(default_factory=dict)
     retry_after: float | None = None
+    lack: str = ""
 
     @property
     def code(self) -> str:
@@ -57,9 +60,10 @@ class GatewayClient:
         """A charge as it stands now."""
         return await self.call("GET", f"/v1/charges/{quote(charge_id, safe='')}")
 
-    async def refund(self, charge_id: str, body: str, key: str | None) -> Answer:
-        """Give back money of a charge."""
-        return await self.call("POST", f"/v1/charges/{quote(charge_id, safe='')}/refunds", body, key)
+    async def modify(self, kind: str, charge_id: str, body: str, key: str | None) -> Answer:
+        """Capture, void or refund a charge."""
+        path = {"capture": "capture", "void": "void", "refund": "refunds"}[kind]
+        return await self.call("POST", f"/v1/charges/{quote(charge_id, safe='')}/{path}", body, key)
 
     async def get_refund(self, refund_id: str) -> Answer:
         """A refund as it stands now."""
@@ -107,9 +111,15 @@ class GatewayClient:
                 parsed = json.loads(raw)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError) as error:
             log.warning("%s %s: no usable answer (%s)", method, path.partition("?")[0], type(error).__name__)
-            return Answer(None)
+            lack = "timeout" if isinstance(error, TimeoutError) else "unreadable" if unread(error) else "connection"
+            return Answer(None, lack=lack)
         retry_after = retry_after_s(response.headers.get("Retry-After"))
         return Answer(response.status, parsed if isinstance(parsed, dict) else {}, retry_after)
+
+
+def unread(error: Exception) -> bool:
+    """Whether an answer came, but no JSON in it."""
+    return isinstance(error, ValueError | RecursionError) and not isinstance(error, aiohttp.ClientError)
 
 
 def retry_after_s(header: str | None) -> float | None:

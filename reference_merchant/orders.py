@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from .decisions import Decisions
 from .errors import RefusedError
 from .model import Attempt, Order
 from .seams import Clock, Ids
@@ -21,24 +22,36 @@ CATALOGUE: dict[str, tuple[str, int]] = {  # sku: (name, price in US cents)
 }
 CATALOGUE_CURRENCY = "usd"
 ITEM_FIELDS = frozenset({"sku", "quantity"})
-ORDER_FIELDS = frozenset({"items", "amount", "currency", "customer_id"})
+ORDER_FIELDS = frozenset({"id", "items", "amount", "currency", "customer_id", "capture"})
+EDIT_FIELDS = frozenset({"items", "amount", "currency"})
 EDITABLE = ("PENDING", "FAILED")
 
 
 class Orders:
     """The orders of the shop."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids) -> None:
-        self.store, self.clock, self.ids = store, clock, ids
+    def __init__(self, store: Store, decisions: Decisions, clock: Clock, ids: Ids) -> None:
+        self.store, self.decisions, self.clock, self.ids = store, decisions, clock, ids
 
-    def place(self, body: Json) -> Order:
-        """A new order of `items` from the catalogue, or of a gift card of any `amount` and `currency`."""
+    def place(self, body: Json) -> tuple[Order, bool]:
+        """An order of `items` from the catalogue, or of a gift card of any `amount` and `currency`; whether it is new.
+
+        The browser may choose the `id`, so that an order placed twice (a double click, a lost answer) is one.
+        """
         items, amount, unit = price(body)
         customer, now = identifier(body, "customer_id", required=False), self.clock()
-        order = Order(self.ids("order"), customer, json.dumps(items), amount, unit, "PENDING", None, 0, now)
+        capture = body.get("capture", "now")
+        if capture not in ("now", "later"):
+            raise RefusedError(400, "invalid_field", "capture must be now or later", "capture")
+        own_id = identifier(body, "id", required=False) or self.ids("order")
+        order = Order(own_id, customer, json.dumps(items), amount, unit, capture, "PENDING", None, 0, now)
         with self.store.transaction():
-            self.store.insert(order)
-        return order
+            there = self.store.first(Order, "id = ?", own_id)
+            if there is None:
+                self.store.insert(order)
+            elif wish(there) != wish(order):
+                raise RefusedError(409, "order_exists", "there is another order with this id", "id")
+        return there or order, there is None
 
     def edit(self, order_id: str, body: Json) -> Order:
         """Change what is ordered. Not while a payment of the old amount may be under way, nor after it."""
@@ -52,7 +65,7 @@ class Orders:
         return self.find(order_id)
 
     def cancel(self, order_id: str) -> Order:
-        """Give up an order that is not paid. Not while a payment may be under way."""
+        """Give up an order that nothing is charged for. Not while a payment may be under way."""
         with self.store.transaction():
             if self.find(order_id).status != "CANCELLED":
                 self._expect_editable(order_id)
@@ -65,6 +78,17 @@ class Orders:
             raise RefusedError(409, "order_closed", f"the order is {order.status}")
         if self.store.first(Attempt, "order_id = ? AND state = 'open'", order_id):
             raise RefusedError(409, "payment_in_progress", "a payment of this order is not settled yet")
+
+    def release_holds(self) -> None:
+        """Cancel the orders that were not paid in time, so that somebody else can have the goods."""
+        now = self.clock()
+        for order in self.store.find(
+            Order, "status IN ('PENDING', 'FAILED') AND created_at <= ?", now - self.decisions.config.hold_s
+        ):
+            with self.store.transaction():
+                is_open = self.store.first(Attempt, "order_id = ? AND state = 'open'", order.id) is not None
+                if self.decisions.hold_is_over(order, is_open, now):
+                    self.store.execute("UPDATE orders SET status = 'CANCELLED' WHERE id = ?", order.id)
 
     def find(self, order_id: str) -> Order:
         """The order with this id; RefusedError 404 if there is none."""
@@ -86,13 +110,22 @@ class Orders:
             "items": json.loads(order.items),
             "amount": order.amount,
             "currency": order.currency,
+            "capture": order.capture,
             "status": order.status,
+            "amount_captured": self.store.scalar(
+                "SELECT coalesce(max(amount_captured), 0) FROM attempts WHERE id = ?", order.paid_by
+            ),
             "amount_refunded": order.amount_refunded,
             "fulfilments": self.store.scalar("SELECT count(*) FROM fulfilments WHERE order_id = ?", order.id),
             "attempts": [
                 {"number": each.number, "status": each.state, "charge_id": each.charge_id, "code": each.code} for each in attempts
             ],
         }
+
+
+def wish(order: Order) -> tuple[Any, ...]:
+    """What somebody wanted when they placed it."""
+    return order.customer_id, order.items, order.amount, order.currency, order.capture
 
 
 def price(body: Json) -> tuple[list[Json], int, str]:

@@ -9,9 +9,11 @@ CREATE TABLE orders (
     items           TEXT NOT NULL,                  -- JSON: what was bought, as priced by the shop
     amount          INTEGER NOT NULL CHECK (typeof(amount) = 'integer' AND amount > 0),
     currency        TEXT NOT NULL CHECK (length(currency) = 3 AND currency = lower(currency)),
+    capture         TEXT NOT NULL DEFAULT 'now'     -- take the money at once, or authorize it and take it with the parcel
+                    CHECK (capture IN ('now', 'later')),
     status          TEXT NOT NULL DEFAULT 'PENDING'
-                    CHECK (status IN ('PENDING', 'PAID', 'FAILED', 'REFUNDED', 'CANCELLED')),
-    paid_by         TEXT REFERENCES attempts (id),  -- the one attempt whose charge pays for the order
+                    CHECK (status IN ('PENDING', 'AUTHORIZED', 'PARTIALLY_PAID', 'PAID', 'FAILED', 'REFUNDED', 'CANCELLED')),
+    paid_by         TEXT REFERENCES attempts (id),  -- the one attempt whose charge pays, or is authorized to
     amount_refunded INTEGER NOT NULL DEFAULT 0 CHECK (amount_refunded BETWEEN 0 AND amount),
     created_at      REAL NOT NULL
 );
@@ -27,9 +29,11 @@ CREATE TABLE attempts (
     request_body    TEXT NOT NULL,                  -- the very bytes sent, at every repetition
     amount          INTEGER NOT NULL CHECK (typeof(amount) = 'integer' AND amount > 0),
     currency        TEXT NOT NULL,
-    state           TEXT NOT NULL CHECK (state IN ('open', 'succeeded', 'declined', 'refused')),
+    state           TEXT NOT NULL               -- 'lapsed': authorized once, and voided or expired before all was captured
+                    CHECK (state IN ('open', 'authorized', 'succeeded', 'lapsed', 'declined', 'refused')),
+    amount_captured INTEGER NOT NULL DEFAULT 0 CHECK (amount_captured BETWEEN 0 AND amount),
     charge_id       TEXT,
-    code            TEXT,                           -- why it was declined or refused
+    code            TEXT,                           -- why it was declined or refused, or how it lapsed
     created_at      REAL NOT NULL
 );
 CREATE UNIQUE INDEX attempts_are_numbered ON attempts (order_id, number);
@@ -38,24 +42,27 @@ CREATE UNIQUE INDEX key_of_one_attempt ON attempts (idempotency_key);
 CREATE UNIQUE INDEX nonce_tried_once ON attempts (order_id, nonce);
 CREATE UNIQUE INDEX charge_of_one_attempt ON attempts (charge_id);
 
--- Money going back. 'asked': a refund the shop was asked for; 'surplus': a charge too many, returned by itself;
--- 'elsewhere': made at the gateway by somebody else and learned from a webhook.
-CREATE TABLE refunds (
+-- A later change to a charge: more of it captured, the rest voided, money given back. Like an attempt, each is written
+-- down with its key before its first call. 'asked': the shop was asked for it; 'surplus': a charge too many, returned by
+-- itself; 'elsewhere': made at the gateway by somebody else and learned from a webhook.
+CREATE TABLE modifications (
     id              TEXT PRIMARY KEY,
     order_id        TEXT NOT NULL REFERENCES orders (id),
     charge_id       TEXT NOT NULL,
+    kind            TEXT NOT NULL CHECK (kind IN ('capture', 'void', 'refund')),
     purpose         TEXT NOT NULL CHECK (purpose IN ('asked', 'surplus', 'elsewhere')),
     idempotency_key TEXT,
     request_body    TEXT NOT NULL,
     amount          INTEGER NOT NULL CHECK (typeof(amount) = 'integer' AND amount > 0),
+    captured_after  INTEGER,                        -- of a capture: the charge's amount_captured once it is done
     state           TEXT NOT NULL CHECK (state IN ('open', 'succeeded', 'failed')),
-    refund_id       TEXT,                           -- the gateway's id, once known
+    refund_id       TEXT,                           -- of a refund: the gateway's id, once known
     created_at      REAL NOT NULL
 );
-CREATE UNIQUE INDEX one_open_refund ON refunds (order_id) WHERE state = 'open' AND purpose = 'asked';
-CREATE UNIQUE INDEX surplus_returned_once ON refunds (charge_id) WHERE purpose = 'surplus';
-CREATE UNIQUE INDEX key_of_one_refund ON refunds (idempotency_key);
-CREATE UNIQUE INDEX refund_booked_once ON refunds (refund_id);
+CREATE UNIQUE INDEX one_open_modification ON modifications (order_id) WHERE state = 'open' AND purpose = 'asked';
+CREATE UNIQUE INDEX surplus_returned_once ON modifications (charge_id) WHERE purpose = 'surplus';
+CREATE UNIQUE INDEX key_of_one_modification ON modifications (idempotency_key);
+CREATE UNIQUE INDEX refund_booked_once ON modifications (refund_id);
 
 -- Webhook events that were applied; the row commits together with what the event changed.
 CREATE TABLE events (

@@ -27,6 +27,12 @@ def signature(secret: str, webhook_id: str, timestamp: str, raw: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
 
+def in_force(secrets: Iterable[str], now: float) -> list[str]:
+    """The secrets that are not retired by now, without their terms."""
+    parts = (secret.partition("@") for secret in secrets)
+    return [secret for secret, _, until in parts if not until or now < float(until)]
+
+
 def verify(headers: Mapping[str, str], raw: bytes, secrets: Iterable[str], now: float, tolerance_s: float) -> str:
     """The webhook's id if it is signed by one of the secrets within the tolerance, else SignatureError."""
     webhook_id = headers.get("webhook-id", "")
@@ -37,7 +43,7 @@ def verify(headers: Mapping[str, str], raw: bytes, secrets: Iterable[str], now: 
             "signature_missing",
             "webhook-id, webhook-timestamp (Unix seconds) and webhook-signature are needed",
         )
-    expected = [signature(secret, webhook_id, timestamp, raw).encode() for secret in secrets]
+    expected = [signature(secret, webhook_id, timestamp, raw).encode() for secret in in_force(secrets, now)]
     if not any(hmac.compare_digest(ours, theirs.encode("utf-8", "replace")) for ours in expected for theirs in given):
         raise SignatureError("signature_invalid", "no signature matches the body under a secret we hold")
     if abs(now - int(timestamp)) > tolerance_s:  # both ways: clocks differ, and so may the future be forged

@@ -14,10 +14,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .model import Attempt, Order, Refund
+from .model import Attempt, Modification, Order
 
-Row = TypeVar("Row", Order, Attempt, Refund)
-TABLES = {Order: "orders", Attempt: "attempts", Refund: "refunds"}
+Row = TypeVar("Row", Order, Attempt, Modification)
+SCHEMA_VERSION = 2
+TABLES = {Order: "orders", Attempt: "attempts", Modification: "modifications"}
 
 
 @cache
@@ -34,8 +35,13 @@ class Store:
         self.execute("PRAGMA journal_mode = WAL")
         self.execute("PRAGMA synchronous = FULL")  # a commit that was announced outlives a power cut
         self.execute("PRAGMA foreign_keys = ON")
-        if self.scalar("PRAGMA user_version") == 0:  # all of the schema at once, and only once
-            self.connection.executescript(f"BEGIN; {schema()}; PRAGMA user_version = 1; COMMIT")
+        version = self.scalar("PRAGMA user_version")
+        if version == 0:  # all of the schema at once, and only once
+            self.connection.executescript(f"BEGIN; {schema()}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT")
+        elif version != SCHEMA_VERSION:
+            raise sqlite3.DatabaseError(
+                f"its tables are of version {version}, this shop knows {SCHEMA_VERSION}; begin a new file"
+            )
 
     def relax(self, rules: Iterable[str]) -> None:
         """Drop named indexes and triggers: for mutants, which could not otherwise go wrong."""
@@ -84,7 +90,7 @@ class Store:
         """The first column of the first row."""
         return self.execute(sql, *values).fetchone()[0]
 
-    def insert(self, row: Order | Attempt | Refund) -> None:
+    def insert(self, row: Order | Attempt | Modification) -> None:
         """Write a new row."""
         names = row.__slots__
         marks = ", ".join("?" * len(names))

@@ -125,9 +125,11 @@ async function untilKnown() {
   for (;;) {
     await pause(poll_ms);
     const answer = await call("GET", "/orders/" + order.id).catch(() => null);
+    if (answer && answer.status === 404) return say("There is no such order.");
     if (!answer || answer.status !== 200) continue; // no news is neither good nor bad
     const { status, attempts } = answer.body;
-    if (status === "PAID" || status === "REFUNDED") return paid();
+    if (["AUTHORIZED", "PARTIALLY_PAID", "PAID", "REFUNDED"].includes(status)) return paid();
+    if (status === "CANCELLED") return say("This order was cancelled. Nothing was charged.");
     if (!attempts.some((each) => each.status === "open")) {
       say("The payment did not go through. Nothing was charged; you can try another card.");
       return freshFields();
@@ -135,9 +137,18 @@ async function untilKnown() {
   }
 }
 
+// Back from a page of the bank or the gateway: what became of the payment, the shop says, not the address.
+function comesBack() {
+  const orderId = new URLSearchParams(window.location.search).get("order_id");
+  if (!orderId) return freshFields();
+  order = { id: orderId };
+  goods.disabled = true;
+  return untilKnown();
+}
+
 function paid() {
   say("Paid. Thank you! Your order is " + order.id + ".");
   form.hidden = true;
 }
 
-freshFields();
+comesBack();

@@ -12,8 +12,8 @@ from typing import Any
 
 from .decisions import Decisions
 from .errors import RefusedError
-from .model import Attempt, Order, Refund
-from .outcomes import Outcomes
+from .model import Attempt, Modification, Order
+from .outcomes import HOLDS_MONEY, Outcomes
 from .seams import Clock
 from .signatures import SignatureError
 from .store import Store
@@ -25,13 +25,8 @@ class Webhooks:
     """Receives events. `wake` is called after a commit that may owe goods to somebody."""
 
     def __init__(self, store: Store, decisions: Decisions, outcomes: Outcomes, clock: Clock, wake: Callable[[], None]) -> None:
-        self.store, self.decisions, self.outcomes, self.clock, self.wake = (
-            store,
-            decisions,
-            outcomes,
-            clock,
-            wake,
-        )
+        self.store, self.decisions, self.outcomes = store, decisions, outcomes
+        self.clock, self.wake = clock, wake
 
     async def receive(self, headers: Mapping[str, str], raw: bytes) -> int:
         """Take one delivery; the 2xx status to answer with.
@@ -65,8 +60,10 @@ class Webhooks:
     def apply_data(self, event_type: str, data: Json, now: float) -> int:
         """Apply what an event shows, inside a transaction; the status to answer with."""
         family = event_type.partition(".")[0]
+        if not self.decisions.knows_type(event_type):
+            raise RefusedError(500, "event_type_unknown", "no idea what this is")
         if family not in ("charge", "refund"):
-            return self.decisions.unknown_type_status
+            return 200
         if not all(isinstance(data.get(name), str) for name in ("id", "status")):
             raise RefusedError(400, "invalid_event", f"data must be a {family} with id and status")
         if data.get("order_id") is None:
@@ -95,7 +92,7 @@ class Webhooks:
         attempts = self.store.find(Attempt, "order_id = ? ORDER BY number", order.id)
         attempt = next((each for each in attempts if self.decisions.belongs(each, charge)), None)
         if attempt is None:
-            if charge["status"] != "succeeded":
+            if charge["status"] not in HOLDS_MONEY:
                 return
             attempt = Attempt(
                 *(self.outcomes.ids("attempt"), order.id, len(attempts) + 1, None, None, "{}"),
@@ -106,7 +103,8 @@ class Webhooks:
 
     def refund_seen(self, order: Order, seen: Json, now: float) -> None:
         """Apply a refund to ours, found by the gateway's id or by the reason we gave; else book it as new."""
-        refund = self.store.first(Refund, "refund_id = ? OR id = ?", seen["id"], seen.get("reason"))
+        refunds = self.store.find(Modification, "kind = 'refund' AND (refund_id = ? OR id = ?)", seen["id"], seen.get("reason"))
+        refund = next((each for each in refunds if self.decisions.is_ours(each, seen)), None)
         if refund is not None:
             self.outcomes.refund(refund, seen)
         else:

@@ -37,7 +37,7 @@ class Operation(NamedTuple):
 
     @property
     def success(self) -> list[str]:
-        return [status for status in self.spec["responses"] if status.startswith("2")]
+        return [status for status in self.spec["responses"] if status[0] in "23"]
 
 
 class Contract:

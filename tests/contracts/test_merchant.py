@@ -100,6 +100,23 @@ async def test_every_answer_to_a_shopper_is_in_the_contract(shop: Shop, client: 
     assert (await shop.call("POST", f"/orders/{declined}/cancel"))[0] == 200
     status, refused = await shop.call("POST", "/create-payment", {"order_id": declined, "payment_nonce": "other"})
     assert (status, refused["error"]["code"]) == (409, "order_not_payable")
+    held, status, _ = await pay(shop, client, amount=4200, capture="later", id="cart-1")
+    assert status == 200
+    assert (await shop.call("POST", "/orders", {"amount": 4200, "capture": "later", "id": "cart-1"}))[0] == 200
+    assert (await shop.call("POST", "/orders", {"amount": 4201, "id": "cart-1"}))[0] == 409
+    assert (await shop.call("POST", f"/orders/{held}/ship", {"amount": 5}))[0] == 200
+    assert (await shop.call("POST", f"/orders/{held}/ship"))[0] == 200
+    assert (await shop.call("POST", f"/orders/{held}/ship"))[0] == 409
+    voided, _, _ = await pay(shop, client, amount=4200, capture="later")
+    assert (await shop.call("POST", f"/orders/{voided}/cancel"))[0] == 200
+    lapsed, _, _ = await pay(shop, client, amount=4200, capture="later")
+    await client.advance(7 * 86400)
+    status, refused = await shop.call("POST", f"/orders/{lapsed}/ship")
+    assert (status, refused["error"]["code"]) == (409, "authorization_lapsed")
+    status, refused = await shop.call("POST", "/create-payment", {"order_id": lapsed, "payment_nonce": "n", "amount": 1})
+    assert (status, refused["error"]["code"]) == (409, "amount_changed")
+    assert (await shop.call("GET", f"/return?order_id={paid}&status=failed", allow_redirects=False))[0] == 303
+    assert (await shop.call("GET", "/return?status=succeeded", allow_redirects=False))[0] == 404
     for path in ("/", "/storefront.js", "/healthz", "/client-token", "/orders", f"/orders/{paid}"):
         assert (await shop.call("GET", path))[0] == 200
     assert (await shop.call("GET", "/nothing"))[0] == 404

@@ -22,7 +22,9 @@ from reference_merchant.app import create_app
 from reference_merchant.config import Config
 from reference_merchant.decisions import Decisions
 from reference_merchant.errors import JsonRunner
+from tests.reference_merchant.stage import Stage
 from tests.support import held
+from tests.support.gateway import LiveGateway
 
 Json = dict[str, Any]
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -291,3 +293,16 @@ async def shop(config: Config) -> AsyncIterator[Rig]:
         await rig.start()
         yield rig
         await rig.stop()
+
+
+@pytest_asyncio.fixture
+async def stage(shop: Rig) -> AsyncIterator[Stage]:
+    """The shop over the real gateway, with nothing going on by itself but reconciliation."""
+    live = LiveGateway(durable=False)
+    await live.start()
+    stage = Stage(shop, live)
+    await stage.open()
+    yield stage
+    await stage.close()
+    await shop.stop()
+    await live.stop()

@@ -31,6 +31,8 @@ def test_every_setting_is_a_flag_and_an_environment_variable() -> None:
         ("GATEWAY_URL", "localhost"),
         ("GATEWAY_SECRET_KEY", "two words"),
         ("WEBHOOK_SECRETS", "whsec_!!!"),
+        ("WEBHOOK_SECRETS", "whsec_QUJD@tomorrow"),
+        ("WEBHOOK_SECRETS", "whsec_QUJD@"),
         ("PORT", "70000"),
         ("PORT", "-1"),
         ("RECONCILE_EVERY_S", "soon"),
@@ -59,6 +61,12 @@ def test_several_webhook_secrets_are_separated_by_spaces_and_one_may_come_in_the
         "whsec_REVG",
     )
     assert load([], {**NEEDED, "WEBHOOK_SECRET": "whsec_QUJD"}).webhook_secrets == ("whsec_QUJD",)
+
+
+def test_a_webhook_secret_may_have_a_day_on_which_it_retires() -> None:
+    text = "whsec_QUJD whsec_REVG@1700000000"
+
+    assert load([], {**NEEDED, "WEBHOOK_SECRETS": text}).webhook_secrets == tuple(text.split())
 
 
 def test_secrets_are_in_no_message_and_no_repr() -> None:

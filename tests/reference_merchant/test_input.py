@@ -87,7 +87,8 @@ async def test_a_body_that_is_no_json_object_is_refused(shop: Any, path: str, ra
         ({"order_id": 7, "payment_nonce": "nonce_a"}, "invalid_field", "order_id"),
         ({"order_id": "order_1", "payment_nonce": "x" * 201}, "invalid_field", "payment_nonce"),
         ({"order_id": "order_1", "payment_nonce": "n\n"}, "invalid_field", "payment_nonce"),
-        ({"order_id": "order_1", "payment_nonce": "n", "amount": 1}, "unknown_field", "amount"),
+        ({"order_id": "order_1", "payment_nonce": "n", "amount": 1.5}, "invalid_field", "amount"),
+        ({"order_id": "order_1", "payment_nonce": "n", "currency": "jpy"}, "unknown_field", "currency"),
     ],
 )
 @pytest.mark.asyncio

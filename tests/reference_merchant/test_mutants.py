@@ -10,6 +10,8 @@ from reference_merchant import mutants
 from reference_merchant.decisions import Decisions
 from reference_merchant.store import Store
 
+MODIFIED = "INSERT INTO modifications VALUES "
+
 
 @pytest.mark.parametrize("name", mutants.names())
 def test_each_mutant_tells_its_bug_and_relaxes_rules_that_there_are(name: str) -> None:
@@ -69,25 +71,34 @@ async def test_a_mutant_of_one_line_is_enough_to_pay_for_a_smaller_charge(shop: 
 @pytest.mark.parametrize(
     ("rule", "sql"),
     [
-        ("one_open_attempt", "INSERT INTO attempts VALUES ('b', 'o', 2, 'k2', 'n2', '{}', 5, 'usd', 'open', 't2', '', 0)"),
-        ("key_of_one_attempt", "INSERT INTO attempts VALUES ('b', 'o', 2, 'k', 'n2', '{}', 5, 'usd', 'refused', 't2', '', 0)"),
-        ("nonce_tried_once", "INSERT INTO attempts VALUES ('b', 'o', 2, 'k2', 'n', '{}', 5, 'usd', 'refused', 't2', '', 0)"),
-        ("charge_of_one_attempt", "INSERT INTO attempts VALUES ('b', 'o', 2, 'k2', 'n2', '{}', 5, 'usd', 'refused', 't', '', 0)"),
+        ("one_open_attempt", "INSERT INTO attempts VALUES ('b', 'o', 2, 'k2', 'n2', '{}', 5, 'usd', 'open', 0, 't2', '', 0)"),
+        ("key_of_one_attempt", "INSERT INTO attempts VALUES ('b', 'o', 2, 'k', 'n2', '{}', 5, 'usd', 'refused', 0, 't2', '', 0)"),
+        ("nonce_tried_once", "INSERT INTO attempts VALUES ('b', 'o', 2, 'k2', 'n', '{}', 5, 'usd', 'refused', 0, 't2', '', 0)"),
+        (
+            "charge_of_one_attempt",
+            "INSERT INTO attempts VALUES ('b', 'o', 2, 'k2', 'n2', '{}', 5, 'usd', 'refused', 0, 't', '', 0)",
+        ),
         ("paid_needs_a_charge", "UPDATE orders SET status = 'PAID', paid_by = 'a'"),
         ("paid_stays_paid", "UPDATE orders SET status = 'FAILED' WHERE id = 'p'"),
         ("one_parcel_per_order", "INSERT INTO outbox VALUES ('p', 'pending')"),
         ("fulfilled_once", "INSERT INTO fulfilments VALUES ('p', 1)"),
+        ("one_open_modification", MODIFIED + "('n', 'p', 't9', 'void', 'asked', 'k3', '', 5, 0, 'open', 'r2', 0)"),
+        ("key_of_one_modification", MODIFIED + "('n', 'p', 't8', 'void', 'asked', 'k', '', 5, 0, 'failed', 'r2', 0)"),
+        ("refund_booked_once", MODIFIED + "('n', 'p', 't8', 'refund', 'asked', 'k3', '', 5, 0, 'failed', 'r', 0)"),
+        ("surplus_returned_once", MODIFIED + "('n', 'p', 't9', 'void', 'surplus', 'k3', '', 5, 0, 'failed', 'r2', 0)"),
         ("event_applied_once", "INSERT INTO events VALUES ('evt_1', 't', 1)"),
     ],
 )
 def test_the_schema_holds_the_rule_also_where_the_code_forgets_it(rule: str, sql: str) -> None:
     def books() -> Store:
         store = Store()
-        store.execute("INSERT INTO orders VALUES ('o', NULL, '[]', 5, 'usd', 'PENDING', NULL, 0, 0)")
-        store.execute("INSERT INTO attempts VALUES ('a', 'o', 1, 'k', 'n', '{}', 5, 'usd', 'open', 't', '', 0)")
-        store.execute("INSERT INTO orders VALUES ('p', NULL, '[]', 5, 'usd', 'PENDING', NULL, 0, 0)")
-        store.execute("INSERT INTO attempts VALUES ('c', 'p', 1, 'k9', 'n', '{}', 5, 'usd', 'succeeded', 't9', '', 0)")
+        store.execute("INSERT INTO orders VALUES ('o', NULL, '[]', 5, 'usd', 'now', 'PENDING', NULL, 0, 0)")
+        store.execute("INSERT INTO attempts VALUES ('a', 'o', 1, 'k', 'n', '{}', 5, 'usd', 'open', 0, 't', '', 0)")
+        store.execute("INSERT INTO orders VALUES ('p', NULL, '[]', 5, 'usd', 'now', 'PENDING', NULL, 0, 0)")
+        store.execute("INSERT INTO attempts VALUES ('c', 'p', 1, 'k9', 'n', '{}', 5, 'usd', 'succeeded', 0, 't9', '', 0)")
         store.execute("UPDATE orders SET status = 'PAID', paid_by = 'c' WHERE id = 'p'")
+        store.execute(MODIFIED + "('m', 'p', 't9', 'refund', 'asked', 'k', '', 1, 0, 'open', 'r', 0)")
+        store.execute(MODIFIED + "('s', 'p', 't9', 'refund', 'surplus', 'k2', '', 1, 0, 'failed', 'r1', 0)")
         store.execute("INSERT INTO outbox VALUES ('p', 'done')")
         store.execute("INSERT INTO fulfilments VALUES ('p', 0)")
         store.execute("INSERT INTO events VALUES ('evt_1', 't', 0)")

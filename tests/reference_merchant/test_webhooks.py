@@ -136,6 +136,16 @@ async def test_while_secrets_rotate_both_are_accepted_and_a_retired_one_is_not(s
 
 
 @pytest.mark.asyncio
+async def test_a_secret_on_its_way_out_is_accepted_until_its_day(shop: Any) -> None:
+    await shop.restart(webhook_secrets=(OTHER_SECRET, f"{SECRET}@{int(shop.now) + 60}"))
+    assert (await shop.event("new.type", {}, secret=SECRET))[0] == 200
+
+    shop.now += 60
+    assert (await shop.event("new.type", {}, secret=SECRET, event_id="evt_2"))[0] == 401
+    assert (await shop.event("new.type", {}, secret=OTHER_SECRET, event_id="evt_3"))[0] == 200
+
+
+@pytest.mark.asyncio
 async def test_without_a_secret_every_webhook_is_refused(shop: Any) -> None:
     await shop.restart(webhook_secrets=())
 

@@ -1,0 +1,150 @@
+"""A stage for one order's story: the shop and the real gateway in this process, with the wires in the test's hands.
+
+The gateway's clock stands still, its faults are armed by rules, and no webhook goes out by itself: the test delivers the
+events it likes, as often, as late and as wrongly as it likes. Nothing happens that the test did not ask for.
+"""
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+
+from tests.support.client import Client
+from tests.support.gateway import LiveGateway
+
+Json = dict[str, Any]
+
+
+def settled(order: Json) -> bool:
+    """Whether the shop has nothing left to do for an order."""
+    owed = order["status"] == "PAID" and order["fulfilments"] == 0
+    return not owed and not any(each["status"] == "open" for each in order["attempts"])
+
+
+class Stage:
+    """`shop` is the rig of conftest.py. What is seen, delivered and written is kept, for `verdict.py`."""
+
+    def __init__(self, shop: Any, live: LiveGateway) -> None:
+        self.shop, self.live = shop, live
+        self.client = Client(shop.http, live.url)
+        self.orders: dict[str, list[Json]] = {}  # what the shop showed of each order, in order
+        self.deliveries: list[Json] = []
+        self.refused_clicks: list[str] = []  # orders that a customer with a good card could not pay
+        self.asked: dict[tuple[str, str], int] = {}  # (kind, order) → what the shop was asked to capture or give back
+        self._left: list[asyncio.Task[Any]] = []
+
+    async def open(self, **settings: Any) -> None:
+        """Open the shop, after a crash if it was open: what it had only in memory is gone."""
+        settings = {"gateway_url": self.live.url, "gateway_secret_key": f"sk_test_{self.client.sandbox}", **settings}
+        await self.shop.restart(**settings)
+
+    crash = open
+
+    # What customers do
+
+    async def order(self, **body: Any) -> str:
+        order = str(await self.shop.order(**body))
+        self.orders[order] = []
+        await self.see(order)
+        return order
+
+    async def nonce(self, card: str = "visa") -> str:
+        return await self.client.make_nonce(card)
+
+    async def pay(self, order: str, card: str = "visa", nonce: str | None = None, **body: Any) -> tuple[int, Json]:
+        """Press pay, with a card as typed in anew unless a nonce is given."""
+        nonce = nonce or await self.nonce(card)
+        status, answer = await self.shop.call("POST", "/create-payment", {"order_id": order, "payment_nonce": nonce, **body})
+        if status not in (200, 202) and card == "visa":
+            self.refused_clicks.append(order)
+        await self.see(order)
+        return status, answer
+
+    async def pay_while_unpaid(self, order: str, times: int = 3) -> None:
+        """A customer who believes what the page says: pays anew what is FAILED, waits for what is PENDING."""
+        for _ in range(times):
+            if (await self.see(order))["status"] in ("PENDING", "FAILED") and not await self.is_open(order):
+                await self.pay(order)
+
+    async def is_open(self, order: str) -> bool:
+        return any(each["status"] == "open" for each in (await self.see(order))["attempts"])
+
+    async def begin(self, order: str, **kwargs: Any) -> "asyncio.Task[Any]":
+        """Press pay and do not wait; a page that never comes is no error."""
+
+        async def click() -> Any:
+            try:
+                return await self.pay(order, **kwargs)
+            except aiohttp.ClientError:
+                return None
+
+        self._left.append(asyncio.create_task(click()))
+        return self._left[-1]
+
+    async def modify(self, what: str, order: str, amount: int | None = None) -> int:
+        """Ask the shop to ship, cancel or refund."""
+        body = {} if amount is None else {"amount": amount}
+        status, _ = await self.shop.call("POST", f"/orders/{order}/{what}", body)
+        if amount is not None:
+            kind = {"ship": "capture", "refund": "refund"}[what]
+            self.asked[kind, order] = self.asked.get((kind, order), 0) + amount
+        await self.see(order)
+        return int(status)
+
+    async def see(self, order: str) -> Json:
+        """The order's page."""
+        seen: Json = await self.shop.see(order)
+        self.orders.setdefault(order, []).append(seen)
+        return seen
+
+    async def rest(self, order: str) -> Json:
+        """Wait until reconciliation has made up its mind, and the goods are out if the order is paid."""
+        async with asyncio.timeout(10):
+            while not settled(seen := await self.see(order)):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        return seen
+
+    # What breaks
+
+    async def fault(self, station: str, kind: str, operation: str = "charges.create", **rule: Any) -> str:
+        return await self.client.add_fault(station, kind, match={"operation": operation}, **rule)
+
+    async def struck(self, times: int = 1) -> None:
+        """Wait until faults have struck so often."""
+        async with asyncio.timeout(10):
+            while len(await self.client.journal("fault")) < times:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+    async def mend(self) -> None:
+        (await self.client.call("DELETE", "/_gatecrash/faults")).expect(200)
+
+    async def journal(self, kind: str) -> list[Json]:
+        return await self.client.journal(kind)
+
+    async def charges(self) -> list[Json]:
+        """All charges of the gateway, oldest first."""
+        return list((await self.client.get("/v1/charges?limit=100")).expect(200)["data"])[::-1]
+
+    # What the gateway tells
+
+    async def event(self, event_type: str, order: str | None = None, nth: int = 0) -> Json:
+        """The nth event of a type, as the gateway has it."""
+        query = f"?limit=100&type={event_type}" + (f"&order_id={order}" if order else "")
+        data = list((await self.client.get("/v1/events" + query)).expect(200)["data"])
+        return dict(data[::-1][nth])
+
+    async def deliver(self, event: Json, *, genuine: bool = True, raw: str | None = None, **how: Any) -> int:
+        """Deliver an event as the gateway would, unless told otherwise; `genuine` is what it really is."""
+        body = {name: event[name] for name in ("id", "type", "timestamp", "data")}
+        raw = raw or json.dumps(body, separators=(",", ":"))
+        delivery = {"id": event["id"], "genuine": genuine, "status": None, "order": event["data"].get("order_id")}
+        self.deliveries.append(delivery)
+        status, _ = await self.shop.deliver(raw, event_id=event["id"], **how)
+        delivery["status"] = status
+        return int(status)
+
+    async def close(self) -> None:
+        for task in self._left:
+            task.cancel()
+        await asyncio.gather(*self._left, return_exceptions=True)
