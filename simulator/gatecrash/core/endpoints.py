@@ -68,7 +68,7 @@ def check_create(params: CreateEndpoint) -> None:
     if params.signature_scheme != "v1":
         raise Refused(
             "parameter_invalid",
-            f"secret was sent with signature_scheme {params.signature_scheme!r}, for which the gateway makes the key pair; leave it out.",
+            f"secret came with signature_scheme {params.signature_scheme!r}, whose key pair the gateway makes; leave secret out.",
             "secret",
         )
     if not _SECRET.fullmatch(params.secret):
