@@ -31,6 +31,10 @@ GOOD: dict[str, list[dict[str, Any]]] = {
     ],
     "drop": [{}],
     "duplicate": [{}, {"count": 1}, {"count": 100}],
+    "hold": [{}, {"until": "charge.failed", "count": 3, "seconds": 0.5}],
+    "forge": [{}],
+    "tamper": [{}, {"set": {"data.amount": 1, "type": None}}],
+    "stale": [{}, {"age_s": 1}, {"age_s": 86_400.5}],
 }
 BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
     "crash": [({"down_s": -1}, "down_s"), ({"down_s": 3601}, "down_s"), ({"down_s": "soon"}, "down_s"), ({"down": 1}, "down")],
@@ -53,6 +57,10 @@ BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"status": 500, "reason": "why"}, "reason"),
     ],
     "drop": [({"count": 1}, "count")],
+    "hold": [({"until": "charge"}, ""), ({"count": 0}, "count"), ({"seconds": 0}, "seconds"), ({"seconds": 3e6}, "seconds")],
+    "forge": [({"secret": "x"}, "secret")],
+    "tamper": [({"set": []}, "set"), ({"set": {"": 1}}, "set"), ({"body": {}}, "body")],
+    "stale": [({"age_s": 0}, "age_s"), ({"age_s": "old"}, "age_s")],
     "duplicate": [({"count": 0}, "count"), ({"count": 101}, "count"), ({"count": 1.5}, "count"), ({"times": 1}, "times")],
 }
 
@@ -75,7 +83,7 @@ def test_bad_params_are_refused_by_name(kind: str, params: dict[str, Any], field
     with pytest.raises(Refused) as caught:
         new_rule("rule_1", RuleParams(where(kind), kind, params), "7")
     assert caught.value.code == "fault_rule_invalid"
-    assert caught.value.param == f"params.{field}"
+    assert caught.value.param == (f"params.{field}" if field else "params")
     assert f"params of {kind}" in caught.value.detail
 
 

@@ -32,7 +32,8 @@ def test_the_stations_are_those_of_the_design_in_the_order_they_are_passed() -> 
 
 def test_the_kinds_are_those_that_were_promised() -> None:
     assert list(KINDS) == [
-        "crash", "hang", "delay", "reset", "close", "truncate", "drip", "garbage", "status", "drop", "duplicate",
+        "crash", "hang", "delay", "reset", "close", "truncate", "drip", "garbage", "status", "drop", "duplicate", "hold",
+        "forge", "tamper", "stale",
     ]  # fmt: skip
 
 

@@ -85,7 +85,7 @@ def test_what_is_not_there_cannot_be_updated(core: Core) -> None:
         core.do(lambda ctx: ctx.tx.update(FULL[2], "status"))
 
 
-CHARGE, REFUND, TRANSFER, CLAIM = BARE[2], BARE[3], BARE[4], BARE[9]
+CHARGE, REFUND, TRANSFER, CLAIM = (next(one for one in BARE if type(one) is kind) for kind in (Charge, Refund, Transfer, Claim))
 
 
 @pytest.mark.parametrize(

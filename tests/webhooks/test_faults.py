@@ -1,13 +1,17 @@
 """Faults on a webhook's way: lost, doubled, late, broken and held, at every station that allows it."""
 
 import asyncio
+import time
 from typing import Any
 
+import aiohttp
 import pytest
+from standardwebhooks import WebhookVerificationError
 
 from tests.server.aid import eventually
 from tests.support.client import Client
-from tests.webhooks.receiver import Receiver, only_delivery, seconds_between
+from tests.support.gateway import LiveGateway
+from tests.webhooks.receiver import Receiver, deliveries, only_delivery, seconds_between
 
 
 async def attempts(client: Client) -> list[dict[str, Any]]:
@@ -198,3 +202,143 @@ async def test_webhooks_can_be_made_to_come_in_another_order(client: Client, sho
     await shop.got(1)
     await client.advance(60)
     assert [hit.json["type"] for hit in shop.hits] == ["refund.succeeded", "charge.succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "reason"),
+    [
+        ("forge", {}, "No matching signature"),
+        ("tamper", {}, "No matching signature"),
+        ("tamper", {"set": {"data.status": "failed"}}, "No matching signature"),
+        ("stale", {}, "too old"),
+        ("stale", {"age_s": 301}, "too old"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_what_nobody_should_believe_the_public_library_does_not(
+    server_client: Client, shop: Receiver, kind: str, params: dict[str, Any], reason: str
+) -> None:
+    endpoint = await shop.register(server_client)
+    await server_client.add_fault("webhook.due", kind, params=params, match={"attempt": 1})
+    shop.answers = [401, 200]
+    await server_client.charge()
+    (bad,) = await shop.got(1)
+    with pytest.raises(WebhookVerificationError, match=reason):
+        bad.verified_by(endpoint["secret"])
+    await eventually(lambda: attempted(server_client, 1))
+    await server_client.advance(5)
+    good = shop.hits[1]
+    assert good.verified_by(endpoint["secret"])
+    assert good.id == bad.id
+    assert (bad.body == good.body) == (kind != "tamper")
+    if kind == "tamper":
+        changed = {name: value for name, value in bad.json["data"].items() if value != good.json["data"][name]}
+        assert changed == ({"status": "failed"} if params else {"amount": 4201})
+
+
+@pytest.mark.asyncio
+async def test_a_stale_message_is_signed_rightly(server_client: Client, shop: Receiver) -> None:
+    endpoint = await shop.register(server_client)
+    await server_client.add_fault("webhook.due", "stale", params={"age_s": 200})
+    await server_client.charge()
+    (hit,) = await shop.got(1)
+    assert hit.verified_by(endpoint["secret"]), "within the tolerance, even a stale one is believed"
+    assert 195 <= time.time() - int(hit.headers["webhook-timestamp"]) <= 260
+
+
+@pytest.mark.asyncio
+async def test_a_forgery_is_the_same_for_the_same_sandbox(gateway: LiveGateway, client: Client, shop: Receiver) -> None:
+    (await client.post("/_gatecrash/clock", {"mode": "frozen", "now": "2030-01-01T00:00:00Z"})).expect(200)
+    for _ in range(2):
+        (await client.post("/_gatecrash/reset")).expect(200)
+        (await client.post("/_gatecrash/clock", {"mode": "frozen", "now": "2030-01-01T00:00:00Z"})).expect(200)
+        await shop.register(client)
+        await client.add_fault("webhook.due", "forge")
+        await client.charge()
+        await client.advance(0)
+    one, two = shop.hits
+    assert one.headers["webhook-signature"] == two.headers["webhook-signature"]
+
+
+async def told(shop: Receiver, count: int) -> list[str]:
+    """The types of the events that arrived, in order, without their family."""
+    return [hit.json["type"].partition(".")[0] + " " + str(hit.json["data"]["order_id"]) for hit in await shop.got(count)]
+
+
+async def fired(client: Client, rule: str) -> bool:
+    return bool((await client.get(f"/_gatecrash/faults/{rule}"))["fired"])
+
+
+@pytest.mark.asyncio
+async def test_a_held_webhook_comes_after_a_later_one(server_client: Client, shop: Receiver) -> None:
+    await shop.register(server_client)
+    rule = await server_client.add_fault("webhook.due", "hold", match={"order_id": "one"})
+    await server_client.charge(order_id="one")
+    await eventually(lambda: fired(server_client, rule))
+    assert shop.hits == []
+    await server_client.charge(order_id="two")
+    assert await told(shop, 2) == ["charge two", "charge one"]
+    (delivery,) = await deliveries(server_client, shop.hits[1].id)
+    assert (delivery["status"], len(delivery["attempts"])) == ("succeeded", 1), "late, and not tried twice"
+    await server_client.charge(order_id="three")
+    assert (await told(shop, 3))[2] == "charge three"
+
+
+@pytest.mark.asyncio
+async def test_a_hold_waits_for_so_many_events_of_a_type(server_client: Client, shop: Receiver) -> None:
+    await shop.register(server_client)
+    params = {"until": "refund.succeeded", "count": 2}
+    await server_client.add_fault("webhook.due", "hold", params=params, match={"order_id": "one"})
+    charge = await server_client.charge(order_id="one")
+    await server_client.charge(order_id="two")
+    assert await told(shop, 1) == ["charge two"]
+    for amount in (1, 2):
+        (await server_client.post(f"/v1/charges/{charge['id']}/refunds", {"amount": amount})).expect(201)
+    assert await told(shop, 4) == ["charge two", "refund one", "refund one", "charge one"]
+
+
+@pytest.mark.asyncio
+async def test_a_hold_ends_when_its_time_is_over(client: Client, shop: Receiver) -> None:
+    await shop.register(client)
+    rule = await client.add_fault("webhook.due", "hold", params={"seconds": 60})
+    await client.charge()
+    await eventually(lambda: fired(client, rule))
+    await client.advance(59)
+    assert shop.hits == []
+    await client.advance(1)
+    assert len(shop.hits) == 1
+
+
+@pytest.mark.parametrize(("kind", "params"), [("hold", {}), ("delay", {"seconds": 3600})])
+@pytest.mark.parametrize("path", ["/_gatecrash/faults", "/_gatecrash/faults/{}"])
+@pytest.mark.asyncio
+async def test_what_was_put_off_goes_out_when_its_rule_is_removed(
+    client: Client, shop: Receiver, kind: str, params: dict[str, Any], path: str
+) -> None:
+    await shop.register(client)
+    rule = await client.add_fault("webhook.due", kind, params=params)
+    await client.charge()
+    await eventually(lambda: fired(client, rule))
+    await client.advance(1)
+    assert shop.hits == []
+    (await client.call("DELETE", path.format(rule))).expect(200)
+    await shop.got(1)
+
+
+@pytest.mark.asyncio
+async def test_a_hold_and_what_else_was_ordered_outlast_a_restart(
+    http: aiohttp.ClientSession, kept_gateway: LiveGateway, shop: Receiver
+) -> None:
+    client = Client(http, kept_gateway.url)
+    endpoint = await shop.register(client)
+    match = {"order_id": "one", "attempt": 1}
+    await client.add_fault("webhook.due", "hold", match=match, times=None)
+    await client.add_fault("webhook.due", "forge", match=match, times=None)
+    await client.charge(order_id="one")
+    await eventually(lambda: client.journal("fault"))
+    await kept_gateway.restart()
+    await client.charge(order_id="two")
+    assert await told(shop, 2) == ["charge two", "charge one"]
+    with pytest.raises(WebhookVerificationError):
+        shop.hits[1].verified_by(endpoint["secret"])
+    assert len([entry for entry in await client.journal("fault") if entry["fault"] == "hold"]) == 1, "no station is passed twice"

@@ -139,6 +139,23 @@ class Delivery(Record, kw_only=True):
     created_at: int
 
 
+class Hold(Record, kw_only=True):
+    """Attempt number `attempt` of delivery `id`, put off by a fault rule; `awaited` later events to its endpoint let it go.
+
+    `orders`: what else faults want done with it.
+    """
+
+    TABLE: ClassVar[str] = "holds"
+    id: str
+    endpoint_id: str
+    event_id: str
+    rule_id: str
+    attempt: int
+    event_type: str | None = None
+    awaited: int = 0
+    orders: dict[str, Any]
+
+
 class Timer(Record, kw_only=True):
     """What falls due when: `kind` names the handler, `ref` what it is about."""
 
@@ -172,5 +189,5 @@ class FaultRule(Record, kw_only=True):
 
 
 RECORDS: tuple[type[Record], ...] = (
-    ClientToken, Nonce, Charge, Refund, Transfer, Endpoint, Event, Delivery, Timer, Claim, FaultRule,
+    ClientToken, Nonce, Charge, Refund, Transfer, Endpoint, Event, Delivery, Hold, Timer, Claim, FaultRule,
 )  # fmt: skip

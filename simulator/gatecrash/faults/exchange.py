@@ -1,6 +1,6 @@
 """What a fault can do to what it strikes. Kinds call these; the pipeline and the courier provide them."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Broken(Exception):
@@ -58,3 +58,15 @@ class AttemptExchange(Exchange, Protocol):
 
     async def duplicate(self, count: int) -> None:
         """Send it `count` times more."""
+
+    async def hold(self, event_type: str | None, count: int, seconds: float) -> None:
+        """Put it off until `count` later events (of a type) were on their way to its endpoint, or `seconds` have passed."""
+
+    async def forge(self) -> None:
+        """Sign it with secrets that are not the endpoint's."""
+
+    async def tamper(self, changes: dict[str, Any]) -> None:
+        """Change its body once it is signed: path → value; without any, the amount."""
+
+    async def stale(self, age_s: float) -> None:
+        """Sign it as if it had been sent so long ago."""

@@ -10,9 +10,7 @@ from gatecrash.core import ledger
 from gatecrash.core.clock import Mode, parse_rfc3339, rfc3339
 from gatecrash.core.errors import Refused
 from gatecrash.core.params import parse_object, refuse_card_numbers, to_params
-from gatecrash.core.records import FaultRule
 from gatecrash.core.redaction import has_long_number
-from gatecrash.core.transaction import Context
 from gatecrash.dialects.interface import Answer, Asked
 from gatecrash.dialects.native.errors import problem
 from gatecrash.dialects.native.operations import authenticate
@@ -20,7 +18,7 @@ from gatecrash.faults.rule import Rule, RuleParams, new_rule
 from gatecrash.faults.stations import STATIONS, table
 from gatecrash.server.gateway import Gateway
 from gatecrash.server.sandbox import Sandbox
-from gatecrash.server.state import keep_rules
+from gatecrash.server.state import forget_rules, keep_rules
 
 
 class Nothing(Struct, forbid_unknown_fields=True):
@@ -152,18 +150,13 @@ async def _get_fault(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked:
 async def _remove_fault(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
     rule = _find_rule(sandbox, asked)
     sandbox.plane.remove(rule.id)
-    await gateway.run(sandbox, lambda ctx: ctx.tx.delete(FaultRule, rule.id))
+    await gateway.run(sandbox, lambda ctx: forget_rules(ctx, [rule]))
     return shown_rule(rule)
 
 
 async def _clear_faults(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
     rules = sandbox.plane.clear()
-
-    def forget(ctx: Context) -> None:
-        for rule in rules:
-            ctx.tx.delete(FaultRule, rule.id)
-
-    await gateway.run(sandbox, forget)
+    await gateway.run(sandbox, lambda ctx: forget_rules(ctx, rules))
     return {"cleared": len(rules)}
 
 

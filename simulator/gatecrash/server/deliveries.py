@@ -1,60 +1,22 @@
 """Delivering an event to an endpoint: one attempt, with its stations on the way, and its record."""
 
 import time
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from gatecrash.core.deliveries import postpone, record_attempt, take_due
+from msgspec import convert
+
+from gatecrash.core import holds
+from gatecrash.core.deliveries import record_attempt, take_due
 from gatecrash.core.endpoints import disable_endpoint, get_endpoint, signing_secrets
-from gatecrash.core.records import Attempt, Delivery, Endpoint, Event
+from gatecrash.core.records import Attempt, Delivery, Endpoint, Event, Hold
 from gatecrash.core.transaction import Context
 from gatecrash.faults.exchange import Broken
 from gatecrash.faults.rule import DELIVER, Labels
-from gatecrash.server.holding import Holding
+from gatecrash.server.attempt_exchange import AttemptExchange, Lost, Orders
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import State
 from gatecrash.webhooks.courier import Courier, Cut, Sent
-
-T = TypeVar("T")
-
-
-class Lost(Exception):
-    """A fault took the attempt, or its answer, away."""
-
-
-class Postponed(Exception):
-    """A fault put the attempt off, by `seconds` of sandbox time."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"postponed by {seconds} s")
-        self.seconds = seconds
-
-
-class AttemptExchange(Holding):
-    """What faults can do to a webhook attempt."""
-
-    def __init__(self, state: State, sandbox: Sandbox) -> None:
-        super().__init__(state, sandbox)
-        self.copies = 0
-
-    async def delay(self, seconds: float) -> None:
-        if self.station == "webhook.due":
-            raise Postponed(seconds)
-        await super().delay(seconds)
-
-    async def cut(self, *, reset: bool) -> None:
-        raise Cut(reset=reset)
-
-    async def drop(self) -> None:
-        raise Lost("a fault rule dropped it" if self.station == "webhook.due" else "a fault rule lost the answer")
-
-    async def duplicate(self, count: int) -> None:
-        self.copies += count
-
-    def unless_anew(self, work: Callable[[Context], T]) -> Callable[[Context], T | None]:
-        """`work`, or nothing if the sandbox began anew meanwhile."""
-        return lambda ctx: work(ctx) if self._sandbox.epoch == self.epoch else None
 
 
 class Told(NamedTuple):
@@ -65,6 +27,7 @@ class Told(NamedTuple):
     event: Event
     number: int
     secrets: list[str]
+    put_off: Hold | None
 
 
 def _told(ctx: Context, endpoint: Endpoint, delivery_id: str) -> Told:
@@ -72,7 +35,9 @@ def _told(ctx: Context, endpoint: Endpoint, delivery_id: str) -> Told:
     assert delivery is not None
     event = ctx.tx.get(Event, delivery.event_id)
     assert event is not None
-    return Told(delivery, endpoint, event, len(delivery.attempts) + 1, signing_secrets(endpoint, ctx.now, event.created_at))
+    number, hold = len(delivery.attempts) + 1, ctx.tx.get(Hold, delivery_id)
+    put_off = hold if hold is not None and hold.attempt == number else None
+    return Told(delivery, endpoint, event, number, signing_secrets(endpoint, ctx.now, event.created_at), put_off)
 
 
 class Taken(NamedTuple):
@@ -86,15 +51,9 @@ class Deliveries:
     def __init__(self, state: State) -> None:
         self._state = state
         self._courier = Courier(state.host.allow_hosts)
-        # attempts that a fault put off: they have passed webhook.due, and pass no station twice
-        self._put_off: set[tuple[str, str, int]] = set()
 
     async def close(self) -> None:
         await self._courier.close()
-
-    def forget(self, sandbox: Sandbox) -> None:
-        """What was put off in a sandbox that begins anew was put off in another."""
-        self._put_off = {one for one in self._put_off if one[0] != sandbox.name}
 
     def take(self, ctx: Context, sandbox: Sandbox, endpoint_ids: Iterable[str]) -> Taken:
         """Of endpoints whose timers are due, the attempts for which they have room."""
@@ -117,8 +76,9 @@ class Deliveries:
 
     async def attempt(self, sandbox: Sandbox, told: Told) -> None:
         """Make an attempt and record how it went; at least once, whatever happens in between."""
-        run, delivery_id = self._state.run, told.delivery.id
-        exchange = AttemptExchange(self._state, sandbox)
+        run = self._state.run
+        orders = Orders() if told.put_off is None else convert(told.put_off.orders, Orders)
+        exchange = AttemptExchange(self._state, sandbox, orders)
         dialect = self._state.dialects[told.endpoint.dialect]
         url, timeout_s = told.endpoint.url, dialect.schedule.timeout_s
         labels = Labels(
@@ -133,28 +93,25 @@ class Deliveries:
                 await sandbox.plane.strike(station, labels, exchange, lambda *struck: self._state.record_strike(sandbox, *struck))
 
         async def send_copies() -> None:
-            for _ in range(exchange.copies):
+            for _ in range(exchange.orders.copies):
                 self._note(exchange, told, await self._courier.send(url, message, timeout_s), copy=True)
-            exchange.copies = 0
+            exchange.orders.copies = 0
 
-        this_attempt = (sandbox.name, delivery_id, told.number)
         made_at, started = sandbox.now(), time.perf_counter()
         try:
-            if this_attempt in self._put_off:
-                self._put_off.discard(this_attempt)
-            else:
+            if told.put_off is None:  # else it has passed webhook.due, and passes no station twice
                 await pass_station("webhook.due")
-            message = dialect.message(told.event, told.endpoint, told.secrets, self._state.host.now())
+            if exchange.put_off is not None:
+                keep = exchange.unless_anew(lambda ctx: exchange.keep_put_off(ctx, told.delivery, told.number, dialect.schedule))
+                await run(sandbox, keep)
+                return
+            exchange.station = "webhook.sent"
+            message = exchange.compose(dialect, told.event, told.endpoint, told.secrets)
             held = "webhook.sent" in sandbox.plane.armed
             sent = await self._courier.send(url, message, timeout_s, (lambda: pass_station("webhook.sent")) if held else None)
             await send_copies()
             if sent.status is not None:
                 await pass_station("webhook.acknowledged")
-        except Postponed as put_off:
-            later_s = put_off.seconds
-            self._put_off.add(this_attempt)
-            await run(sandbox, exchange.unless_anew(lambda ctx: postpone(ctx, delivery_id, later_s, dialect.schedule)))
-            return
         except (Lost, Cut, Broken) as lost:
             sent = Sent(error=str(lost))
         attempt = Attempt(
@@ -162,14 +119,24 @@ class Deliveries:
             error=sent.error, excerpt=sent.excerpt,
         )  # fmt: skip
         self._note(exchange, told, sent)
-        record = partial(
-            record_attempt, delivery_id=delivery_id, attempt=attempt, schedule=dialect.schedule, retry_after_s=sent.retry_after_s
+        disabled = await run(
+            sandbox, exchange.unless_anew(lambda ctx: self._record(ctx, exchange, told, attempt, sent.retry_after_s))
         )
-        disabled = await run(sandbox, exchange.unless_anew(record))
         if disabled is not None:
             exchange.note("endpoint", {"endpoint_id": disabled.id, "status": "disabled", "reason": disabled.disabled_reason})
         await pass_station("webhook.recorded")
         await send_copies()
+
+    def _record(
+        self, ctx: Context, exchange: AttemptExchange, told: Told, attempt: Attempt, retry_after_s: float | None
+    ) -> Endpoint | None:
+        schedule = self._state.dialects[told.endpoint.dialect].schedule
+        if told.put_off is not None:
+            ctx.tx.delete(Hold, told.delivery.id)
+        disabled = record_attempt(ctx, told.delivery.id, attempt, schedule, retry_after_s)
+        if exchange.station != "webhook.due":
+            holds.attempted(ctx, told.endpoint.id, told.event)
+        return disabled
 
     def _note(self, exchange: AttemptExchange, told: Told, sent: Sent, *, copy: bool = False) -> None:
         succeeded = self._state.dialects[told.endpoint.dialect].schedule.accepts(sent.status, sent.excerpt)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from gatecrash.core import holds
 from gatecrash.core.clock import Clock
 from gatecrash.core.endpoints import CreateEndpoint, UpdateEndpoint
 from gatecrash.core.errors import Refused
@@ -143,6 +144,13 @@ class State:
 def keep_rules(ctx: Context, rules: Sequence[Rule]) -> None:
     for rule in rules:
         ctx.tx.put(FaultRule(id=rule.id, rule=msgspec.to_builtins(rule)))
+
+
+def forget_rules(ctx: Context, rules: Sequence[Rule]) -> None:
+    """Remove rules; webhooks that they put off are due now."""
+    for rule in rules:
+        ctx.tx.delete(FaultRule, rule.id)
+        holds.let_go(ctx, rule.id)
 
 
 def sandbox_removed(sandbox: Sandbox) -> Refused:

@@ -157,7 +157,6 @@ class Timekeeper:
 
     async def stop(self, sandbox: Sandbox) -> None:
         """Cut off everything in flight in a sandbox."""
-        self._deliveries.forget(sandbox)
         if sandbox.alarm is not None:
             sandbox.alarm.cancel()
             sandbox.alarm = None

@@ -168,6 +168,19 @@ CREATE TABLE idempotency_keys (
 CREATE INDEX idempotency_by_age ON idempotency_keys (sandbox, scope, created_at) WHERE status IS NOT NULL;
 CREATE INDEX idempotency_in_flight ON idempotency_keys (sandbox) WHERE status IS NULL;
 
+CREATE TABLE holds (
+    sandbox     TEXT NOT NULL,
+    id          TEXT NOT NULL,              -- a delivery
+    endpoint_id TEXT NOT NULL,
+    event_id    TEXT NOT NULL,
+    rule_id     TEXT NOT NULL,              -- of a rule, or of none any more
+    attempt     INTEGER NOT NULL CHECK (attempt >= 1),
+    event_type  TEXT,
+    awaited     INTEGER NOT NULL CHECK (awaited >= 0),
+    orders      TEXT NOT NULL,              -- JSON
+    PRIMARY KEY (sandbox, id)
+);
+
 CREATE TABLE fault_rules (
     sandbox     TEXT NOT NULL,
     id          TEXT NOT NULL,

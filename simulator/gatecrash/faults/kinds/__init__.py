@@ -2,8 +2,9 @@
 
 from gatecrash.faults.kinds.answers import Status
 from gatecrash.faults.kinds.connection import Close, Reset
-from gatecrash.faults.kinds.deliveries import Drop, Duplicate
+from gatecrash.faults.kinds.deliveries import Drop, Duplicate, Hold
 from gatecrash.faults.kinds.kind import Kind
+from gatecrash.faults.kinds.messages import Forge, Stale, Tamper
 from gatecrash.faults.kinds.process import Crash
 from gatecrash.faults.kinds.timing import Delay, Hang
 from gatecrash.faults.kinds.wire import Drip, Garbage, Truncate
@@ -20,4 +21,8 @@ KINDS: dict[str, type[Kind]] = {
     "status": Status,
     "drop": Drop,
     "duplicate": Duplicate,
+    "hold": Hold,
+    "forge": Forge,
+    "tamper": Tamper,
+    "stale": Stale,
 }

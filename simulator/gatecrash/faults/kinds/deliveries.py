@@ -1,10 +1,11 @@
-"""Faults of delivery: webhooks that get lost, or come more than once."""
+"""Faults of delivery: webhooks that get lost, come more than once, or after others that are younger."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
+from gatecrash.core.events import TYPES
 from gatecrash.faults.exchange import AttemptExchange
 from gatecrash.faults.kinds.kind import Kind
 
@@ -34,3 +35,31 @@ class Duplicate(Kind):
 
     async def strike(self, exchange: AttemptExchange) -> None:
         await exchange.duplicate(self.count)
+
+
+_ON_ITS_WAY = "the attempt is on its way by then; use webhook.due"
+
+
+class Hold(Kind):
+    """Hold the attempt back until `count` later events (of type `until`) were on their way to the same endpoint.
+
+    It ends at the latest after `seconds` of sandbox time, or when the rule is removed.
+    """
+
+    refused: ClassVar[Mapping[str, str]] = {
+        "request": "a request waits for nothing but itself; use delay or hang",
+        "webhook.sent": _ON_ITS_WAY,
+        "webhook.acknowledged": _ON_ITS_WAY,
+        "webhook.recorded": _ON_ITS_WAY,
+    }
+
+    until: str | None = None
+    count: Annotated[int, Meta(ge=1, le=100)] = 1
+    seconds: Annotated[float, Meta(gt=0, le=86_400 * 30)] = 3600
+
+    def __post_init__(self) -> None:
+        if self.until is not None and self.until not in TYPES:
+            raise ValueError(f"Expected until to be one of {', '.join(TYPES)}")
+
+    async def strike(self, exchange: AttemptExchange) -> None:
+        await exchange.hold(self.until, self.count, self.seconds)
