@@ -24,6 +24,8 @@ def loaded_by(code: str) -> set[str]:
         "import gatecrash.cli.faults",
         "import gatecrash.cli.journal",
         "import gatecrash.resources",
+        "from gatecrash import Gateway, Sandbox, GatewayError; Gateway(); Sandbox('http://127.0.0.1:1', 'me')",
+        "import gatecrash.client.aio, gatecrash.client.catch",
         "from click.testing import CliRunner; from gatecrash.cli import main; CliRunner().invoke(main, ['--help'])",
         "from click.testing import CliRunner; from gatecrash.cli import main; CliRunner().invoke(main, ['serve', '--help'])",
     ],

@@ -16,6 +16,7 @@ class Faults:
 
     def add(
         self,
+        /,
         station: str,
         kind: str,
         *,

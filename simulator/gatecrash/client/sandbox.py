@@ -1,16 +1,23 @@
 """The handle of a sandbox: what a test or a tool asks of it, by name."""
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
 from gatecrash.client.call import Calls, Json, Jsons, given, with_query
 from gatecrash.client.clock import Clock
 from gatecrash.client.faults import Faults
 from gatecrash.client.http import Http
+from gatecrash.client.waiting import Patience
 from gatecrash.client.webhooks import Webhooks
+
+if TYPE_CHECKING:
+    from gatecrash.client.aio import AsyncSandbox
+
+T = TypeVar("T")
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SECRET_KEY = "sk_test_"  # noqa: S105 - how a key begins
@@ -61,6 +68,13 @@ class Sandbox:
     def close(self) -> None:
         """Let go of idle connections. The sandbox itself stays as it is."""
         self._http.close()
+
+    @property
+    def aio(self) -> "AsyncSandbox":
+        """The same sandbox for `async` code: every call is to be awaited, and blocks no event loop."""
+        from gatecrash.client.aio import AsyncSandbox
+
+        return AsyncSandbox(self)
 
     def env(self) -> dict[str, str]:
         """Environment variables for an app that is to use this sandbox: GATECRASH_*, and GATEWAY_* as the reference
@@ -150,6 +164,16 @@ class Sandbox:
         """The seed that this sandbox's ids and choices come from; None before its first use."""
         known = self._calls.call("GET", "/_gatecrash/sandboxes")["data"]
         return next((one["seed"] for one in known if one["name"] == self.name), None)
+
+    def wait_for(self, condition: Callable[[Self], T], *, timeout: float = 10.0) -> T:
+        """What `condition(sandbox)` gives, as soon as that is true of anything: `lambda sandbox: sandbox.events(type=…)`.
+
+        Raises WaitTimeout after `timeout` seconds; it shows what was seen last, and the end of the journal.
+        """
+        patience = Patience(condition, timeout)
+        while not (gave := condition(self)):
+            time.sleep(patience.pause(gave, self.journal(after=patience.heard)))
+        return gave
 
     # --- all of it
 

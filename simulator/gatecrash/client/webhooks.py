@@ -1,9 +1,13 @@
 """Whom a sandbox tells: its webhook endpoints, and what became of the deliveries."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from gatecrash.client.call import Calls, Json, Jsons, given
+
+if TYPE_CHECKING:
+    from gatecrash.client.catch import Answers, Caught
 
 _ALL = ("*",)
 
@@ -47,6 +51,23 @@ class Webhooks:
         path = f"/v1/events/{quote(event_id, safe='')}/resend"
         sent: Jsons = self._calls.call("POST", path, given(endpoint_id=endpoint_id))["data"]
         return sent
+
+    def catch(
+        self,
+        *,
+        events: Sequence[str] = _ALL,
+        answer: "Answers" = 200,
+        path: str = "/webhooks",
+        host: str = "127.0.0.1",
+    ) -> "Caught":
+        """A local receiver in threads of its own, registered on entering: `with sandbox.webhooks.catch() as caught:`.
+
+        It verifies and records what comes, and answers `answer`: a status, an `Answer`, a function of the webhook that gives
+        one of them, or a list of these, one after another, the last again and again. `[500, 500, 200]` fails twice.
+        """
+        from gatecrash.client.catch import Caught
+
+        return Caught(self, events, answer, path, host)
 
 
 def _path(endpoint_id: str) -> str:

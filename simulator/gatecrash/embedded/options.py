@@ -1,0 +1,50 @@
+"""How a gateway is to be started: checked before anything heavy is imported, each complaint naming its argument."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+
+class GatewayStartError(RuntimeError):
+    """The gateway could not start; the message says why, and what to do."""
+
+    def __init__(self, message: str) -> None:
+        # what `gatecrash serve` calls --port is here the argument `port`
+        super().__init__(re.sub(r"--([a-z]+)-?([a-z]*)", lambda flag: f"`{'_'.join(filter(None, flag.groups()))}`", message))
+
+
+class Options(NamedTuple):
+    """`data`: the folder that keeps the state, None for memory alone. `port`: of the native dialect, 0 for any free one."""
+
+    data: Path | None
+    seed: str
+    host: str
+    port: int
+    allow_hosts: frozenset[str]
+
+
+def options(data: object, seed: object, host: object, port: object, allow_hosts: object) -> Options:
+    """Raises TypeError or ValueError."""
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+        raise ValueError(f"port was {port!r}; expected a number from 0 (any free one) to 65535.")
+    if not isinstance(host, str) or not host:
+        raise ValueError(f"host was {host!r}; expected an address of this machine, such as '127.0.0.1'.")
+    if isinstance(seed, bool) or not isinstance(seed, str | int):
+        raise TypeError(f"seed was {seed!r}; expected a str or an int.")
+    if isinstance(allow_hosts, str) or not isinstance(allow_hosts, Iterable):
+        raise TypeError(f"allow_hosts was {allow_hosts!r}; expected host names, such as ['hooks.example'].")
+    return Options(_folder(data), str(seed), host, port, frozenset(str(name).lower() for name in allow_hosts))
+
+
+def _folder(data: object) -> Path | None:
+    if data is None:
+        return None
+    if not isinstance(data, str | Path):
+        raise TypeError(f"data was {data!r}; expected the path of a folder, or None to keep the state in memory.")
+    folder = Path(data).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"data was {str(data)!r}, which cannot be a folder: {error.strerror}; give one that can.") from error
+    return folder
