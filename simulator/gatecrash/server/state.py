@@ -121,7 +121,8 @@ class State:
         if self.host.crash is None and any(rule.make().kills() for rule in rules):
             raise Refused(
                 "fault_rule_invalid",
-                "crash needs a supervisor that starts the gateway again, and this one has none; run it with `gatecrash serve`.",
+                "crash needs a supervisor that starts the gateway again, and this one has none; run it with `gatecrash serve`, "
+                "or as Gateway(process=True).",
                 "kind",
             )
 
