@@ -11,7 +11,7 @@ from standardwebhooks import Webhook as PublicWebhook
 
 from gatecrash.client import Sandbox, WaitTimeout
 from gatecrash.client.catch import Answer, Caught, Webhook, flaw
-from gatecrash.webhooks.signing import standard_webhooks_v1
+from gatecrash.webhooks.signing.standard import signatures
 
 
 def post(caught: Caught, body: bytes, headers: dict[str, str]) -> int:
@@ -83,7 +83,7 @@ def test_a_function_may_decide_what_to_answer(sandbox: Sandbox) -> None:
 def test_what_is_forged_is_rejected_and_kept_apart(sandbox: Sandbox) -> None:
     with sandbox.webhooks.catch() as caught:
         now, body = str(int(time.time())), b'{"type": "charge.succeeded"}'
-        right = standard_webhooks_v1(caught.secrets[0], "evt_1", now, body)
+        right = signatures([caught.secrets[0]], "evt_1", now, body)
         assert post(caught, body, {"webhook-id": "evt_1", "webhook-timestamp": now, "webhook-signature": right}) == 200
         assert post(caught, body + b" ", {"webhook-id": "evt_1", "webhook-timestamp": now, "webhook-signature": right}) == 400
         assert post(caught, body, {}) == 400
@@ -97,7 +97,7 @@ def test_what_is_forged_is_rejected_and_kept_apart(sandbox: Sandbox) -> None:
 def test_a_timestamp_that_is_old_is_a_flaw() -> None:
     secret = "whsec_c2VjcmV0"
     headers = {"webhook-id": "evt_1", "webhook-timestamp": "1000", "webhook-signature": ""}
-    headers["webhook-signature"] = "v1,bm8= " + standard_webhooks_v1(secret, "evt_1", "1000", b"{}")
+    headers["webhook-signature"] = "v1,bm8= " + signatures([secret], "evt_1", "1000", b"{}")
     assert flaw(headers, b"{}", ["whsec_b3RoZXI=", secret], now=1300) is None
     assert "more than 300 s off" in str(flaw(headers, b"{}", [secret], now=1301))
     assert "more than 300 s off" in str(flaw(headers, b"{}", [secret], now=699))
