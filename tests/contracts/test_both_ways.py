@@ -22,6 +22,7 @@ from gatecrash.faults.kinds import KINDS
 from gatecrash.faults.rule import Match
 from gatecrash.faults.stations import STATIONS, why_not
 from gatecrash.harness.story import load_all
+from gatecrash.lint import RULES
 from gatecrash.server.control import ROUTES as CONTROL
 from gatecrash.server.control import ControlRoute
 from gatecrash.server.hosted import PAGES
@@ -145,6 +146,7 @@ def test_the_words_of_the_contract_are_those_of_the_code() -> None:
     assert GATEWAY.component("DeclineCode")["enum"] == list(DECLINES)
     assert GATEWAY.component("EventType")["enum"] == list(TYPES)
     assert GATEWAY.component("ChargeStatus")["enum"] == list(STATUSES)
+    assert GATEWAY.component("LintRule")["enum"] == [rule.code for rule in RULES]
     assert GATEWAY.component("Currency")["enum"] == sorted(EXPONENTS)
     assert GATEWAY.component("Amount")["maximum"] == AMOUNT_MAX
     accounts = GATEWAY.component("Books")["properties"]["accounts"]["items"]["properties"]["account"]["enum"]

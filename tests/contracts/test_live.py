@@ -80,6 +80,8 @@ async def good(client: CheckedClient, operation: Operation) -> tuple[str, Any, s
         body = {"station": "webhook.due", "kind": "drop"}
     elif name in ("faults.get", "faults.remove"):
         path = path.replace("{id}", await client.add_fault("webhook.due", "drop"))
+    elif name == "strict.set":
+        body = {"strict": True}
     elif name == "clock.advance":
         body = {"seconds": 1.5}
     elif name == "errors.explain":

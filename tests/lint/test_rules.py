@@ -275,7 +275,7 @@ def test_polling_more_often_than_ten_times_a_second_is_found(writer: Writer) -> 
 def test_ten_times_a_second_different_objects_and_a_clock_that_stands_are_good(writer: Writer) -> None:
     poll(writer, 50, 0.1)
     for number in range(50):
-        poll(writer, 1, 0.001, path=f"/v1/charges/txn_{number}")
+        poll(writer, 1, 0.001, path=f"/v1/charges/other_{number}")
     poll(writer, 50, 0, path="/v1/charges/frozen")
     assert found(writer) == []
 
@@ -303,6 +303,14 @@ def test_three_refused_webhooks_in_a_row_are_found_once(writer: Writer, status: 
     for attempt in range(REFUSALS + 2):
         writer.deliver(status, attempt=attempt + 1)
     assert found(writer) == ["webhook_refused_repeatedly"]
+
+
+def test_a_forged_webhook_is_rightly_refused(writer: Writer) -> None:
+    for attempt in range(1, 9):
+        struck = {"event_type": "charge.succeeded", "order_id": "o1", "attempt": attempt}
+        writer.note("fault", rule_id="rule_1", station="webhook.due", fault="forge", params={}, fired=attempt, **struck)
+        writer.deliver(401, attempt=attempt)
+    assert found(writer) == []
 
 
 def test_two_refusals_those_of_two_endpoints_and_lost_attempts_are_not(writer: Writer) -> None:

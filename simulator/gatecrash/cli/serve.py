@@ -49,6 +49,12 @@ import click
     help="Let webhooks go to this host outside loopback and private addresses; repeatable.",
 )
 @click.option(
+    "--strict",
+    is_flag=True,
+    envvar="GATECRASH_STRICT",
+    help="Note in the journal what clients do wrong; `gatecrash lint` lists it.",
+)
+@click.option(
     "--with-stdin",
     is_flag=True,
     envvar="GATECRASH_WITH_STDIN",
@@ -62,13 +68,14 @@ def command(
     seed: str,
     url_file: Path | None,
     allow_host: tuple[str, ...],
+    strict: bool,
     with_stdin: bool,
 ) -> None:
     """Run the gateway: no account, no network, no token.
 
     Any key of the form sk_test_NAME opens a sandbox of its own, so there is nothing to set up.
     """
-    status = _serve(port, host, data, memory, seed, url_file, frozenset(name.lower() for name in allow_host), with_stdin)
+    status = _serve(port, host, data, memory, seed, url_file, frozenset(name.lower() for name in allow_host), strict, with_stdin)
     sys.stdout.flush()
     sys.exit(status)
 
@@ -81,6 +88,7 @@ def _serve(
     seed: str,
     url_file: Path | None,
     allow_hosts: frozenset[str],
+    strict: bool,
     with_stdin: bool,
 ) -> int:
     if with_stdin and not _is_pipe(0):
@@ -118,7 +126,14 @@ def _serve(
         print(f"  try: curl {urls['native']}/v1/charges -H 'Authorization: Bearer sk_test_me'", flush=True)
 
     settings = Settings(
-        host, {"native": port}, data, durable=not memory, seed=seed, allow_hosts=allow_hosts, lifeline=0 if with_stdin else None
+        host,
+        {"native": port},
+        data,
+        durable=not memory,
+        seed=seed,
+        allow_hosts=allow_hosts,
+        lifeline=0 if with_stdin else None,
+        strict=strict,
     )
     try:
         return Supervisor(settings, announce).serve()

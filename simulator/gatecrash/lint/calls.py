@@ -74,7 +74,9 @@ class Call:
 
 
 class Delivery(NamedTuple):
-    """An attempt to deliver a webhook. `struck`: a fault rule had its hands in it."""
+    """An attempt to deliver a webhook. `acknowledged`: by an answer that its dialect takes for one. `struck`: a fault rule had its
+    hands in it.
+    """
 
     seq: int
     endpoint_id: str
@@ -82,14 +84,11 @@ class Delivery(NamedTuple):
     event_id: str
     order_id: str | None
     attempt: int
+    acknowledged: bool
     status: int | None
     error: str | None
     latency_ms: float | None
     struck: bool
-
-    @property
-    def acknowledged(self) -> bool:
-        return self.status is not None and 200 <= self.status < 300
 
 
 class Pace:

@@ -79,7 +79,7 @@ class Linter:
         struck = (entry["event_type"], entry.get("order_id"), entry["attempt"]) in self._struck
         delivery = Delivery(
             entry["seq"], entry["endpoint_id"], entry["event_type"], entry["event_id"], entry.get("order_id"), entry["attempt"],
-            entry["status"], entry["error"], entry.get("latency_ms"), struck,
+            entry["outcome"] == "succeeded", entry["status"], entry["error"], entry.get("latency_ms"), struck,
         )  # fmt: skip
         yield from self._tell(lambda watch: watch.delivered(delivery))
 

@@ -173,10 +173,10 @@ class Open(Watch):
                 self._close([next(iter(self.open.values()))])
 
     def ended(self, call: Call) -> Iterator[Found]:
-        if not call.to_be_repeated and call.request_id in self.open:
+        if not call.to_be_repeated:
             # a twin that was told to wait has its answer too
             twins = self.found_by("key", call.operation, call.key) if call.key is not None else []
-            self._close([call, *(twin for twin in twins if twin.ended_at is not None and twin is not call)])
+            self._close([one for one in twins if one.ended_at is not None] or self.found_by("id", call.request_id))
         yield from ()
 
     def delivered(self, delivery: Delivery) -> Iterator[Found]:
@@ -202,6 +202,7 @@ class Open(Watch):
 
 def _handles(call: Call) -> Iterator[tuple[str | None, ...]]:
     """What an open call is found by."""
+    yield "id", call.request_id
     if call.key is not None:
         yield "key", call.operation, call.key
     if call.order_id is not None:
@@ -271,7 +272,7 @@ class Refusals(Watch):
         self._in_a_row: dict[str, int] = {}
 
     def delivered(self, delivery: Delivery) -> Iterator[Found]:
-        if delivery.status is None:
+        if delivery.status is None or delivery.struck:  # lost on the way; or forged, say, and rightly refused
             return
         row = 0 if delivery.acknowledged else self._in_a_row.get(delivery.endpoint_id, 0) + 1
         self._in_a_row[delivery.endpoint_id] = row

@@ -16,9 +16,13 @@ from gatecrash.dialects.native.errors import problem
 from gatecrash.dialects.native.operations import authenticate
 from gatecrash.faults.rule import Rule, RuleParams, new_rule
 from gatecrash.faults.stations import STATIONS, table
+from gatecrash.server import strict
 from gatecrash.server.gateway import Gateway
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import forget_rules, keep_rules
+
+# findings shown at once; who has more has seen enough
+FINDINGS_MAX = 1000
 
 
 class Nothing(Struct, forbid_unknown_fields=True):
@@ -40,7 +44,17 @@ class Advance(Struct, forbid_unknown_fields=True):
 class ReadJournal(Struct, forbid_unknown_fields=True):
     after: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
-    kind: Literal["request", "answer", "fault", "delivery", "endpoint", "control", "start"] | None = None
+    kind: Literal["request", "answer", "fault", "delivery", "endpoint", "control", "start", "finding"] | None = None
+
+
+class SetStrict(Struct, forbid_unknown_fields=True):
+    strict: bool
+
+
+class ReadLint(Struct, forbid_unknown_fields=True):
+    """`final`: nothing more will come, so what was left undone stays undone."""
+
+    final: bool = False
 
 
 Work = Callable[[Gateway, Sandbox, Any, Asked], Awaitable[Any]]
@@ -214,6 +228,24 @@ async def _journal(gateway: Gateway, sandbox: Sandbox, params: ReadJournal, aske
     return {"data": entries, "has_more": has_more}
 
 
+# --- what clients do wrong
+
+
+async def _strict(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
+    return {"strict": sandbox.linter is not None}
+
+
+async def _set_strict(gateway: Gateway, sandbox: Sandbox, params: SetStrict, asked: Asked) -> Any:
+    await strict.be_strict(gateway, sandbox, params.strict)
+    return await _strict(gateway, sandbox, Nothing(), asked)
+
+
+async def _lint(gateway: Gateway, sandbox: Sandbox, params: ReadLint, asked: Asked) -> Any:
+    findings, entries = await strict.lint(gateway.journal, sandbox, None if params.final else rfc3339(sandbox.now()))
+    shown = [finding._asdict() for finding in findings[:FINDINGS_MAX]]
+    return {"data": shown, "has_more": len(findings) > len(shown), "entries": entries}
+
+
 async def _books(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
     return await gateway.run(sandbox, ledger.books)
 
@@ -237,5 +269,8 @@ ROUTES = (
     ControlRoute("POST", "/_gatecrash/clock", SetClock, _set_clock),
     ControlRoute("POST", "/_gatecrash/clock/advance", Advance, _advance),
     ControlRoute("GET", "/_gatecrash/journal", ReadJournal, _journal),
+    ControlRoute("GET", "/_gatecrash/lint", ReadLint, _lint),
+    ControlRoute("GET", "/_gatecrash/strict", Nothing, _strict),
+    ControlRoute("POST", "/_gatecrash/strict", SetStrict, _set_strict),
     ControlRoute("GET", "/_gatecrash/books", Nothing, _books),
 )

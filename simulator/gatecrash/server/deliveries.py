@@ -118,7 +118,7 @@ class Deliveries:
             attempt=told.number, at=made_at, status=sent.status, latency_ms=round((time.perf_counter() - started) * 1000, 1),
             error=sent.error, excerpt=sent.excerpt,
         )  # fmt: skip
-        self._note(exchange, told, sent)
+        self._note(exchange, told, sent, latency_ms=attempt.latency_ms)
         disabled = await run(
             sandbox, exchange.unless_anew(lambda ctx: self._record(ctx, exchange, told, attempt, sent.retry_after_s))
         )
@@ -138,7 +138,9 @@ class Deliveries:
             holds.attempted(ctx, told.endpoint.id, told.event)
         return disabled
 
-    def _note(self, exchange: AttemptExchange, told: Told, sent: Sent, *, copy: bool = False) -> None:
+    def _note(
+        self, exchange: AttemptExchange, told: Told, sent: Sent, *, latency_ms: float | None = None, copy: bool = False
+    ) -> None:
         succeeded = self._state.dialects[told.endpoint.dialect].schedule.accepts(sent.status, sent.excerpt)
         exchange.note(
             "delivery",
@@ -146,5 +148,6 @@ class Deliveries:
                 "delivery_id": told.delivery.id, "event_id": told.event.id, "event_type": told.event.type,
                 "order_id": told.event.order_id, "endpoint_id": told.endpoint.id, "attempt": told.number, "copy": copy,
                 "outcome": "succeeded" if succeeded else "failed", "status": sent.status, "error": sent.error,
+                "latency_ms": latency_ms,
             },
         )  # fmt: skip

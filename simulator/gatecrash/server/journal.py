@@ -6,6 +6,7 @@ import msgspec
 
 from gatecrash.core.clock import rfc3339
 from gatecrash.core.redaction import redact, suspicious
+from gatecrash.server import strict
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.store.interface import Store, StoreTransaction
 
@@ -43,6 +44,8 @@ class Journal:
         self._pending.setdefault(sandbox.name, []).append(entry)
         self.touch(sandbox)
         self._store.schedule_within(_LINGER_S)
+        for finding in strict.noticed(sandbox, entry):
+            self.note(sandbox, "finding", finding)
 
     def touch(self, sandbox: Sandbox) -> None:
         """Have the sandbox's own row written with the next group."""

@@ -245,19 +245,48 @@ class Pipeline:
                 "request_id": exchange.request_id, "operation": route.operation, "dialect": self._dialect.name,
                 "method": asked.method, "path": asked.path, "idempotency_key": labels.idempotency_key,
                 "order_id": labels.order_id, "amount": labels.amount,
+                **_misused_headers(asked, self._dialect.policy.header),
                 # what could not be understood is not kept: nobody knows what is in it
                 "body": None if call is None or not asked.body.strip() else msgspec.Raw(asked.body),
             },
         )  # fmt: skip
 
     def _note_answer(self, exchange: RequestExchange, sandbox: Sandbox, route: Route, outcome: Outcome) -> None:
+        answer = outcome.answer
         exchange.note(
             "answer",
             {
-                "request_id": exchange.request_id, "operation": route.operation, "status": outcome.answer.status,
+                "request_id": exchange.request_id, "operation": route.operation, "status": answer.status,
                 "replayed": outcome.replayed, "order_id": exchange.labels.order_id,
+                **(_refusal(answer) if answer.status >= 400 else {}),
             },
         )  # fmt: skip
+
+
+class _Told(msgspec.Struct):
+    """What the journal keeps of a refusal's body."""
+
+    code: str | None = None
+
+
+_read_refusal = msgspec.json.Decoder(_Told).decode
+
+
+def _refusal(answer: Answer) -> dict[str, str | int | None]:
+    """Why an answer is a refusal, and when it lets the client come back, as far as it says so."""
+    try:
+        code = _read_refusal(answer.body).code
+    except msgspec.DecodeError:  # a fault rule's own words
+        code = None
+    wait = next((value for name, value in answer.headers.items() if name.lower() == "retry-after"), "")
+    return {"code": code, "retry_after_s": int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 8 else None}
+
+
+def _misused_headers(asked: Asked, key_header: str) -> dict[str, list[str]]:
+    """Headers that look like the idempotency key's and are not read: misspelt, of another dialect, or with no POST."""
+    read = key_header.lower() if asked.method == "POST" else ""
+    misused = [name[:60] for name in asked.headers if "idempot" in (lowered := name.lower()) and lowered != read]
+    return {"misused_headers": misused} if misused else {}
 
 
 def add_cors(response: web.StreamResponse, origin: str | None) -> None:

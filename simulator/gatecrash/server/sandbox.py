@@ -10,6 +10,7 @@ from gatecrash.core.ids import Ids
 from gatecrash.core.transaction import Context, Transaction
 from gatecrash.core.vault import Vault
 from gatecrash.faults.plane import Plane
+from gatecrash.lint import Linter
 from gatecrash.server.host import Host
 from gatecrash.store.interface import SandboxRow
 
@@ -49,6 +50,8 @@ class Sandbox:
         self.moving = asyncio.Lock()
         # scope of keys → when those past their life were last removed, in sandbox time
         self.pruned_at: dict[str, int] = {}
+        # there in strict mode: what reads the journal as it is written
+        self.linter: Linter | None = Linter() if host.strict else None
         self._host = host
         self._vault = vault
 
@@ -97,7 +100,9 @@ class Sandbox:
 
     def row(self) -> SandboxRow:
         clock = msgspec.json.encode(self.clock).decode()
-        return SandboxRow(self.name, self.seed, self.created_at, self.ids.issued, self.journal_length, clock)
+        return SandboxRow(
+            self.name, self.seed, self.created_at, self.ids.issued, self.journal_length, clock, self.linter is not None
+        )
 
     def snapshot_row(self, name: str) -> SandboxRow:
         """The row of a snapshot taken now: its clock tells sandbox time from this moment on."""

@@ -43,6 +43,7 @@ class Settings(NamedTuple):
     grace_s: float = 1.0
     # a pipe that ends when whoever started us does; the supervisor stops then
     lifeline: int | None = None
+    strict: bool = False
 
 
 @asynccontextmanager
@@ -52,7 +53,10 @@ async def serving(
     """A gateway, ready: the port of each dialect. Raises SetupError and StoreUnusable."""
     async with AsyncExitStack() as leave:
         store, key = _open(settings)
-        gateway = Gateway(store, Host(crash=crash, vault_key=key, seed=settings.seed, allow_hosts=settings.allow_hosts))
+        host = Host(
+            crash=crash, vault_key=key, seed=settings.seed, allow_hosts=settings.allow_hosts, strict=settings.strict
+        )  # fmt: skip
+        gateway = Gateway(store, host)
         leave.push_async_callback(gateway.close)
         sockets: dict[str, socket.socket] = {}
         for name in gateway.dialects:

@@ -22,6 +22,7 @@ from gatecrash.core.vault import Vault
 from gatecrash.dialects import registry
 from gatecrash.dialects.interface import Dialect
 from gatecrash.faults.rule import Labels, Rule
+from gatecrash.server import strict
 from gatecrash.server.host import Host
 from gatecrash.server.journal import Journal
 from gatecrash.server.sandbox import Sandbox
@@ -55,6 +56,8 @@ class State:
         for row in tx.sandboxes():
             sandbox = self.sandboxes[row.name] = Sandbox.of(row, self.host, self.vault)
             load_rules(tx.of(row.name), sandbox)
+            if row.strict or self.host.strict:
+                sandbox.linter = strict.caught_up(tx.of(row.name).journal(0))
         tx.release_claims()
         return tx.sandboxes_with_timers()
 

@@ -24,6 +24,7 @@ class SandboxRow(NamedTuple):
     ids_issued: int
     journal_length: int
     clock: str
+    strict: bool = False
 
 
 class StoreTransaction(Transaction, Protocol):

@@ -13,7 +13,8 @@ CREATE TABLE sandboxes (
     created_at      INTEGER NOT NULL,       -- real time, milliseconds
     ids_issued      INTEGER NOT NULL,       -- how far the seeded ids have come
     journal_length  INTEGER NOT NULL,       -- how many entries the journal has
-    clock           TEXT NOT NULL           -- JSON of core.clock.Clock
+    clock           TEXT NOT NULL,          -- JSON of core.clock.Clock
+    strict          INTEGER NOT NULL        -- whether its journal notes what a client does wrong
 ) WITHOUT ROWID;
 
 CREATE TABLE client_tokens (

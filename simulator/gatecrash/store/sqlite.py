@@ -32,7 +32,7 @@ COPY = [
     f"INSERT INTO {table} (sandbox, {', '.join(columns)}) SELECT ?, {', '.join(columns)} FROM {table} WHERE sandbox = ?"  # noqa: S608
     for table, columns in _COLUMNS.items()
 ]
-_ROWS = "SELECT name, seed, created_at, ids_issued, journal_length, clock FROM sandboxes"
+_ROWS = "SELECT name, seed, created_at, ids_issued, journal_length, clock, strict FROM sandboxes"
 _PENDING_BY_DUE = (
     "SELECT id, next_attempt_at FROM deliveries WHERE sandbox = ? AND endpoint_id = ? AND status = 'pending' "
     "ORDER BY next_attempt_at, id LIMIT ?"
@@ -181,9 +181,10 @@ class SqliteTransaction:
 
     def keep_row(self, row: SandboxRow) -> None:
         self._execute(
-            "INSERT INTO sandboxes (name, seed, created_at, ids_issued, journal_length, clock) VALUES (?, ?, ?, ?, ?, ?) "
+            "INSERT INTO sandboxes (name, seed, created_at, ids_issued, journal_length, clock, strict) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (name) DO UPDATE SET ids_issued = excluded.ids_issued, seed = excluded.seed, "
-            "journal_length = excluded.journal_length, clock = excluded.clock",
+            "journal_length = excluded.journal_length, clock = excluded.clock, strict = excluded.strict",
             row,
         )
 
