@@ -74,7 +74,7 @@ class Call:
 
 
 class Delivery(NamedTuple):
-    """An attempt to deliver a webhook. `acknowledged`: by an answer that its dialect takes for one. `struck`: a fault rule had its
+    """An attempt to deliver a webhook. `acknowledged`: with an answer its dialect takes for one. `struck`: a fault rule had its
     hands in it.
     """
 
