@@ -13,3 +13,11 @@ async def shop() -> AsyncIterator[Receiver]:
     await receiver.start()
     yield receiver
     await receiver.stop()
+
+
+@pytest_asyncio.fixture
+async def other_shop() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    await receiver.start()
+    yield receiver
+    await receiver.stop()

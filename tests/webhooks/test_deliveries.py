@@ -1,32 +1,16 @@
 """Who is told what: filters, several endpoints, resending, deleting, dead and slow endpoints."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from aiohttp import web
 
 from gatecrash.core.deliveries import Schedule
-from gatecrash.dialects.native.dialect import NativeDialect
 from tests.server.aid import eventually
 from tests.support.client import Client
 from tests.support.gateway import LiveGateway
 from tests.webhooks.receiver import Receiver, deliveries, only_delivery
-
-
-class Impatient(NativeDialect):
-    """The native dialect, but for how long it waits."""
-
-    schedule = Schedule(delays_s=(0, 5), timeout_s=0.2)
-
-
-@pytest_asyncio.fixture
-async def other_shop() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    await receiver.start()
-    yield receiver
-    await receiver.stop()
+from tests.webhooks.speaking import speak
 
 
 async def settled(client: Client, count: int) -> bool:
@@ -93,7 +77,7 @@ async def test_a_dead_endpoint_keeps_nobody_waiting(client: Client, shop: Receiv
 
 @pytest.mark.asyncio
 async def test_an_endpoint_that_does_not_answer_in_time_has_failed(client: Client, gateway: LiveGateway, shop: Receiver) -> None:
-    gateway.gateway.dialects["native"] = Impatient()
+    speak(gateway, Schedule(delays_s=(0, 5), timeout_s=0.2))
     release = asyncio.Event()
 
     async def never(request: web.BaseRequest) -> web.StreamResponse:

@@ -120,7 +120,14 @@ async def disabled(client: Client, endpoint: str) -> bool:
         ("", 5),
         ("1.5", 5),
         ("999999999", 5),
-        ("Sat, 31 Jan 2026 12:05:00 GMT", 5),
+        # the gateway's real time is noon
+        ("Sat, 31 Jan 2026 12:05:00 GMT", 300),
+        ("Saturday, 31-Jan-26 12:05:00 GMT", 300),
+        ("Sat Jan 31 12:05:00 2026", 300),
+        ("Sat, 31 Jan 2026 12:00:03 GMT", 5),
+        ("Fri, 30 Jan 2026 12:00:00 GMT", 5),
+        ("Sat, 31 Jan 9999 12:00:00 GMT", 5),
+        ("Sat, 99 Foo 2026 12:05:00 GMT", 5),
     ],
 )
 @pytest.mark.asyncio

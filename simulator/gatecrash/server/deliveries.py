@@ -16,6 +16,7 @@ from gatecrash.faults.rule import DELIVER, Labels
 from gatecrash.server.attempt_exchange import AttemptExchange, Lost, Orders
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import State
+from gatecrash.webhooks import retry_after
 from gatecrash.webhooks.courier import Courier, Cut, Sent
 
 
@@ -119,9 +120,8 @@ class Deliveries:
             error=sent.error, excerpt=sent.excerpt,
         )  # fmt: skip
         self._note(exchange, told, sent, latency_ms=attempt.latency_ms)
-        disabled = await run(
-            sandbox, exchange.unless_anew(lambda ctx: self._record(ctx, exchange, told, attempt, sent.retry_after_s))
-        )
+        retry_after_s = retry_after.seconds(sent.retry_after, self._state.host.now())
+        disabled = await run(sandbox, exchange.unless_anew(lambda ctx: self._record(ctx, exchange, told, attempt, retry_after_s)))
         if disabled is not None:
             exchange.note("endpoint", {"endpoint_id": disabled.id, "status": "disabled", "reason": disabled.disabled_reason})
         await pass_station("webhook.recorded")

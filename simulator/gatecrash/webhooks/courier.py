@@ -16,13 +16,15 @@ from gatecrash.webhooks.targets import LocalResolver, check_url
 
 _EXCERPT = 500
 _READ_AT_MOST = 64 * 1024
+# shorter than any server keeps a silent connection, so that none is closed under a webhook
+_KEEP_ALIVE_S = 1.0
 
 
 # the sockets of the attempt at hand, so that it can be reset
 _opened: ContextVar[list[socket.socket]] = ContextVar("_opened")
 
 
-def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+def _own_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     opened = socket.socket(*address[:3])
     _opened.get().append(opened)
     return opened
@@ -41,7 +43,7 @@ class Sent(NamedTuple):
 
     status: int | None = None
     excerpt: str | None = None
-    retry_after_s: float | None = None
+    retry_after: str | None = None
     error: str | None = None
 
 
@@ -50,20 +52,24 @@ class Courier:
 
     def __init__(self, allowed: frozenset[str]) -> None:
         self._allowed = allowed
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for session in self._sessions.values():
+            await session.close()
 
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None:
+    def _session(self, *, own_socket: bool) -> aiohttp.ClientSession:
+        """An attempt whose connection a fault may break has a socket of its own; all others share connections."""
+        session = self._sessions.get(own_socket)
+        if session is None:
             resolver = LocalResolver(self._allowed)
-            connector = aiohttp.TCPConnector(
-                limit=0, limit_per_host=0, resolver=resolver, force_close=True, socket_factory=_open_socket
-            )
-            self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
-        return self._session
+            if own_socket:
+                connector = aiohttp.TCPConnector(limit=0, resolver=resolver, force_close=True, socket_factory=_own_socket)
+            else:
+                connector = aiohttp.TCPConnector(limit=0, resolver=resolver, keepalive_timeout=_KEEP_ALIVE_S)
+            session = aiohttp.ClientSession(connector=connector, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar())
+            self._sessions[own_socket] = session
+        return session
 
     async def send(
         self, url: str, message: Message, timeout_s: float, at_sent: Callable[[], Awaitable[None]] | None = None
@@ -115,12 +121,16 @@ class Courier:
         check_url(url, self._allowed)
         headers = {**message.headers, "Content-Length": str(len(message.body))}
         timeout = aiohttp.ClientTimeout(total=timeout_s)
-        async with self._client().post(url, data=data, headers=headers, allow_redirects=False, timeout=timeout) as answer:
-            start = await answer.content.read(_READ_AT_MOST)
+        session = self._session(own_socket=not isinstance(data, bytes))
+        async with session.post(url, data=data, headers=headers, allow_redirects=False, timeout=timeout) as answer:
+            start = await _read_answer(answer.content)
             excerpt = mask(start[: _EXCERPT * 2].decode(errors="replace"))[:_EXCERPT]
-            return Sent(answer.status, excerpt or None, _retry_after(answer.headers.get("Retry-After")))
+            return Sent(answer.status, excerpt or None, answer.headers.get("Retry-After"))
 
 
-def _retry_after(value: str | None) -> float | None:
-    """Seconds of Retry-After (RFC 9110 §10.2.3); the date form is not honoured, the schedule stands instead."""
-    return float(value) if value is not None and value.isascii() and value.isdigit() and len(value) < 8 else None
+async def _read_answer(content: aiohttp.StreamReader) -> bytes:
+    """The whole answer, or as much of it as anybody wants to know. One that does not come in time is none."""
+    start = b""
+    while len(start) < _READ_AT_MOST and (more := await content.read(_READ_AT_MOST - len(start))):
+        start += more
+    return start
