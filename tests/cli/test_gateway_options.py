@@ -16,6 +16,7 @@ NEEDS = {
     "faults remove": ["rule_1"],
     "clock advance": ["1"],
     "clock scale": ["2"],
+    "trigger": ["charge.succeeded"],
     "events show": ["evt_1"],
     "events resend": ["evt_1"],
 }

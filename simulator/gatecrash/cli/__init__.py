@@ -19,9 +19,11 @@ GROUPS: dict[str, dict[str, str]] = {
     "Break and move a running gateway": {
         "faults": "What breaks, where and when: add, list and remove fault rules.",
         "clock": "A sandbox's time: show, freeze, advance, scale.",
+        "trigger": "Make an event happen, by doing what causes it.",
         "sandboxes": "List, reset, snapshot and restore sandboxes.",
     },
     "Watch a running gateway": {
+        "listen": "Webhooks, as they come: verified, printed, forwarded to your app.",
         "events": "What happened, and whether it was told; tell it again.",
         "journal": "What was asked, answered, sent and broken, in order.",
         "books": "The gateway's own truth of the money.",

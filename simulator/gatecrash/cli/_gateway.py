@@ -47,12 +47,25 @@ def talks_to_gateway(function: Callable[..., None]) -> Callable[..., None]:
 
 
 _OPTIONS = (
-    click.option("--url", default=DEFAULT_URL, show_default=True, envvar="GATECRASH_URL", help="Where the gateway listens."),
+    click.option(
+        "--url",
+        default=DEFAULT_URL,
+        show_default=True,
+        envvar="GATECRASH_URL",
+        show_envvar=True,
+        help="Where the gateway listens.",
+    ),
     click.option(
         "--sandbox", metavar="NAME", help=f"The sandbox that is meant.  [env: GATECRASH_SANDBOX; default: {DEFAULT_SANDBOX}]"
     ),
     click.option("--key", metavar="KEY", help="The same by its secret key, sk_test_NAME.  [env: GATECRASH_SECRET_KEY]"),
-    click.option("--control-token", envvar="GATECRASH_CONTROL_TOKEN", metavar="TOKEN", help="For a gateway that asks for one."),
+    click.option(
+        "--control-token",
+        envvar="GATECRASH_CONTROL_TOKEN",
+        show_envvar=True,
+        metavar="TOKEN",
+        help="For a gateway that asks for one.",
+    ),
     click.option("--json", "as_json", is_flag=True, help="JSON instead of words."),
 )
 

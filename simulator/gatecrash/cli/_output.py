@@ -26,6 +26,11 @@ def json_line(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False))
 
 
+def note(message: str) -> None:
+    """A remark of ours among lines that go on; on stderr, so that what reads the lines is not disturbed."""
+    click.echo(click.style(f"-- {message}", fg="bright_black"), err=True)
+
+
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """Print rows under headings; `empty` in place of a table without rows. None is shown as nothing at all."""
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]

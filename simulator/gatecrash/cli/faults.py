@@ -87,8 +87,8 @@ def add(
     """Arm a rule.
 
     \b
-    gatecrash faults add operation.committed reset
-    gatecrash faults add operation.claimed delay --param seconds=2 --match operation=charges.create
+    gatecrash faults add operation.committed reset --match operation=charges.create
+    gatecrash faults add operation.claimed delay --param seconds=2 --match order_id=o-7 --nth 2
     gatecrash faults add webhook.due drop --times always --match event_type=charge.succeeded
     gatecrash faults add operation.committed=reset          (short, as in the Gatecrash-Fault header)
     gatecrash faults add 'response.partial=delay;seconds=2'

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gatecrash.cli._gateway import talks_to_gateway
-from gatecrash.cli._output import document, json_line, money, styled
+from gatecrash.cli._output import document, json_line, money, note, styled
 
 if TYPE_CHECKING:
     from gatecrash.client import Sandbox
@@ -119,11 +119,6 @@ def following(sandbox: "Sandbox", last: Entry | None, after: int, kind: str | No
             last = found[-1]
         else:
             time.sleep(_LOOK_AGAIN_S)
-
-
-def note(message: str) -> None:
-    """A remark of ours among the entries; on stderr, so that what reads the entries is not disturbed."""
-    click.echo(click.style(f"-- {message}", fg="bright_black"), err=True)
 
 
 def tell_entry(entry: Entry) -> None:

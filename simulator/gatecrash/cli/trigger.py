@@ -1,0 +1,68 @@
+"""`gatecrash trigger`: make an event happen, by doing what causes it."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gatecrash.cli._failed import Failed, WrongUse
+from gatecrash.cli._gateway import talks_to_gateway
+from gatecrash.cli._output import document
+
+if TYPE_CHECKING:
+    from gatecrash.client import Sandbox
+
+
+class _Trigger(click.Command):
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from gatecrash.client.trigger import RECIPES
+
+        with formatter.section("Event types, and what is done"):
+            formatter.write_dl([(name, _steps(recipe)) for name, recipe in RECIPES.items()])
+
+
+@click.command("trigger", cls=_Trigger)
+@click.argument("event_type")
+@click.option("--amount", type=click.IntRange(1), default=4200, show_default=True, help="In minor units.")
+@click.option("--currency", default="usd", show_default=True)
+@click.option("--order-id", help="The order that it is about.")
+@click.option("--card", metavar="NUMBER", help="A test card, or its name, such as visa; by default the one that causes it.")
+@talks_to_gateway
+def command(
+    sandbox: "Sandbox", as_json: bool, event_type: str, amount: int, currency: str, order_id: str | None, card: str | None
+) -> None:
+    """Make an event of EVENT_TYPE really happen, by doing what causes it.
+
+    A card is tokenized and charged, refunded, disputed…; where it takes time, the sandbox's clock is moved.
+
+    Exit code: 0 it happened, 1 something else came of it.
+    """
+    from gatecrash.client.trigger import RECIPES, Happened, Terms, trigger
+    from gatecrash.harness.cards import CARDS
+
+    recipe = RECIPES.get(event_type)
+    if recipe is None:
+        raise WrongUse(f"no event type {event_type[:60]!r}; {_nearest(event_type, RECIPES)}")
+    terms = Terms(amount, currency, order_id, CARDS.get(card, card) if card else recipe.card)
+    steps: list[str] = []
+    try:
+        event = trigger(sandbox, event_type, terms, steps.append if as_json else click.echo)
+    except Happened as instead:
+        raise Failed(str(instead)) from instead
+    if as_json:
+        document({"event": event, "steps": steps})
+    else:
+        click.echo(f"{click.style(event['type'], bold=True)}  {event['id']}  {event['timestamp']}")
+
+
+def _steps(recipe: Any) -> str:
+    from gatecrash.client.sandbox import VISA
+
+    card = "" if recipe.card == VISA else f", with card {recipe.card}"
+    return ", ".join(step.__name__.replace("_", " ") for step in recipe.steps) + card
+
+
+def _nearest(asked: str, known: dict[str, Any]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(asked, known, n=2)
+    return f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(known)}."

@@ -1,0 +1,135 @@
+"""Making an event happen, by doing what causes it: a table from event types to what customers and merchants do."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from gatecrash.client.call import Json, given
+from gatecrash.client.errors import GatewayError
+from gatecrash.client.sandbox import VISA, Sandbox
+
+# more timers than lie between any of these deeds and what comes of it, those of other objects included
+_TIMERS_MAX = 500
+
+
+class Terms(NamedTuple):
+    """What is sold to whom. `card`: a test number."""
+
+    amount: int = 4200
+    currency: str = "usd"
+    order_id: str | None = None
+    card: str = VISA
+
+
+class Happened(Exception):
+    """Something else came of it: `types` of the events that did happen."""
+
+    def __init__(self, wanted: str, types: list[str]) -> None:
+        super().__init__(f"no {wanted} came of it; what happened instead: {', '.join(types) or 'nothing'}.")
+        self.types = types
+
+
+class Run:
+    """One event being made. `made` holds the ids of what came into being, by kind."""
+
+    def __init__(self, sandbox: Sandbox, terms: Terms, tell: Callable[[str], object]) -> None:
+        self.sandbox, self.terms, self._tell = sandbox, terms, tell
+        self.made: dict[str, str] = {}
+
+    def did(self, deed: str, made: Json) -> None:
+        self.made[made["object"]] = made["id"]
+        self._tell(f"{deed}: {made['id']} is {made['status']}")
+
+    def post(self, path: str, **body: Any) -> Json:
+        answer: Json = self.sandbox.request("POST", path, given(**body))
+        return answer
+
+    def events(self, wanted: str = "") -> list[Json]:
+        """What happened to what was made, oldest first."""
+        ours = set(self.made.values())
+        found = self.sandbox.events(type=wanted or None)
+        return [event for event in reversed(found) if ours & {v for v in event["data"].values() if isinstance(v, str)}]
+
+    def wait_for(self, wanted: str) -> Json:
+        """The event, with the sandbox's clock moved from timer to timer until it has happened. Raises Happened."""
+        for _ in range(_TIMERS_MAX):
+            if found := self.events(wanted):
+                return found[-1]
+            clock = self.sandbox.clock.show()
+            if clock["next_timer_at"] is None:
+                break
+            self._move_to(datetime.fromisoformat(clock["next_timer_at"]), datetime.fromisoformat(clock["now"]))
+        raise Happened(wanted, [event["type"] for event in self.events()])
+
+    def _move_to(self, due: datetime, now: datetime) -> None:
+        seconds = max(0.0, (due - now).total_seconds())
+        moved = self.sandbox.clock.advance(seconds)
+        if seconds >= 1:
+            self._tell(f"moved the sandbox's clock to {moved['now']}")
+
+
+Step = Callable[[Run], None]
+
+
+def charge(run: Run, *, capture: bool = True) -> None:
+    terms = run.terms
+    try:
+        made = run.sandbox.charge(
+            terms.amount, terms.currency, card=terms.card, capture=capture, order_id=terms.order_id
+        )  # fmt: skip
+    except GatewayError as error:
+        if error.charge_id is None:
+            raise
+        made = run.sandbox.request("GET", f"/v1/charges/{error.charge_id}")  # declined is an outcome too
+    run.did("authorized a card" if not capture else "charged a card", made)
+
+
+def authorize(run: Run) -> None:
+    charge(run, capture=False)
+
+
+def capture(run: Run) -> None:
+    run.did("captured it", run.post(f"/v1/charges/{run.made['charge']}/capture"))
+
+
+def void(run: Run) -> None:
+    run.did("voided it", run.post(f"/v1/charges/{run.made['charge']}/void"))
+
+
+def refund(run: Run) -> None:
+    run.did("refunded it", run.post(f"/v1/charges/{run.made['charge']}/refunds"))
+
+
+class Recipe(NamedTuple):
+    """`steps` are done in turn, then the clock moves until the event has happened. `card`: the test card that does it."""
+
+    steps: tuple[Step, ...]
+    card: str = VISA
+
+
+_DECLINED = "4000000000000002"
+_REFUND_FAILS = "4000000000005126"
+
+RECIPES: dict[str, Recipe] = {
+    "charge.succeeded": Recipe((charge,)),
+    "charge.failed": Recipe((charge,), _DECLINED),
+    "charge.authorized": Recipe((authorize,)),
+    "charge.captured": Recipe((authorize, capture)),
+    "charge.voided": Recipe((authorize, void)),
+    "charge.expired": Recipe((authorize,)),
+    "refund.succeeded": Recipe((charge, refund)),
+    "refund.failed": Recipe((charge, refund), _REFUND_FAILS),
+}
+
+
+def trigger(sandbox: Sandbox, event_type: str, terms: Terms | None = None, tell: Callable[[str], object] = str) -> Json:
+    """Make an event of this type happen; the event. `tell` hears what is done, in words, as it is done.
+
+    `terms`: what is sold; by default 42.00 usd to the card that the recipe wants. Raises KeyError for a type without a recipe,
+    Happened when something else came of it, GatewayError and GatewayUnreachable.
+    """
+    recipe = RECIPES[event_type]
+    run = Run(sandbox, terms or Terms(card=recipe.card), tell)
+    for step in recipe.steps:
+        step(run)
+    return run.wait_for(event_type)
