@@ -27,6 +27,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "events": "What happened, and whether it was told; tell it again.",
         "journal": "What was asked, answered, sent and broken, in order.",
         "books": "The gateway's own truth of the money.",
+        "lint": "What the client did wrong: keys, retries, webhooks, cards; and what to do.",
     },
 }
 VERBS = {verb: line for verbs in GROUPS.values() for verb, line in verbs.items()}

@@ -69,7 +69,13 @@ def _oracles() -> dict[str, Explained]:
     }
 
 
-FAMILIES: tuple[Callable[[], dict[str, Explained]], ...] = (_errors, _declines, _stations, _kinds, _oracles)
+def _rules() -> dict[str, Explained]:
+    from gatecrash.lint import RULES
+
+    return {rule.code: Explained(rule.code, "rule of gatecrash lint", rule.says, rule.advice) for rule in RULES}
+
+
+FAMILIES: tuple[Callable[[], dict[str, Explained]], ...] = (_errors, _declines, _stations, _kinds, _oracles, _rules)
 
 
 @click.command("explain")
@@ -79,7 +85,7 @@ def command(code: str | None, as_json: bool) -> None:
     """Say what CODE means and what to do; without CODE, list all of them.
 
     CODE is an error code (nonce_used), a decline code (insufficient_funds), a station (operation.committed), a kind of
-    fault (reset) or an oracle (S1). An address such as /errors/nonce_used will do as well.
+    fault (reset), an oracle (S1) or a rule of lint (key_reused). An address such as /errors/nonce_used will do as well.
 
     Exit code: 0 explained, 1 no such code.
     """

@@ -45,9 +45,14 @@ def _rest(entry: Entry) -> str:
     return _join(*(f"{name}={value}" for name, value in entry.items() if name not in ("seq", "at", "kind", "order_id")))
 
 
+def _finding(entry: Entry) -> str:
+    return _join(click.style(entry["rule"], fg="red"), f"#{entry['about']}", entry["detail"])
+
+
 # kind of entry → how its line goes on
 KINDS: dict[str, Callable[[Entry], str]] = {
-    "request": _request, "answer": _answer, "fault": _fault, "delivery": _delivery, "control": _rest, "start": _rest,
+    "request": _request, "answer": _answer, "fault": _fault, "delivery": _delivery, "endpoint": _rest, "control": _rest,
+    "start": _rest, "finding": _finding,
 }  # fmt: skip
 
 

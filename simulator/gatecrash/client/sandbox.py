@@ -155,6 +155,13 @@ class Sandbox:
                 return entries
             after = page["data"][-1]["seq"]
 
+    def lint(self, *, final: bool = False) -> Json:
+        """What the client did wrong, by the journal: `data`, the findings, `has_more`, and how many `entries` were gone
+        through. `final`: nothing more will come, so what was left undone counts.
+        """
+        report: Json = self._calls.call("GET", with_query("/_gatecrash/lint", final="true" if final else None))
+        return report
+
     def books(self) -> Json:
         """The gateway's own truth of the money: `balanced`, `accounts`, `orders`."""
         books: Json = self._calls.call("GET", "/_gatecrash/books")
