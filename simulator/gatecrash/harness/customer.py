@@ -14,6 +14,7 @@ from gatecrash.harness import history
 from gatecrash.harness.gateway import Gateway
 from gatecrash.harness.history import FAILED, PAID, PENDING
 from gatecrash.harness.merchant_profile import Call, MerchantProfile, resolve
+from gatecrash.harness.money import money
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
 
 ERROR = "error"
@@ -58,6 +59,11 @@ class Customer:
     world: World
     gateway: Gateway
     orders: list[OrderInProgress] = field(default_factory=list)
+    notes: list[history.Note] = field(default_factory=list)
+
+    def note(self, source: str, target: str, text: str) -> None:
+        """Writes down what no journal knows, for whoever reads the story afterwards."""
+        self.notes.append(history.Note(self.world.wall_ms(), source, target, text))
 
     @property
     def profile(self) -> MerchantProfile:
@@ -68,6 +74,7 @@ class Customer:
         then.
         """
         call = self.profile.place_order
+        self.note("customer", "shop", f"orders for {money(amount, currency)} {currency}")
         reply = await self._call(call, {"amount": amount, "currency": currency})
         order_id = resolve(reply.body, self.profile.order_id)
         if not reply.ok or not isinstance(order_id, str | int):
@@ -82,6 +89,7 @@ class Customer:
 
     async def pay(self, order: OrderInProgress, card: str) -> str:
         """Presses pay once; returns what the page told: a status, or `error`."""
+        self.note("customer", "shop", f"pays with {card}")
         nonce = await self.gateway.nonce(card)
         order.nonces.append(nonce)
         reply = await self._call(
@@ -90,6 +98,7 @@ class Customer:
         )
         told = self._told(reply)
         detail = reply.error or f"{reply.status}"
+        self.note("shop", "customer", f"{told}, {detail}")
         order.attempts.append(history.Attempt(card=card, nonce=nonce, told=told, detail=detail))
         return told
 
@@ -123,6 +132,7 @@ class Customer:
             return None
         if not order.statuses or order.statuses[-1] != status:
             order.statuses.append(status)
+            self.note("shop", "customer", f"the order is {status}")
         if self.profile.fulfilments is not None:
             order.fulfilments = _count(resolve(reply.body, self.profile.fulfilments))
         return status

@@ -70,6 +70,20 @@ class Order:
         return self.statuses[-1] if self.statuses else "unknown"
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that the gateway's journal cannot know: what the customer did and was told, and who was killed.
+
+    `at_ms` is the world's wall clock; `source` and `target` are `customer`, `shop` or `gateway`, the same for both
+    where it happened to that one.
+    """
+
+    at_ms: int
+    source: str
+    target: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """A finished run. `order_by_event` says whose order an event is about; `journal` holds the gateway's
@@ -86,6 +100,8 @@ class History:
     customer_gone: bool = False
     unfired: tuple[str, ...] = ()  #: the story's faults that never struck: this run proves nothing about them
     expect: Mapping[str, Any] | None = None
+    notes: tuple[Note, ...] = ()
+    log: str = ""  #: what the merchant printed and logged
 
     def charges_of(self, order: Order) -> tuple[Charge, ...]:
         return tuple(charge for charge in self.charges if charge.order == order.id)

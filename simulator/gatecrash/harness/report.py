@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gatecrash.harness.history import PAID
+from gatecrash.harness.money import money
 from gatecrash.harness.run import Outcome
 
 if TYPE_CHECKING:
@@ -39,15 +40,6 @@ def row(outcome: Outcome) -> dict[str, Any]:
         "fulfilments": sum(told) if told else None,
         "violations": [{"oracle": each.oracle, "message": each.message} for each in outcome.violations],
     }
-
-
-def money(amount: int, currency: str) -> str:
-    """`42.00` for 4200 usd; currencies without minor units stay whole."""
-    exponent = {"jpy": 0, "krw": 0, "clp": 0, "huf": 2, "bhd": 3, "kwd": 3, "tnd": 3}.get(currency, 2)
-    if exponent == 0:
-        return str(amount)
-    whole, rest = divmod(abs(amount), 10**exponent)
-    return f"{'-' if amount < 0 else ''}{whole}.{rest:0{exponent}}"
 
 
 def show(console: "Console", outcomes: Sequence[Outcome], title: str) -> None:

@@ -164,4 +164,6 @@ async def _finish(stage: Stage) -> History:
         balanced=await stage.gateway.balanced(),
         customer_gone=stage.story.customer_gone,
         expect=stage.story.expect,
+        notes=tuple(stage.customer.notes),
+        log=stage.world.merchant_log(),
     )

@@ -78,15 +78,18 @@ async def wait_for(stage: Stage, station: str) -> None:
 async def kill_merchant(stage: Stage, argument: Mapping[str, str] | None) -> None:
     if argument:
         await wait_for(stage, argument["at"])
+    stage.customer.note("shop", "shop", "killed")
     await stage.world.kill(Host.MERCHANT)
 
 
 async def kill_gateway(stage: Stage, _: None) -> None:
+    stage.customer.note("gateway", "gateway", "killed")
     await stage.world.kill(Host.GATEWAY)
 
 
 async def restart_merchant(stage: Stage, _: None) -> None:
     await stage.world.start_merchant()
+    stage.customer.note("shop", "shop", "is back")
 
 
 async def break_(stage: Stage, rule: Mapping[str, Any]) -> None:

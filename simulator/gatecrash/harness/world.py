@@ -5,6 +5,7 @@ A story, the customer and the oracles know only this interface; whether hosts ar
 machine or coroutines in simulated time is the business of ``worlds/``.
 """
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -95,6 +96,14 @@ class World(ABC):
     @abstractmethod
     def now(self) -> float:
         """The merchant's time, in seconds."""
+
+    def wall_ms(self) -> int:
+        """The wall clock that gateway and merchant read, in milliseconds since 1970."""
+        return time.time_ns() // 1_000_000
+
+    def merchant_log(self) -> str:
+        """What the merchant has printed and logged so far."""
+        return ""
 
     async def until(self, look: Callable[[], Awaitable[T]], *, within_s: float, every_s: float = 0.025) -> T | None:
         """The first truthy value of `look`, or None once `within_s` have passed without one."""

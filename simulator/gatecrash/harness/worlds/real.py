@@ -143,6 +143,10 @@ class RealWorld(World):
             raise SetupFailed(f"the gateway cannot be killed: GET /healthz answered {reply.status} {reply.error}")
         os.kill(int(reply.body["pid"]), signal.SIGKILL)
 
+    def merchant_log(self) -> str:
+        paths = [self.scratch / "merchant.log", *(Path(fill(name, self.values)) for name in self.profile.logs)]
+        return "".join(path.read_text(encoding="utf-8", errors="replace") for path in paths if path.is_file())
+
     async def pause(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
