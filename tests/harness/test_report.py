@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from gatecrash.harness.history import Charge, History, Order
-from gatecrash.harness.oracles import Violation, judge
 from gatecrash.harness.money import money
+from gatecrash.harness.oracles import Violation, judge
 from gatecrash.harness.report import row, show, summary
 from gatecrash.harness.run import Outcome
 from gatecrash.harness.story import load_all

@@ -16,6 +16,10 @@ GROUPS: dict[str, dict[str, str]] = {
         "serve": "Run the gateway.",
         "explain": "What a code means and what to do: errors, declines, stations, kinds, oracles.",
     },
+    "Judge a merchant": {
+        "prove": "Every failure story against your merchant, judged against the gateway's books.",
+        "replay": "A failure that prove has found, once more.",
+    },
     "Break and move a running gateway": {
         "faults": "What breaks, where and when: add, list and remove fault rules.",
         "clock": "A sandbox's time: show, freeze, advance, scale.",

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from gatecrash.harness.prove import Proof
+
 #: Below this many columns a table would cut its words.
 TABLE_WIDTH_MIN = 76
 
@@ -95,6 +97,21 @@ def _verdict(outcome: Outcome) -> "Text":
         return Text("yes", style="green")
     found = dict.fromkeys(_title(each.oracle) for each in outcome.violations)
     return Text("NO, " + "; ".join(found), style="bold red")
+
+
+def objections(outcome: Outcome) -> str:
+    """What the oracles objected to, `charged twice (S1), …`; nothing for a run that held."""
+    return ", ".join(f"{_title(code)} ({code})" for code in dict.fromkeys(each.oracle for each in outcome.violations))
+
+
+def verdict(proof: "Proof") -> str:
+    """One sentence, with its bound: what was played, in which world, with how many faults struck."""
+    wrong = sum(1 for outcome in proof.outcomes if outcome.violations)
+    fired = sum(1 for outcome in proof.outcomes for _ in outcome.history.entries("fault"))
+    played = len(proof.outcomes)
+    left_out = f"; {len(proof.left_out)} left out" if proof.left_out else ""
+    said = f"violated in {wrong} of {played} stories" if wrong else f"held in {played} of {played} stories"
+    return f"{proof.merchant}: {said}, {fired} faults struck, {proof.world} world, {proof.seconds:.0f} s{left_out}."
 
 
 def summary(outcomes: Sequence[Outcome]) -> list[str]:

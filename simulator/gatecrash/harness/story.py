@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -55,6 +56,7 @@ class Story:
     expect: Mapping[str, Any] | None = None
     teaches: frozenset[str] = frozenset()
     path: Path | None = None
+    document: Mapping[str, Any] | None = None  #: as it was read
 
 
 def load(path: Path) -> Story:
@@ -75,14 +77,20 @@ def parse(text: str, path: Path) -> Story:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise StoryError(f"{where}: not YAML: {getattr(error, 'problem', None) or error}") from error
-    flaw = best_match(_validator().iter_errors(raw))
-    if flaw is not None:
-        raise StoryError(explain(flaw, path, lines, hint=_STEP))
-    if raw["name"] != path.stem:
+    story = parse_document(raw, path, lines)
+    if story.name != path.stem:
         raise StoryError(
             f"{path}:{lines.get(('name',), 1)}: the story is called {raw['name']!r}; rename the file "
             f"to {raw['name']}.yaml or the story to {path.stem!r}"
         )
+    return story
+
+
+def parse_document(raw: Any, path: Path, lines: Mapping[Place, int] = MappingProxyType({})) -> Story:
+    """The story in a document that was read; `path` and `lines` are for the errors. Raises StoryError."""
+    flaw = best_match(_validator().iter_errors(raw))
+    if flaw is not None:
+        raise StoryError(explain(flaw, path, lines, hint=_STEP))
     return _build(raw, path, lines)
 
 
@@ -96,6 +104,21 @@ def load_all(folder: Path | None = None) -> list[Story]:
         raise StoryError(f"{folder}: no stories here; expected files called NAME.yaml")
     groups: list[str] = _schema()["properties"]["group"]["enum"]
     return sorted(stories, key=lambda story: (groups.index(story.group), story.name))
+
+
+def gather(paths: Iterable[Path], *, ours: bool = True) -> list[Story]:
+    """Our stories, if wanted, and those of the files and folders. Raises StoryError, also for a name that comes twice."""
+    stories = load_all() if ours else []
+    for path in paths:
+        stories += load_all(path) if path.is_dir() else [load(path)]
+    if not stories:
+        raise StoryError("no stories to play; --stories names a file or folder of them")
+    seen: dict[str, Story] = {}
+    for story in stories:
+        other = seen.setdefault(story.name, story)
+        if other is not story:
+            raise StoryError(f"{story.path}: there is a story called {story.name!r} already, in {other.path}; rename one of them")
+    return stories
 
 
 def choose(stories: Iterable[Story], names: Iterable[str]) -> list[Story]:
@@ -131,6 +154,7 @@ def _build(raw: Mapping[str, Any], path: Path, lines: Mapping[Place, int]) -> St
         expect=raw.get("expect"),
         teaches=frozenset(raw.get("teaches", ())),
         path=path,
+        document=raw,
     )
 
 

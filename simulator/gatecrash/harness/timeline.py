@@ -4,7 +4,7 @@ The gateway's journal tells in sandbox time, the notes in the world's. Sandbox t
 harness made, and each of them is in the journal.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -30,49 +30,80 @@ class Message(NamedTuple):
 
 def timeline(history: History) -> list[Message]:
     """All messages of a run, in order of time; at the same millisecond the journal's own order."""
-    notes = [Message(*note, tone="life" if note[1] == note[2] else "ask") for note in map(_plain, history.notes)]
-    return sorted([*_journal(history), *notes], key=lambda message: message.at_ms)
+    notes = [
+        Message(note.at_ms, note.source, note.target, note.text, "life" if note.source == note.target else "ask")
+        for note in history.notes
+    ]
+    return sorted([*_journal(history.journal), *notes], key=lambda message: message.at_ms)
 
 
-def _plain(note: Any) -> tuple[int, str, str, str]:
-    return note.at_ms, note.source, note.target, note.text
+def _journal(journal: Sequence[Mapping[str, Any]]) -> Iterator[Message]:
+    asked = {entry["request_id"]: entry["operation"] for entry in journal if entry["kind"] == "request"}
+    during: list[Message] = []  # of one moment
+    for at_ms, entry in _in_real_time(journal):
+        message = _message(at_ms, entry, asked)
+        if message is None:
+            continue
+        if message.tone == "time":
+            # a jump is journaled when it is over: what happened on the way comes after it in the telling
+            during.insert(0, message)
+            yield from during
+            during = []
+            continue
+        if during and during[-1].at_ms != at_ms:
+            yield from during
+            during = []
+        during.append(message)
+    yield from during
 
 
-def _journal(history: History) -> Iterator[Message]:
+def _in_real_time(journal: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
+    """Each entry with the wall clock's milliseconds: sandbox time without the jumps, and nothing later than what follows."""
+    found: list[tuple[int, Mapping[str, Any]]] = []
     jumped_ms = 0.0
-    asked: dict[object, str] = {}
-    for entry in history.journal:
-        at_ms = round(datetime.fromisoformat(entry["at"]).timestamp() * 1000 - jumped_ms)
-        kind = entry["kind"]
-        if kind == "control" and entry.get("action") == "clock.advance" and entry["seconds"]:
+    for entry in journal:
+        if _jump(entry):
             jumped_ms += entry["seconds"] * 1000
-            yield Message(at_ms, "gateway", "gateway", f"{_span(entry['seconds'])} pass", "time")
-        elif kind == "request":
-            asked[entry["request_id"]] = entry["operation"]
-            if entry["operation"] == "tokens.create":
-                yield Message(at_ms, "customer", "gateway", "card for nonce", "ask")
-            elif entry["operation"] not in _NOT_THE_SHOPS:
-                yield Message(at_ms, "shop", "gateway", _request(entry), "ask")
-        elif kind == "answer" and asked.get(entry["request_id"]) not in _NOT_THE_SHOPS:
-            if entry.get("broken"):
-                yield Message(at_ms, "gateway", "shop", "no answer: the line broke", "broken")
-            else:
-                replayed = ", replayed" if entry.get("replayed") else ""
-                yield Message(at_ms, "gateway", "shop", f"{entry['status']}{replayed}", "answer")
-        elif kind == "fault":
-            yield Message(at_ms, "gateway", "gateway", f"{entry['fault']} at {entry['station']}", "fault")
-        elif kind == "delivery":
-            said = entry["status"] or entry.get("error") or "no answer"
-            copy = ", a copy" if entry.get("copy") else ""
-            text = f"{entry['event_type']} #{entry['attempt']}{copy} → {said}"
-            yield Message(at_ms, "gateway", "shop", text, "webhook" if entry["outcome"] == "succeeded" else "broken")
+        found.append((round(datetime.fromisoformat(entry["at"]).timestamp() * 1000 - jumped_ms), entry))
+    for index in range(len(found) - 2, -1, -1):
+        at_ms, entry = found[index]
+        found[index] = (min(at_ms, found[index + 1][0]), entry)
+    return found
+
+
+def _jump(entry: Mapping[str, Any]) -> bool:
+    return bool(entry["kind"] == "control" and entry.get("action") == "clock.advance" and entry.get("seconds"))
+
+
+def _message(at_ms: int, entry: Mapping[str, Any], asked: Mapping[object, str]) -> Message | None:
+    kind = entry["kind"]
+    if _jump(entry):
+        return Message(at_ms, "gateway", "gateway", f"{_span(entry['seconds'])} pass", "time")
+    if kind == "request":
+        if entry["operation"] == "tokens.create":
+            return Message(at_ms, "customer", "gateway", "card for nonce", "ask")
+        if entry["operation"] not in _NOT_THE_SHOPS:
+            return Message(at_ms, "shop", "gateway", _request(entry), "ask")
+    if kind == "answer" and asked.get(entry["request_id"]) not in _NOT_THE_SHOPS:
+        if entry.get("broken"):
+            return Message(at_ms, "gateway", "shop", "no answer: the line broke", "broken")
+        replayed = ", replayed" if entry.get("replayed") else ""
+        return Message(at_ms, "gateway", "shop", f"{entry['status']}{replayed}", "answer")
+    if kind == "fault":
+        return Message(at_ms, "gateway", "gateway", f"{entry['fault']} at {entry['station']}", "fault")
+    if kind == "delivery":
+        said = entry["status"] or entry.get("error") or "no answer"
+        copy = ", a copy" if entry.get("copy") else ""
+        text = f"{entry['event_type']} #{entry['attempt']}{copy} → {said}"
+        return Message(at_ms, "gateway", "shop", text, "webhook" if entry["outcome"] == "succeeded" else "broken")
+    return None
 
 
 def _request(entry: Mapping[str, Any]) -> str:
     amount = entry.get("amount")
     body = entry.get("body")
     currency = body.get("currency", "") if isinstance(body, Mapping) else ""
-    what = f" {money(amount, currency)}" if isinstance(amount, int) else ""
+    what = f" {money(amount, currency)} {currency}".rstrip() if isinstance(amount, int) else ""
     key = entry.get("idempotency_key")
     keyed = f", key …{key[-6:]}" if key else ", no key" if entry.get("method") == "POST" else ""
     return f"{entry['operation']}{what}{keyed}"

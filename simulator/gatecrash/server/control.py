@@ -216,7 +216,9 @@ async def _advance(gateway: Gateway, sandbox: Sandbox, params: Advance, asked: A
     epoch = sandbox.epoch
     fired = await gateway.timekeeper.advance(sandbox, params.seconds)
     if sandbox.epoch == epoch:
-        gateway.journal.note(sandbox, "control", {"action": "clock.advance", "seconds": params.seconds, "timers_fired": fired})
+        # clocks keep milliseconds; the digits beyond could read as a card number, and be removed as one
+        seconds = round(params.seconds, 3)
+        gateway.journal.note(sandbox, "control", {"action": "clock.advance", "seconds": seconds, "timers_fired": fired})
     return {**await _clock(gateway, sandbox, Nothing(), asked), "timers_fired": fired}
 
 

@@ -1,0 +1,81 @@
+"""Every story against one merchant: which can be played, what was found, and what it comes to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gatecrash.harness.merchant_profile import MerchantProfile
+from gatecrash.harness.run import Outcome
+from gatecrash.harness.story import Story
+
+HELD, VIOLATED, LEFT_OUT = "held", "violated", "left out"
+
+#: What a step needs the profile to have: its field, and the table of merchant.toml that gives it.
+_NEEDS = {
+    "kill_merchant": ("start", "[start]: a merchant that runs already cannot be killed and started again"),
+    "restart_merchant": ("start", "[start]: a merchant that runs already cannot be killed and started again"),
+    "edit_order": ("edit_order", "[edit_order]"),
+    "cancel": ("cancel", "[cancel]"),
+    "refund": ("refund", "[refund]"),
+    "ship": ("ship", "[ship]"),
+    "come_back": ("return_url", "[return_url]"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """Outcomes in the stories' order; `left_out` are stories that were not played, with the reason."""
+
+    merchant: str
+    world: str
+    outcomes: tuple[Outcome, ...]
+    left_out: tuple[tuple[Story, str], ...]
+    seconds: float
+
+    @property
+    def verdict(self) -> str:
+        return VIOLATED if any(outcome.violations for outcome in self.outcomes) else HELD
+
+    def as_json(self) -> dict[str, Any]:
+        """`{merchant, world, stories: [{name, verdict, violations: [{oracle, message}], seconds, faults_fired}], verdict}`;
+        a story that was left out has a `reason` as well.
+        """
+        played = [
+            {
+                "name": outcome.story.name,
+                "verdict": VIOLATED if outcome.violations else HELD,
+                "violations": [{"oracle": each.oracle, "message": each.message} for each in outcome.violations],
+                "seconds": round(outcome.seconds, 3),
+                "faults_fired": sum(1 for _ in outcome.history.entries("fault")),
+                **({"never_fired": list(outcome.history.unfired)} if outcome.history.unfired else {}),
+            }
+            for outcome in self.outcomes
+        ]
+        skipped = [
+            {"name": story.name, "verdict": LEFT_OUT, "violations": [], "seconds": 0.0, "faults_fired": 0, "reason": reason}
+            for story, reason in self.left_out
+        ]
+        return {
+            "merchant": self.merchant, "world": self.world, "stories": [*played, *skipped],
+            "seconds": round(self.seconds, 3), "verdict": self.verdict,
+        }  # fmt: skip
+
+
+def sort_out(stories: Sequence[Story], profile: MerchantProfile) -> tuple[list[Story], list[tuple[Story, str]]]:
+    """The stories this profile can play, and the others with the reason."""
+    playable, left_out = [], []
+    for story in stories:
+        reason = _missing(story, profile)
+        if reason is None:
+            playable.append(story)
+        else:
+            left_out.append((story, reason))
+    return playable, left_out
+
+
+def _missing(story: Story, profile: MerchantProfile) -> str | None:
+    for step in story.steps:
+        field, table = _NEEDS.get(step.verb, (None, ""))
+        if field is not None and getattr(profile, field) is None:
+            return f"{step.verb} needs the profile to have {table}"
+    return None

@@ -1,0 +1,76 @@
+"""A run told in order: the gateway's journal in sandbox time, the notes in the world's, one sequence; and its drawings."""
+
+from typing import Any
+from xml.etree import ElementTree
+
+from gatecrash.harness import sequence
+from gatecrash.harness.history import History, Note
+from gatecrash.harness.timeline import Message, timeline
+
+NOON = 1_774_958_400_000  # 2026-03-31T12:00:00Z
+
+
+def at(ms: int) -> str:
+    seconds, ms = divmod(ms, 1000)
+    return f"2026-03-31T12:{seconds // 60:02}:{seconds % 60:02}.{ms:03}Z"
+
+
+def entry(ms: int, kind: str, **fields: Any) -> dict[str, Any]:
+    return {"at": at(ms), "kind": kind, **fields}
+
+
+JOURNAL = (
+    entry(20, "request", request_id="r1", operation="tokens.create", method="POST"),
+    entry(21, "answer", request_id="r1", status=201),
+    entry(
+        30, "request", request_id="r2", operation="charges.create", method="POST", amount=4200, body={"currency": "usd"},
+        idempotency_key="attempt-000001",
+    ),
+    entry(31, "fault", fault="reset", station="operation.committed"),
+    entry(32, "answer", request_id="r2", broken="a fault rule broke the connection"),
+    # the harness moves the clock by five minutes, and a webhook falls due on the way
+    entry(300_040, "delivery", event_type="charge.succeeded", attempt=2, outcome="succeeded", status=200),
+    entry(300_041, "control", action="clock.advance", seconds=300.0),
+    entry(300_060, "request", request_id="r3", operation="charges.get", method="GET"),
+    entry(300_061, "answer", request_id="r3", status=200, replayed=False),
+)  # fmt: skip
+NOTES = (
+    Note(NOON + 10, "customer", "shop", "pays with visa"),
+    Note(NOON + 35, "shop", "customer", "error, 502"),
+    Note(NOON + 50, "shop", "shop", "killed"),
+)
+HISTORY = History(story="s", merchant="m", orders=(), journal=JOURNAL, notes=NOTES)
+
+
+def test_journal_and_notes_become_one_sequence_and_a_jump_of_the_clock_comes_before_what_it_brought() -> None:
+    assert [(message.text, message.tone) for message in timeline(HISTORY)] == [
+        ("pays with visa", "ask"),
+        ("card for nonce", "ask"),
+        ("charges.create 42.00 usd, key …000001", "ask"),
+        ("reset at operation.committed", "fault"),
+        ("no answer: the line broke", "broken"),
+        ("error, 502", "ask"),
+        ("5 minutes pass", "time"),
+        ("charge.succeeded #2 → 200", "webhook"),
+        ("killed", "life"),
+        ("charges.get", "ask"),
+        ("200", "answer"),
+    ]
+
+
+def test_the_text_names_the_lanes_and_keeps_to_the_width_of_a_terminal() -> None:
+    lines = sequence.text([*timeline(HISTORY), Message(0, "gateway", "shop", "x" * 200, "broken")])
+    assert lines[0].split() == ["customer", "shop", "gateway"]
+    assert max(map(len, lines)) <= 79
+    assert "pays with visa" in lines[1]
+    assert "▶" in lines[1]
+    assert "✗" in lines[-1]
+    assert "…" in lines[-1]
+
+
+def test_the_svg_is_well_formed_whatever_the_texts_hold() -> None:
+    messages = [*timeline(HISTORY), Message(0, "shop", "shop", "<b>&\"'", "life")]
+    drawn = ElementTree.fromstring(sequence.svg(messages))  # noqa: S314 - our own
+    texts = [element.text for element in drawn.iter() if element.tag.endswith("text")]
+    assert texts[:3] == ["customer", "shop", "gateway"]
+    assert "<b>&\"'" in texts
