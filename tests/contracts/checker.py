@@ -21,6 +21,11 @@ Json = dict[str, Any]
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _BY_SCHEMA_TYPE = {"integer": int, "number": float}
 
+# what the HTTP edge answers, whatever was asked: code → response
+AT_THE_EDGE = {
+    "http_malformed": "HttpMalformed", "request_timeout": "RequestTimeout", "too_many_connections": "TooManyConnections",
+}  # fmt: skip
+
 
 class Breach(AssertionError):
     """An answer that the contract does not know."""
@@ -93,8 +98,9 @@ class Contract:
 
     def _response(self, method: str, path: str, status: int, body: bytes) -> tuple[str, Json]:
         operation, shared = self.find(method, path), self.document["components"]["responses"]
-        if status == 400 and b"req_unparsed" in body:
-            return "HttpMalformed", shared["HttpMalformed"]
+        for code, name in AT_THE_EDGE.items():
+            if b'"code":"%s"' % code.encode() in body:
+                return name, shared[name]
         if operation is None:
             name = "RouteUnknown" if self._template(path) is None else "MethodNotAllowed"
             if str(status) != {"RouteUnknown": "404", "MethodNotAllowed": "405"}[name]:

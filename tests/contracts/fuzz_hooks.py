@@ -16,6 +16,7 @@ APART = {
     "faults": ("faults.list", "faults.add", "faults.clear", "faults.get", "faults.remove"),
     "clock": ("clock.get", "clock.set", "clock.advance"),
     "reset": ("sandbox.reset",),
+    "rooms": ("sandboxes.remove", "sandboxes.snapshot", "sandboxes.restore", "snapshots.list", "snapshots.remove"),
     "endpoints": tuple(f"webhook_endpoints.{name}" for name in ("create", "list", "get", "update", "delete", "rotate_secret")),
 }
 _SANDBOX = {operation: f"fuzz-{name}" for name, operations in APART.items() for operation in operations}
@@ -35,6 +36,13 @@ def good_cards(context: Any, raw_schema: dict[str, Any]) -> None:
     """An invented number is never a test card, and without a card nothing else can happen: approved, declined, slow, failing."""
     card = raw_schema["components"]["schemas"]["CardGiven"]["properties"]
     card["number"] = {"enum": ["4242424242424242", "4000000000000002", "4000000000007726", "4000000000005126"]}
+
+
+@schemathesis.hook("before_load_schema")
+def own_sandbox(context: Any, raw_schema: dict[str, Any]) -> None:
+    """A key acts on its own sandbox, so an invented name is always another's."""
+    raw_schema["components"]["parameters"]["SandboxName"]["schema"] = {"enum": ["fuzz-rooms"]}
+    raw_schema["components"]["schemas"]["CreateSandbox"]["properties"]["name"] = {"type": "null"}
 
 
 @schemathesis.auth(refresh_interval=None)

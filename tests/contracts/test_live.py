@@ -82,6 +82,10 @@ async def good(client: CheckedClient, operation: Operation) -> tuple[str, Any, s
         path = path.replace("{id}", await client.add_fault("webhook.due", "drop"))
     elif name == "strict.set":
         body = {"strict": True}
+    elif "{name}" in path:
+        path = path.replace("{name}", client.sandbox).replace("{snapshot}", "default")
+        if name in ("sandboxes.restore", "snapshots.remove"):
+            (await client.post(f"/_gatecrash/sandboxes/{client.sandbox}/snapshot")).expect(201)
     elif name == "clock.advance":
         body = {"seconds": 1.5}
     elif name == "errors.explain":
@@ -108,8 +112,14 @@ async def refusals(client: CheckedClient, operation: Operation, path: str, body:
         return
     for parameter in operation.parameters:
         if parameter["in"] == "path":
-            missing = operation.path.replace("{id}", "x").replace("{code}", "x")
-            (await client.call(method, missing, body, key=key)).refused(404, "resource_missing", parameter["name"])
+            missing = path if parameter["name"] == "snapshot" else operation.path
+            for name in ("id", "code", "name", "snapshot"):
+                missing = missing.replace(f"{{{name}}}", "x").replace("/snapshots/default", "/snapshots/x")
+            reply = await client.call(method, missing, body, key=key)
+            if parameter["name"] == "name":
+                reply.refused(403, "sandbox_of_another_key", "name")
+            else:
+                reply.refused(404, "resource_missing", parameter["name"])
     if operation.id == "errors.explain":
         return
     if method == "POST":
@@ -141,6 +151,11 @@ async def test_every_operation_answers_as_the_contract_says(checked: CheckedClie
         reply = await client.call(operation.method, path, body, key=key)
         assert str(reply.status) in operation.success, (operation.id, reply.raw)
     (await checked.fresh().try_charge("declined")).refused(402, "card_declined")
+    client = checked.fresh()
+    (await client.post("/_gatecrash/sandboxes", {"seed": "7"})).expect(201)
+    (await client.post("/_gatecrash/sandboxes", {"seed": "7"})).refused(409, "sandbox_exists", "name")
+    nothing = await client.post(f"/_gatecrash/sandboxes/{client.sandbox}/restore", {"name": "nothing"})
+    nothing.refused(404, "resource_missing", "name")
 
     for operation_id in NATIVE_POSTS:
         operation = GATEWAY.operations[operation_id]

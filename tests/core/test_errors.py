@@ -57,7 +57,7 @@ def test_a_code_that_nobody_explained_cannot_be_raised() -> None:
 
 def test_every_status_belongs_to_a_code_there_is() -> None:
     assert set(STATUS) <= set(CATALOGUE)
-    assert {status_of(code) for code in CATALOGUE} == {400, 401, 402, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503}
+    assert {status_of(code) for code in CATALOGUE} == {400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 422, 429, 500, 503}
 
 
 def test_a_problem_shows_no_card_number_that_slipped_into_its_text() -> None:

@@ -1,6 +1,7 @@
 """`gatecrash serve`: the gateway, under a supervisor that restarts it when it crashes."""
 
 import os
+import secrets
 import shutil
 import stat
 import sys
@@ -60,6 +61,13 @@ import click
     envvar="GATECRASH_WITH_STDIN",
     help="Stop when standard input, a pipe, ends: for programs that start a gateway and must not leave it behind.",
 )
+@click.option(
+    "--control-token",
+    envvar="GATECRASH_CONTROL_TOKEN",
+    metavar="TOKEN",
+    help="The control API wants this in Gatecrash-Control-Token. On any --host but loopback it wants one in any case: this, or "
+    "one that is made up and printed.",
+)
 def command(
     port: int,
     host: str,
@@ -70,12 +78,14 @@ def command(
     allow_host: tuple[str, ...],
     strict: bool,
     with_stdin: bool,
+    control_token: str | None,
 ) -> None:
     """Run the gateway: no account, no network, no token.
 
     Any key of the form sk_test_NAME opens a sandbox of its own, so there is nothing to set up.
     """
-    status = _serve(port, host, data, memory, seed, url_file, frozenset(name.lower() for name in allow_host), strict, with_stdin)
+    allow_hosts = frozenset(name.lower() for name in allow_host)
+    status = _serve(port, host, data, memory, seed, url_file, allow_hosts, strict, with_stdin, control_token)
     sys.stdout.flush()
     sys.exit(status)
 
@@ -90,6 +100,7 @@ def _serve(
     allow_hosts: frozenset[str],
     strict: bool,
     with_stdin: bool,
+    control_token: str | None,
 ) -> int:
     if with_stdin and not _is_pipe(0):
         return _fail("--with-stdin needs a pipe as standard input; whoever starts the gateway holds its other end.")
@@ -100,6 +111,15 @@ def _serve(
             url_file.unlink(missing_ok=True)
         except OSError as error:
             return _fail(f"--url-file was {url_file}, which cannot be written anew: {error.strerror}; give another file.")
+    # heavy: kept until the flags are known to be good
+    from gatecrash.server import guard
+
+    if control_token is not None and not guard.is_token(control_token):
+        return _fail(
+            f"--control-token was {len(control_token)} characters; expected {guard.TOKEN_MIN} or more of visible ASCII, without "
+            "blanks, such as `openssl rand -hex 16` prints."
+        )
+    made_up = secrets.token_urlsafe(24) if control_token is None and not guard.is_loopback(host) else None
     if memory:
         data = Path(tempfile.mkdtemp(prefix="gatecrash-"))
     else:
@@ -109,7 +129,6 @@ def _serve(
             return _fail(f"--data was {data}, which cannot be a folder: {error.strerror}; give one that this user may write.")
         if not os.access(data, os.W_OK | os.X_OK):
             return _fail(f"--data was {data}, which this user may not write; give another folder, or mend its rights.")
-    # heavy: kept until the flags are known to be good
     from gatecrash.server.serving import Settings
     from gatecrash.server.supervisor import Supervisor, write_urls
 
@@ -123,18 +142,14 @@ def _serve(
         for dialect, url in urls.items():
             if dialect != "native":
                 print(f"  {dialect}: {url}")
+        if made_up is not None:
+            print(f"  control API: beyond loopback it needs the header `{guard.TOKEN_HEADER}: {made_up}`")
         print(f"  try: curl {urls['native']}/v1/charges -H 'Authorization: Bearer sk_test_me'", flush=True)
 
     settings = Settings(
-        host,
-        {"native": port},
-        data,
-        durable=not memory,
-        seed=seed,
-        allow_hosts=allow_hosts,
-        lifeline=0 if with_stdin else None,
-        strict=strict,
-    )
+        host, {"native": port}, data, durable=not memory, seed=seed, allow_hosts=allow_hosts,
+        lifeline=0 if with_stdin else None, control_token=control_token or made_up, strict=strict,
+    )  # fmt: skip
     try:
         return Supervisor(settings, announce).serve()
     finally:

@@ -188,14 +188,14 @@ class Sandbox:
         """Empty it: objects, rules, clock, journal, books."""
         self._calls.call("POST", "/_gatecrash/reset")
 
-    def snapshot(self) -> Json:
-        """Keep all that it holds; what `restore` takes."""
-        kept: Json = self._calls.call("POST", f"/_gatecrash/sandboxes/{quote(self.name)}/snapshot")
+    def snapshot(self, name: str = "default") -> Json:
+        """Keep it as it is now, in place of an older snapshot of that name."""
+        kept: Json = self._calls.call("POST", f"/_gatecrash/sandboxes/{quote(self.name)}/snapshot", {"name": name})
         return kept
 
-    def restore(self, snapshot: Json) -> Json:
-        """Make it again what it was when `snapshot` was taken."""
-        restored: Json = self._calls.call("POST", f"/_gatecrash/sandboxes/{quote(self.name)}/restore", snapshot)
+    def restore(self, name: str = "default") -> Json:
+        """Have it go on as it was when the snapshot of that name was taken."""
+        restored: Json = self._calls.call("POST", f"/_gatecrash/sandboxes/{quote(self.name)}/restore", {"name": name})
         return restored
 
 

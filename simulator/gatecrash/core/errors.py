@@ -42,11 +42,22 @@ CATALOGUE: dict[str, Explanation] = {
     "publishable_key_not_allowed": Explanation(
         "A publishable key may not do this", "Call from your server, with the secret key."
     ),
+    "control_token_required": Explanation(
+        "The control token is needed",
+        "Where the gateway listens beyond loopback, its control API wants `Gatecrash-Control-Token: TOKEN`: printed at the "
+        "start, or given with --control-token.",
+    ),
+    "control_from_elsewhere": Explanation(
+        "Not for web pages from elsewhere",
+        "Call the control API from a program, by an IP address or as localhost; or start the gateway with --control-token.",
+    ),
+    "sandbox_of_another_key": Explanation("Another sandbox's key", "A key acts on its own sandbox; sk_test_NAME on NAME."),
     # --- what was sent
     "body_malformed": Explanation("Malformed body", "Send one JSON object, UTF-8, not nested beyond reason."),
     "body_too_large": Explanation("Body too large", "Keep request bodies within 1 MiB."),
     "body_incomplete": Explanation("Body incomplete", "Send as many bytes as Content-Length announces."),
     "content_type_unsupported": Explanation("Not JSON", "Send `Content-Type: application/json`."),
+    "request_timeout": Explanation("Request too slow", "Send the whole request within 30 seconds."),
     "http_malformed": Explanation("Malformed HTTP", "What arrived is not an HTTP/1.1 request."),
     "parameter_missing": Explanation("Missing parameter", "Add the field that is named."),
     "parameter_unknown": Explanation(
@@ -92,6 +103,7 @@ CATALOGUE: dict[str, Explanation] = {
     "charge_not_refundable": Explanation("Charge cannot be refunded", "Only what was captured can be refunded."),
     "amount_exceeds_authorized": Explanation("More than was authorized", "Capture at most what is left of the authorization."),
     "amount_exceeds_captured": Explanation("More than was captured", "Refund at most what was captured and is not refunded yet."),
+    "sandbox_exists": Explanation("Sandbox exists", "Reset it, remove it, or take another name."),
     # --- how often
     "idempotency_key_in_use": Explanation(
         "A request with this key is in flight",
@@ -109,6 +121,7 @@ CATALOGUE: dict[str, Explanation] = {
         "The gateway failed, unasked",
         "This is a bug of the gateway. Retry with the same key; please report it.",
     ),
+    "too_many_connections": Explanation("Too many connections", "Close some, or wait as long as Retry-After says."),
     "not_ready": Explanation("Not ready", "The gateway is starting or stopping; ask again."),
     "gateway_gone": Explanation("Storage failed", "The gateway could not write its state; see its log."),
 }

@@ -12,7 +12,7 @@ from gatecrash.dialects.interface import Asked, Dialect
 from gatecrash.dialects.native.errors import problem
 from gatecrash.server import control, hosted
 from gatecrash.server.gateway import Gateway
-from gatecrash.server.http import HttpServer, NoAnswer, to_response
+from gatecrash.server.http import HttpServer, NoAnswer, identified, to_response, too_slow
 from gatecrash.server.pipeline import Pipeline, add_cors
 
 BODY_MAX = 1024 * 1024
@@ -32,7 +32,7 @@ class App:
 
     def __init__(self, gateway: Gateway, mounts: dict[str, Dialect], *, main: bool) -> None:
         self.gateway = gateway
-        self.server = HttpServer(self._serve)
+        self.server = HttpServer(self._serve, gateway.request_id, gateway.capacity, gateway.host.request_s)
         self._router = web.UrlDispatcher()
         self._cors: set[str] = set()
         for prefix, dialect in mounts.items():
@@ -57,13 +57,13 @@ class App:
             match = await self._router.resolve(cast(web.Request, request))
             if match.http_exception is not None:
                 raise _no_route(request, match)
-            body = await _read(request) if request.body_exists else b""
+            body = await _read(request, self.server.request_s) if request.body_exists else b""
         except ConnectionError:
             return NoAnswer()  # the client left in the middle of its request
         except Refused as refused:
-            answer = problem(refused, request_id := self.gateway.request_id())
-            answer.headers["Request-Id"] = request_id
-            response = to_response(answer)
+            response = to_response(identified(problem(refused, self.gateway.request_id())))
+            if refused.code == "request_timeout":
+                response.force_close()
             if request.path in self._cors:
                 add_cors(response, request.headers.get("Origin"))
             return response
@@ -93,7 +93,7 @@ def _clean(text: str) -> str:
     return text if text.isascii() else text.encode(errors="replace").decode(errors="replace")
 
 
-async def _read(request: web.BaseRequest) -> bytes:
+async def _read(request: web.BaseRequest, within_s: float) -> bytes:
     too_large = Refused("body_too_large", f"the body is larger than {BODY_MAX} bytes; send less.")
     if request.content_length is not None and request.content_length > BODY_MAX:
         raise too_large
@@ -102,7 +102,12 @@ async def _read(request: web.BaseRequest) -> bytes:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
     try:
-        return await request.read()
+        if request.content.is_eof():  # all of it is here
+            return await request.read()
+        async with asyncio.timeout(within_s):
+            return await request.read()
+    except TimeoutError:
+        raise too_slow(within_s) from None
     except web.HTTPRequestEntityTooLarge:
         raise too_large from None
     except (web.RequestPayloadError, ValueError) as error:

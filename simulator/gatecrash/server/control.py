@@ -13,12 +13,12 @@ from gatecrash.core.params import parse_object, refuse_card_numbers, to_params
 from gatecrash.core.redaction import has_long_number
 from gatecrash.dialects.interface import Answer, Asked
 from gatecrash.dialects.native.errors import problem
-from gatecrash.dialects.native.operations import authenticate
 from gatecrash.faults.rule import Rule, RuleParams, new_rule
 from gatecrash.faults.stations import STATIONS, table
-from gatecrash.server import strict
+from gatecrash.server import guard, sandbox_calls, strict
 from gatecrash.server.gateway import Gateway
 from gatecrash.server.sandbox import Sandbox
+from gatecrash.server.sandbox_calls import CreateSandbox, NameSnapshot, key_sandbox, named_sandbox
 from gatecrash.server.state import forget_rules, keep_rules
 
 # findings shown at once; who has more has seen enough
@@ -59,16 +59,19 @@ class ReadLint(Struct, forbid_unknown_fields=True):
 
 Work = Callable[[Gateway, Sandbox, Any, Asked], Awaitable[Any]]
 
+# the sandbox of the key; the one that the path names; all of them, so none in particular; or nobody's: no key is needed
+Whose = Literal["key", "path", "all", "nobody"]
+
 
 class ControlRoute(NamedTuple):
-    """`open` routes need no key and get no sandbox."""
+    """`whose` sandbox it acts on; only routes of a key or a path get one."""
 
     method: str
     path: str
     params: type[Struct]
     work: Work
     success: int = 200
-    open: bool = False
+    whose: Whose = "key"
 
 
 async def handle(gateway: Gateway, route: ControlRoute, asked: Asked) -> Answer:
@@ -76,14 +79,8 @@ async def handle(gateway: Gateway, route: ControlRoute, asked: Asked) -> Answer:
     sandbox: Sandbox | None = None
     request_id = gateway.request_id()
     try:
-        if not route.open:
-            caller = authenticate(asked.headers)
-            if caller.kind != "secret":
-                raise Refused(
-                    "publishable_key_not_allowed",
-                    f"{route.path} needs the secret key, sk_test_{caller.sandbox}; a {caller.kind} key was sent.",
-                )
-            sandbox = gateway.sandbox(caller.sandbox)
+        if route.whose != "nobody":
+            sandbox = _sandbox(gateway, route, asked)
         texts = asked.method in ("GET", "DELETE")
         given = {**asked.query} if texts else parse_object(asked.body)
         if has_long_number(asked.body):
@@ -98,6 +95,18 @@ async def handle(gateway: Gateway, route: ControlRoute, asked: Asked) -> Answer:
     return answer
 
 
+def _sandbox(gateway: Gateway, route: ControlRoute, asked: Asked) -> Sandbox | None:
+    """The sandbox that a call acts on; refused to whoever may not act on it."""
+    guard.check(asked.headers, gateway.host.control_token)
+    if route.whose == "path":
+        return named_sandbox(gateway, asked, asked.path_params["name"])
+    if route.whose == "all":
+        if gateway.host.control_token is None:
+            key_sandbox(asked)
+        return None
+    return gateway.sandbox(key_sandbox(asked))
+
+
 # --- alive
 
 
@@ -109,19 +118,6 @@ async def _readyz(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: As
     if not gateway.ready:
         raise Refused("not_ready", "the gateway is starting or stopping; ask again.", retry_after_s=1)
     return {"status": "ready"}
-
-
-# --- sandboxes
-
-
-async def _reset(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
-    await gateway.reset(sandbox)
-    return {"sandbox": sandbox.name, "reset": True}
-
-
-async def _sandboxes(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
-    known = sorted(gateway.sandboxes.values(), key=lambda one: one.name)
-    return listed([{"name": one.name, "created_at": rfc3339(one.created_at), "seed": one.seed} for one in known])
 
 
 # --- faults
@@ -257,10 +253,20 @@ def listed(items: list[Any]) -> dict[str, Any]:
 
 
 ROUTES = (
-    ControlRoute("GET", "/healthz", Nothing, _healthz, open=True),
-    ControlRoute("GET", "/readyz", Nothing, _readyz, open=True),
-    ControlRoute("POST", "/_gatecrash/reset", Nothing, _reset),
-    ControlRoute("GET", "/_gatecrash/sandboxes", Nothing, _sandboxes),
+    ControlRoute("GET", "/healthz", Nothing, _healthz, whose="nobody"),
+    ControlRoute("GET", "/readyz", Nothing, _readyz, whose="nobody"),
+    ControlRoute("POST", "/_gatecrash/reset", Nothing, sandbox_calls.reset),
+    ControlRoute("GET", "/_gatecrash/sandboxes", Nothing, sandbox_calls.all_sandboxes, whose="all"),
+    ControlRoute("POST", "/_gatecrash/sandboxes", CreateSandbox, sandbox_calls.create, success=201, whose="all"),
+    ControlRoute("DELETE", "/_gatecrash/sandboxes/{name}", Nothing, sandbox_calls.remove, whose="path"),
+    ControlRoute(
+        "POST", "/_gatecrash/sandboxes/{name}/snapshot", NameSnapshot, sandbox_calls.snapshot, success=201, whose="path"
+    ),
+    ControlRoute("POST", "/_gatecrash/sandboxes/{name}/restore", NameSnapshot, sandbox_calls.restore, whose="path"),
+    ControlRoute("GET", "/_gatecrash/sandboxes/{name}/snapshots", Nothing, sandbox_calls.snapshots, whose="path"),
+    ControlRoute(
+        "DELETE", "/_gatecrash/sandboxes/{name}/snapshots/{snapshot}", Nothing, sandbox_calls.remove_snapshot, whose="path"
+    ),
     ControlRoute("GET", "/_gatecrash/faults", Nothing, _list_faults),
     ControlRoute("POST", "/_gatecrash/faults", RuleParams, _add_fault, success=201),
     ControlRoute("DELETE", "/_gatecrash/faults", Nothing, _clear_faults),

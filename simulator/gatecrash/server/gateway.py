@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from gatecrash.core.errors import Refused
 from gatecrash.dialects.interface import Dialect
+from gatecrash.server import strict
 from gatecrash.server.host import Host
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import State, load_rules, sandbox_removed
@@ -81,13 +82,14 @@ class Gateway(State):
     async def restore(self, sandbox: Sandbox, name: str) -> SandboxRow:
         """Have a sandbox go on as it was when the snapshot was taken: objects, keys, timers, clock, ids, rules, journal."""
         kept = sandbox.name + OF + name
-        await self._find_snapshot(sandbox, name)  # refused before anything is cut off
+        await self.store.submit(sandbox.name, lambda tx: _snapshot(tx, name))  # refused before anything is cut off
 
         def put_back(tx: StoreTransaction) -> SandboxRow:
             row = _snapshot(tx, name)
             tx.copy_from(kept)
             sandbox.begin_anew(row)
             load_rules(tx, sandbox)
+            sandbox.linter = strict.caught_up(tx.journal(0)) if row.strict else None
             return row
 
         row = await self._renew(sandbox, put_back)
@@ -95,15 +97,14 @@ class Gateway(State):
         return row
 
     async def remove_snapshot(self, sandbox: Sandbox, name: str) -> SandboxRow:
+        """Take a snapshot away; gives what it was."""
+
         def remove(tx: StoreTransaction) -> SandboxRow:
-            row = _snapshot(tx, name)
+            row = _snapshot(tx, name, "snapshot")
             tx.of(row.name).remove()
             return row
 
         return await self.store.submit(sandbox.name, remove)
-
-    async def _find_snapshot(self, sandbox: Sandbox, name: str) -> SandboxRow:
-        return await self.store.submit(sandbox.name, lambda tx: _snapshot(tx, name))
 
     async def _renew(self, sandbox: Sandbox, fill: Callable[[StoreTransaction], T], undo: Callable[[], None] = lambda: None) -> T:
         """Cut off what is in flight in a sandbox, empty it, and have `fill` say what it is now."""
@@ -131,9 +132,10 @@ class Gateway(State):
         return filled
 
 
-def _snapshot(tx: StoreTransaction, name: str) -> SandboxRow:
+def _snapshot(tx: StoreTransaction, name: str, param: str = "name") -> SandboxRow:
+    """The row of a snapshot; `param` is the field that named it."""
     known = {row.name.partition(OF)[2]: row for row in tx.snapshots()}
     if name not in known:
         listed = ", ".join(sorted(known)[:20]) or "none yet"
-        raise Refused("resource_missing", f"no snapshot {name[:60]!r} of this sandbox; there are: {listed}.", "name")
+        raise Refused("resource_missing", f"no snapshot {name[:60]!r} of this sandbox; there are: {listed}.", param)
     return known[name]

@@ -11,7 +11,11 @@ def wall_ms() -> int:
 
 
 class Host(NamedTuple):
-    """`now`: real time in milliseconds. `crash(down_s)` never returns; None where nothing would start us again."""
+    """`now`: real time in milliseconds. `crash(down_s)` never returns; None where nothing would start us again.
+
+    `control_token`: what the control API wants to see; None where nobody but this machine can reach it. `connections_max`: at
+    once, over all ports. `request_s`: how long a request's head, and then its body, may take to arrive.
+    """
 
     now: Callable[[], int] = wall_ms
     entropy: Callable[[int], bytes] = os.urandom
@@ -21,3 +25,6 @@ class Host(NamedTuple):
     allow_hosts: frozenset[str] = frozenset()
     # new sandboxes note what their clients do wrong
     strict: bool = False
+    control_token: str | None = None
+    connections_max: int = 10_000
+    request_s: float = 30.0

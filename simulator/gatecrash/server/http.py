@@ -1,10 +1,16 @@
-"""The HTTP edge: aiohttp's low-level server, with our shape for its own errors and a word when a client leaves."""
+"""The HTTP edge: aiohttp's low-level server, with our shape for its own errors, a word when a client leaves, and limits.
+
+Lines and header fields are at most 8 KiB, headers at most 128 (aiohttp's own limits), bodies 1 MiB (`app`). A request is to be
+there whole in good time, a large answer is to be taken in good time, and there are only so many connections at once.
+"""
 
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
@@ -14,11 +20,79 @@ from gatecrash.dialects.interface import Answer
 from gatecrash.dialects.native.errors import problem
 from gatecrash.sockets import reset_on_close
 
+# how long a client may take over an answer that is larger than what buffers hold
+_ANSWER_S = 60.0
+_BUFFERED = 64 * 1024
+# how long a connection may be idle
+_IDLE_S = 75.0
+
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Capacity:
+    """How many connections there may be at once, over all ports, and how many there are."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.taken = 0
 
 
 class _Connection(RequestHandler):
     """aiohttp's connection, except that what it cannot parse is answered as a problem, and nothing is logged for it."""
+
+    _server: "HttpServer"
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        capacity = self._server.capacity
+        capacity.taken += 1
+        super().connection_made(transport)
+        if capacity.taken > capacity.most:
+            self._end_with(
+                Refused(
+                    "too_many_connections",
+                    f"the gateway holds {capacity.most} connections at once; close some, or try again later.",
+                    retry_after_s=1,
+                )
+            )
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._server.capacity.taken -= 1
+        self._in_time()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        before = self._request_count
+        super().data_received(data)
+        if self._request_count != before:
+            self._in_time()
+        elif self._waiter is not None and self._late is None:
+            # the start of a request; the rest may take its time, but not for ever
+            self._late = self._loop.call_later(self._server.request_s, self._end_with, too_slow(self._server.request_s))
+
+    def _in_time(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _end_with(self, refused: Refused) -> None:
+        """Answer what is no whole request, and close."""
+        if self.transport is None:
+            return
+        self.transport.write(_raw(problem(refused, self._server.request_id())))
+        self.force_close()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if not isinstance(resp, web.Response) or resp.content_length is None or resp.content_length <= _BUFFERED:
+            return await super().finish_response(request, resp, start_time)
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                return await super().finish_response(request, resp, start_time)
+        except TimeoutError:
+            break_connection(request.transport, reset=True)
+            raise ConnectionError("the client did not take its answer") from None
 
     def handle_error(
         self,
@@ -29,8 +103,10 @@ class _Connection(RequestHandler):
     ) -> web.StreamResponse:
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was under way already")
-        if status == 500:
-            self.log_exception("unhandled error", exc_info=exc)
+        request_id = self._server.request_id()
+        if status >= 500:
+            self.log_exception("unhandled error in %s", request_id, exc_info=exc)
+            status = 500
             refused = Refused(
                 "internal_error",
                 "the gateway failed on this request; its log says more. Retry with the same key.",
@@ -39,21 +115,26 @@ class _Connection(RequestHandler):
             reason = (getattr(exc, "message", None) if isinstance(exc, HttpProcessingError) else None) or message or "unreadable"
             first_line = str(reason).strip().partition("\n")[0].rstrip(":")[:100]
             refused = Refused("http_malformed", f"this is not an HTTP/1.1 request: {first_line}; send a well-formed one.")
-        # what is no request has no id: there is nothing to find again
-        response = to_response(problem(refused, "req_unparsed", status=status))
+        response = to_response(identified(problem(refused, request_id, status=status)))
         response.force_close()
         return response
 
 
 class HttpServer(web.Server):
-    """Serves one handler; `when_gone` tells when the client of a request has left."""
+    """Serves one handler; `when_gone` tells when the client of a request has left.
 
-    def __init__(self, handler: Handler) -> None:
-        super().__init__(handler, access_log=None, keepalive_timeout=75.0, lingering_time=1.0)
+    `request_id` makes one for what is no request; `request_s` is how long a request may take to arrive.
+    """
+
+    def __init__(self, handler: Handler, request_id: Callable[[], str], capacity: Capacity, request_s: float) -> None:
+        super().__init__(handler, access_log=None, keepalive_timeout=_IDLE_S, lingering_time=1.0)
+        self.request_id, self.capacity, self.request_s = request_id, capacity, request_s
         self._leaving: dict[Any, asyncio.Event] = {}
 
     def __call__(self) -> RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
+        connection = _Connection(self, loop=self._loop, **self._kwargs)
+        connection._server = self
+        return connection
 
     def when_gone(self, request: web.BaseRequest, left: asyncio.Event) -> None:
         """Have `left` set when the connection of `request` is lost."""
@@ -84,6 +165,33 @@ class NoAnswer(web.StreamResponse):
 
     async def write_eof(self, data: bytes = b"") -> None:
         return None
+
+
+def too_slow(seconds: float) -> Refused:
+    return Refused("request_timeout", f"the request was not there whole after {seconds:g} s; send it in one go.")
+
+
+def identified(answer: Answer) -> Answer:
+    """The answer, its request's id among the headers too."""
+    answer.headers["Request-Id"] = msgspec.json.decode(answer.body, type=_Identified).request_id
+    return answer
+
+
+class _Identified(msgspec.Struct):
+    request_id: str
+
+
+def _raw(answer: Answer) -> bytes:
+    """An answer as bytes, where there is no request to answer with aiohttp's means."""
+    identified(answer)
+    headers = {
+        "Content-Type": answer.content_type, "Content-Length": str(len(answer.body)), "Connection": "close", **answer.headers,
+    }  # fmt: skip
+    lines = [
+        f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + answer.body
 
 
 def to_response(answer: Answer) -> web.Response:

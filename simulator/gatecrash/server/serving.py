@@ -15,6 +15,7 @@ from aiohttp import web
 from gatecrash.core.vault import KEY_BYTES
 from gatecrash.dialects.interface import Dialect
 from gatecrash.server.app import App
+from gatecrash.server.descriptors import connections_max
 from gatecrash.server.gateway import Gateway
 from gatecrash.server.host import Host
 from gatecrash.store.sqlite import SqliteStore
@@ -44,6 +45,8 @@ class Settings(NamedTuple):
     # a pipe that ends when whoever started us does; the supervisor stops then
     lifeline: int | None = None
     strict: bool = False
+    # what the control API wants to see
+    control_token: str | None = None
 
 
 @asynccontextmanager
@@ -54,7 +57,8 @@ async def serving(
     async with AsyncExitStack() as leave:
         store, key = _open(settings)
         host = Host(
-            crash=crash, vault_key=key, seed=settings.seed, allow_hosts=settings.allow_hosts, strict=settings.strict
+            crash=crash, vault_key=key, seed=settings.seed, allow_hosts=settings.allow_hosts,
+            control_token=settings.control_token, connections_max=connections_max(), strict=settings.strict,
         )  # fmt: skip
         gateway = Gateway(store, host)
         leave.push_async_callback(gateway.close)

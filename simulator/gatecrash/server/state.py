@@ -24,6 +24,7 @@ from gatecrash.dialects.interface import Dialect
 from gatecrash.faults.rule import Labels, Rule
 from gatecrash.server import strict
 from gatecrash.server.host import Host
+from gatecrash.server.http import Capacity
 from gatecrash.server.journal import Journal
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.store.errors import StoreUnusable
@@ -46,6 +47,7 @@ class State:
         self.sandboxes: dict[str, Sandbox] = {}
         self.pid = os.getpid()
         self.ready = False
+        self.capacity = Capacity(host.connections_max)
         # requests on their way, also those whose client has left
         self.running: set[asyncio.Task[Any]] = set()
         self.timers_changed: Callable[[Sandbox], None] = lambda sandbox: None

@@ -1,9 +1,10 @@
 """The supervisor: forks the gateway's worker, and another one when it dies, on the same ports.
 
 It imports everything before it forks and opens nothing, so a worker is up again in milliseconds and, while one is down,
-connections are refused.
+connections are refused. What it does hold is the lock on the data folder.
 """
 
+import fcntl
 import os
 import select
 import signal
@@ -16,9 +17,10 @@ from types import FrameType
 import msgspec
 
 from gatecrash.server import worker
-from gatecrash.server.serving import Settings
+from gatecrash.server.serving import Settings, SetupError
 from gatecrash.server.worker import Report
 
+LOCK = "gatecrash.lock"
 _DEATHS_BEFORE_READY_MAX = 3
 _GRACE_S = 5
 _STOPS = (signal.SIGTERM, signal.SIGINT)
@@ -33,9 +35,16 @@ class Supervisor:
         self._child = 0
         self._stopping = False
         self._wake, self._woken = os.pipe()
+        self._lock = -1
 
     def serve(self) -> int:
         """The exit status: 0 stopped, 1 the worker keeps dying, 2 the set-up is wrong."""
+        try:
+            assert self._settings.data is not None, "what is forked anew keeps its state in a folder"
+            self._lock = lock(self._settings.data)
+        except SetupError as error:
+            print(f"gatecrash: {error}", file=sys.stderr)
+            return 2
         for number in _STOPS:
             signal.signal(number, self._stop)
         signal.signal(signal.SIGALRM, self._end)
@@ -148,6 +157,29 @@ class Supervisor:
         finally:
             sys.stderr.flush()
             os._exit(status)
+
+
+def lock(data: Path) -> int:
+    """Take the data folder for this gateway alone, as long as the supervisor or a worker of it lives: the worker's descriptor is
+    the same one, so a folder is not free in the moment of a crash, nor before the last worker is gone.
+    """
+    path = data / LOCK
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise SetupError(f"cannot lock {path}: {error.strerror}; give --data a folder that this user may write.") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.read(handle, 20).decode(errors="replace").strip()
+        os.close(handle)
+        by = f"gateway with process id {holder}" if holder.isdigit() else "other gateway"
+        raise SetupError(
+            f"the folder {data} is in use by the {by}; stop it, or give --data a folder that no other gateway uses."
+        ) from error
+    os.ftruncate(handle, 0)
+    os.write(handle, b"%d\n" % os.getpid())
+    return handle
 
 
 def _how(status: int) -> str:

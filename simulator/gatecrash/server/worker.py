@@ -3,12 +3,12 @@
 import asyncio
 import gc
 import os
-import resource
 import signal
 from collections.abc import Callable
 
 import msgspec
 
+from gatecrash.server import descriptors
 from gatecrash.server.serving import Settings, SetupError, loop_factory, serving
 from gatecrash.store.errors import StoreUnusable
 
@@ -37,10 +37,10 @@ async def _serve(settings: Settings, report: Callable[[Report], None], parent: i
         report(Report(down_s=down_s))
         os.kill(os.getpid(), signal.SIGKILL)
 
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    descriptors.raise_limit()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(descriptors.Complaints())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     # a supervisor that was killed cannot say so; its end of the pipe does

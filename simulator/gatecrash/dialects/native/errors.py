@@ -12,18 +12,20 @@ CONTENT_TYPE = "application/problem+json"
 
 _DEFAULT = 400
 STATUS: dict[str, int] = {
-    "key_missing": 401, "key_invalid": 401, "client_token_invalid": 401,
+    "key_missing": 401, "key_invalid": 401, "client_token_invalid": 401, "control_token_required": 401,
     "card_declined": 402,
     "secret_key_not_allowed": 403, "publishable_key_not_allowed": 403,
+    "control_from_elsewhere": 403, "sandbox_of_another_key": 403,
     "route_unknown": 404, "resource_missing": 404,
     "method_not_allowed": 405,
-    "idempotency_key_in_use": 409,
+    "request_timeout": 408,
+    "idempotency_key_in_use": 409, "sandbox_exists": 409,
     "body_too_large": 413,
     "content_type_unsupported": 415,
     "idempotency_key_reused": 422,
     "rate_limited": 429,
     "internal_error": 500, "injected": 500,
-    "not_ready": 503, "gateway_gone": 503,
+    "too_many_connections": 503, "not_ready": 503, "gateway_gone": 503,
 }  # fmt: skip
 
 

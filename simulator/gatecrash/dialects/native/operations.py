@@ -15,7 +15,8 @@ from gatecrash.core.tokens import sandbox_of_client_token
 from gatecrash.dialects.interface import Asked, Call, Caller, Digest, Route
 
 _KEY = re.compile(r"(?P<kind>sk|pk)_test_(?P<name>[A-Za-z0-9_-]{1,64})")
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# of a sandbox
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _encode_sorted = msgspec.json.Encoder(order="deterministic").encode
 
@@ -24,24 +25,24 @@ def authenticate(headers: Mapping[str, str]) -> Caller:
     """`Authorization: Bearer KEY` → the sandbox and the kind of key."""
     header = headers.get("Authorization")
     if not header:
-        raise Refused("key_missing", "the Authorization header is missing; send `Authorization: Bearer sk_test_NAME`.")
+        raise Refused("key_missing", "the Authorization header is missing; send `Authorization: Bearer sk_testNAME`.")
     scheme, _, key = header.partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key:
         raise Refused(
             "key_missing",
-            "the Authorization header is not of the form `Bearer KEY`; send `Bearer sk_test_NAME`.",
+            "the Authorization header is not of the form `Bearer KEY`; send `Bearer sk_testNAME`.",
         )
     if find_card_number(key):
         raise Refused("key_invalid", "the key holds what looks like a card number; name the sandbox otherwise, say sk_test_me.")
     if match := _KEY.fullmatch(key):
         return Caller(match["name"], "secret" if match["kind"] == "sk" else "publishable")
     name = sandbox_of_client_token(key)
-    if name is not None and _NAME.fullmatch(name):
+    if name is not None and NAME.fullmatch(name):
         return Caller(name, "client_token", key)
     raise Refused(
         "key_invalid",
-        "the key is not of the form sk_test_NAME or pk_test_NAME with a NAME of 1 to 64 letters, digits, '-' or '_'.",
+        "the key is not of the form sk_testNAME or pk_testNAME with a NAME of 1 to 64 letters, digits, '-' or '_'.",
     )
 
 
