@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from gatecrash.core.clock import rfc3339
-from gatecrash.lint import RULES, Linter, lint
+from gatecrash.lint import RULES, Linter, calls, lint
 from gatecrash.lint.watches import LATE_MS, LONG_PAUSE_S, PATIENCE_S, POLLS, REFUSALS
+from tests.lint.table import DOCUMENT, renewed
 
 NOON = 1_769_860_800_000
 Journal = list[dict[str, Any]]
@@ -146,13 +147,21 @@ def test_a_new_key_is_good_after_an_answer_a_look_or_a_webhook(writer: Writer) -
         lambda: writer.call(200, "charges.list", order_id="o1"),
         lambda: writer.call(200, "charges.list"),
         lambda: writer.call(200, "charges.get"),
-        lambda: writer.deliver(200),
+        lambda: writer.deliver(200, event_type="charge.failed"),
         lambda: writer.call(201),
     ):
         writer.lose(writer.ask())
         close()
         writer.call(201, idempotency_key="k9")
     assert found(writer) == []
+
+
+def test_a_webhook_that_tells_of_success_settles_an_outcome_and_is_no_leave_to_ask_again(writer: Writer) -> None:
+    writer.lose(writer.ask())
+    writer.deliver(200)
+    assert lint(writer.entries, None) == []
+    writer.call(201, idempotency_key="k2")
+    assert found(writer) == ["new_key_after_unknown"]
 
 
 def test_another_order_amount_or_nonce_is_another_matter(writer: Writer) -> None:
@@ -354,11 +363,14 @@ def test_entries_of_kinds_to_come_are_passed_over(writer: Writer) -> None:
 
 
 def test_a_long_journal_is_not_remembered_for_ever(writer: Writer) -> None:
-    from gatecrash.lint import calls
-
     linter = Linter()
     for number in range(calls.REMEMBERED + 500):
         writer.entries.clear()
         writer.ask(idempotency_key=f"k{number}", order_id=f"o{number}")
         linter.see({**writer.entries[0], "request_id": f"req_{number}"})
     assert len(linter._calls) == calls.REMEMBERED
+
+
+def test_the_table_in_the_docs_is_that_of_the_rules() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert text == renewed(text), "run `python -m tests.lint.table`"

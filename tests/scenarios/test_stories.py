@@ -1,10 +1,11 @@
-"""Every shipped story in real processes: the reference merchant holds, the naive one is caught."""
+"""Every shipped story in real processes: the reference merchant holds and lint finds nothing; the naive one is caught by both."""
 
 import pytest
 
 from gatecrash.harness.demo import play_for_real
 from gatecrash.harness.merchant_profile import reference
 from gatecrash.harness.story import Story, load_all
+from gatecrash.lint import lint
 
 STORIES = load_all()
 
@@ -15,6 +16,7 @@ async def test_the_reference_merchant_survives(story: Story) -> None:
     outcome = await play_for_real(story, reference())
     assert outcome.violations == ()
     assert outcome.history.unfired == (), "a fault that never struck proves nothing"
+    assert lint(outcome.history.journal) == []
 
 
 @pytest.mark.asyncio
@@ -24,3 +26,4 @@ async def test_the_naive_merchant_is_caught_by_what_the_story_teaches(story: Sto
     caught = {violation.oracle for violation in outcome.violations}
     assert story.teaches <= caught, outcome.history
     assert outcome.history.unfired == ()
+    assert "post_without_key" in {finding.rule for finding in lint(outcome.history.journal)}

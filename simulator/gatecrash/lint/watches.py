@@ -212,6 +212,11 @@ def _handles(call: Call) -> Iterator[tuple[str | None, ...]]:
 
 
 class NewKey(Open):
+    def delivered(self, delivery: Delivery) -> Iterator[Found]:
+        # who is told that it succeeded has less reason than ever to ask again
+        if not delivery.event_type.endswith((".succeeded", ".authorized")):
+            yield from super().delivered(delivery)
+
     def before(self, call: Call) -> Iterator[Found]:
         if not call.does_something or call.subject is None:
             return

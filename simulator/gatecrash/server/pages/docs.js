@@ -120,10 +120,10 @@
   const simple = (schema) => { const plain = resolve(schema); return !plain.properties && !plain.oneOf && !plain.anyOf && !plain.items; };
   const property = (name, schema, needed) => {
     const plain = resolve(schema) === undefined ? {} : resolve(schema);
-    const words = limits(plain).map(([what, value]) => `${what} ${JSON.stringify(value)}`).join(", ");
+    const words = limits(plain).map(([what, value]) => `${what} ${typeof value === "string" ? value : JSON.stringify(value)}`).join(", ");
     const known = plain.enum && plain.enum.length > 8 ? [make("p", {}, ...plain.enum.flatMap((one) => [make("code", {}, JSON.stringify(one)), " "]))] : [];
     const unfold = partsOf(schema).filter((part) => !simple(part)).map((part) =>
-      fold({}, [part.$ref ? nameOf(part.$ref) : part.title || "its fields"], () => [schemaView(part)]));
+      fold({}, part.$ref ? [nameOf(part.$ref)] : inline(part.title || "its fields"), () => [schemaView(part)]));
     return make("tr", {},
       make("th", { scope: "row" }, make("code", {}, name), needed ? make("span", { class: "needed" }, "required") : ""),
       make("td", {}, make("span", { class: "soft" }, kindOf(schema), words ? `; ${words}` : ""), ...prose(plain.description), ...known, ...unfold));
@@ -136,7 +136,7 @@
     else box.append(make("p", { class: "soft" }, kindOf({ ...plain, $ref: undefined })));
     for (const one of [...(plain.oneOf || []), ...(plain.anyOf || [])]) {
       const inner = resolve(one) || {};
-      box.append(fold({}, [inner.title || (one.$ref ? nameOf(one.$ref) : kindOf(one))], () => [schemaView(one)]));
+      box.append(fold({}, inline(inner.title || (one.$ref ? nameOf(one.$ref) : kindOf(one))), () => [schemaView(one)]));
     }
     const elements = plain.items || (typeof plain.additionalProperties === "object" ? plain.additionalProperties : null);
     if (elements) box.append(fold({}, [`each: ${kindOf(elements)}`], () => [schemaView(elements)]));
