@@ -1,5 +1,6 @@
 """What faults do to a socket itself."""
 
+import asyncio
 import socket
 import struct
 
@@ -10,3 +11,16 @@ _LINGER_RESET = struct.pack("ii", 1, 0)
 def reset_on_close(sock: socket.socket) -> None:
     """Have closing it send RST: the other side reads `connection reset by peer`."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+
+
+def break_connection(transport: asyncio.Transport | None, *, reset: bool) -> None:
+    """Break it now: RST when `reset`, else FIN after what was written."""
+    if transport is None or transport.is_closing():
+        return
+    if not reset:
+        transport.close()
+        return
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        reset_on_close(sock)
+    transport.abort()

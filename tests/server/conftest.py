@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.client import Client
 from tests.support.process import ServerProcess
+from tests.webhooks.conftest import shop  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="session")

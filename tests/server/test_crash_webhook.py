@@ -2,23 +2,13 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from tests.server.aid import eventually, insist, pid_of, traces
 from tests.support.client import Client
 from tests.webhooks.receiver import Receiver, only_delivery, seconds_between
-
-
-@pytest_asyncio.fixture
-async def shop() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    await receiver.start()
-    yield receiver
-    await receiver.stop()
 
 
 async def settled(merchant: Client) -> dict[str, Any] | None:

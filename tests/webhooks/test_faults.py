@@ -278,6 +278,7 @@ async def test_a_held_webhook_comes_after_a_later_one(server_client: Client, sho
     assert shop.hits == []
     await server_client.charge(order_id="two")
     assert await told(shop, 2) == ["charge two", "charge one"]
+    await eventually(lambda: recorded(server_client, 2))
     (delivery,) = await deliveries(server_client, shop.hits[1].id)
     assert (delivery["status"], len(delivery["attempts"])) == ("succeeded", 1), "late, and not tried twice"
     await server_client.charge(order_id="three")

@@ -24,6 +24,9 @@ class Exchange(Protocol):
     async def crash(self, down_s: float) -> None:
         """SIGKILL this gateway; its supervisor starts it again after `down_s`."""
 
+    async def crash_sandbox(self, down_s: float) -> None:
+        """The same, as far as its sandbox is concerned."""
+
     async def delay(self, seconds: float) -> None:
         """Go on later."""
 

@@ -10,10 +10,12 @@ from aiohttp import web
 from gatecrash.core.errors import Refused
 from gatecrash.dialects.interface import Asked, Dialect
 from gatecrash.dialects.native.errors import problem
+from gatecrash.faults.exchange import Broken
 from gatecrash.server import control, hosted
 from gatecrash.server.gateway import Gateway
 from gatecrash.server.http import HttpServer, NoAnswer, identified, to_response, too_slow
 from gatecrash.server.pipeline import Pipeline, add_cors
+from gatecrash.sockets import break_connection
 
 BODY_MAX = 1024 * 1024
 _PREFLIGHT = {
@@ -76,7 +78,11 @@ class App:
         return await cast(Target, match.handler)(request, asked)
 
     async def _control(self, route: control.ControlRoute, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
-        return to_response(await control.handle(self.gateway, route, asked))
+        try:
+            return to_response(await control.handle(self.gateway, route, asked, request.transport))
+        except Broken:
+            break_connection(request.transport, reset=True)
+            return NoAnswer()
 
     async def _page(self, page: hosted.Page, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
         request_id = self.gateway.request_id()

@@ -72,9 +72,9 @@ class AttemptExchange(Holding):
         )  # fmt: skip
         holds.put_off(ctx, hold, 0 if gone else put_off.seconds, schedule)
 
-    def unless_anew(self, work: Callable[[Context], T]) -> Callable[[Context], T | None]:
-        """`work`, or nothing if the sandbox began anew meanwhile."""
-        return lambda ctx: work(ctx) if self._sandbox.epoch == self.epoch else None
+    def unless_over(self, work: Callable[[Context], T]) -> Callable[[Context], T | None]:
+        """`work`, or nothing if the life of the sandbox is over."""
+        return lambda ctx: None if self.is_over else work(ctx)
 
     # --- what faults do
 

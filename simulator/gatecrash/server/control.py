@@ -1,5 +1,6 @@
 """The control API: reset, faults, clock, journal, books. Outside the payment contract; acts on the key's sandbox."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -74,13 +75,15 @@ class ControlRoute(NamedTuple):
     whose: Whose = "key"
 
 
-async def handle(gateway: Gateway, route: ControlRoute, asked: Asked) -> Answer:
-    """Authenticate, decode, do; a refusal is a problem like everywhere."""
+async def handle(gateway: Gateway, route: ControlRoute, asked: Asked, connection: asyncio.Transport | None) -> Answer:
+    """Authenticate, decode, do; a refusal is a problem like everywhere. Broken, if the sandbox is down."""
     sandbox: Sandbox | None = None
     request_id = gateway.request_id()
     try:
         if route.whose != "nobody":
             sandbox = _sandbox(gateway, route, asked)
+        if sandbox is not None and route.whose == "key":
+            sandbox.admit(connection)
         texts = asked.method in ("GET", "DELETE")
         given = {**asked.query} if texts else parse_object(asked.body)
         if has_long_number(asked.body):
@@ -91,6 +94,9 @@ async def handle(gateway: Gateway, route: ControlRoute, asked: Asked) -> Answer:
         answer = problem(refused, request_id)
     else:
         answer = Answer(route.success, msgspec.json.encode(result), {})
+    finally:
+        if sandbox is not None:
+            sandbox.let_go(connection)
     answer.headers["Request-Id"] = request_id
     return answer
 

@@ -89,7 +89,7 @@ class Deliveries:
 
         async def pass_station(station: str) -> None:
             exchange.station = station
-            exchange.check_epoch()
+            exchange.check_life()
             if station in sandbox.plane.armed:
                 await sandbox.plane.strike(station, labels, exchange, lambda *struck: self._state.record_strike(sandbox, *struck))
 
@@ -103,7 +103,7 @@ class Deliveries:
             if told.put_off is None:  # else it has passed webhook.due, and passes no station twice
                 await pass_station("webhook.due")
             if exchange.put_off is not None:
-                keep = exchange.unless_anew(lambda ctx: exchange.keep_put_off(ctx, told.delivery, told.number, dialect.schedule))
+                keep = exchange.unless_over(lambda ctx: exchange.keep_put_off(ctx, told.delivery, told.number, dialect.schedule))
                 await run(sandbox, keep)
                 return
             exchange.station = "webhook.sent"
@@ -115,13 +115,14 @@ class Deliveries:
                 await pass_station("webhook.acknowledged")
         except (Lost, Cut, Broken) as lost:
             sent = Sent(error=str(lost))
+        exchange.check_life()
         attempt = Attempt(
             attempt=told.number, at=made_at, status=sent.status, latency_ms=round((time.perf_counter() - started) * 1000, 1),
             error=sent.error, excerpt=sent.excerpt,
         )  # fmt: skip
         self._note(exchange, told, sent, latency_ms=attempt.latency_ms)
         retry_after_s = retry_after.seconds(sent.retry_after, self._state.host.now())
-        disabled = await run(sandbox, exchange.unless_anew(lambda ctx: self._record(ctx, exchange, told, attempt, retry_after_s)))
+        disabled = await run(sandbox, exchange.unless_over(lambda ctx: self._record(ctx, exchange, told, attempt, retry_after_s)))
         if disabled is not None:
             exchange.note("endpoint", {"endpoint_id": disabled.id, "status": "disabled", "reason": disabled.disabled_reason})
         await pass_station("webhook.recorded")

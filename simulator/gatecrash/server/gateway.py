@@ -108,6 +108,7 @@ class Gateway(State):
 
     async def _renew(self, sandbox: Sandbox, fill: Callable[[StoreTransaction], T], undo: Callable[[], None] = lambda: None) -> T:
         """Cut off what is in flight in a sandbox, empty it, and have `fill` say what it is now."""
+        sandbox.epoch += 1
         sandbox.end_life()
         sandbox.plane.let_go()
         await self.timekeeper.stop(sandbox)

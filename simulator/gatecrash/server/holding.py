@@ -25,13 +25,18 @@ class Holding:
         assert crash is not None, "rules that crash are refused where nothing would start the gateway again"
         crash(down_s)
 
+    async def crash_sandbox(self, down_s: float) -> None:
+        self.check_life()
+        self._state.crash_sandbox(self._sandbox, down_s)
+        raise Broken("a fault rule crashed the sandbox")
+
     async def delay(self, seconds: float) -> None:
         await self.pause(seconds, self.held_by)
 
     async def pause(self, seconds: float, rule_id: str) -> None:
         """Go on later, or as soon as the rule is removed."""
         await self._wait(seconds, self._sandbox.plane.removal(rule_id))
-        self.check_epoch()
+        self.check_life()
 
     async def hang(self, seconds: float | None) -> None:
         self.left = self.left or asyncio.Event()
@@ -52,7 +57,12 @@ class Holding:
         if self._sandbox.epoch == self.epoch:
             self._state.journal.note(self._sandbox, kind, fields)
 
-    def check_epoch(self) -> None:
-        """Broken, if the sandbox was reset, restored or removed meanwhile."""
-        if self._sandbox.epoch != self.epoch:
-            raise Broken("the sandbox was reset")
+    @property
+    def is_over(self) -> bool:
+        """Whether the life of the sandbox that this belongs to has ended."""
+        return self._ended.is_set()
+
+    def check_life(self) -> None:
+        """Broken, if the sandbox was reset, restored, removed or crashed meanwhile."""
+        if self.is_over:
+            raise Broken("the sandbox crashed" if self._sandbox.epoch == self.epoch else "the sandbox was reset")

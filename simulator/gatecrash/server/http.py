@@ -5,7 +5,6 @@ there whole in good time, a large answer is to be taken in good time, and there 
 """
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
@@ -18,7 +17,7 @@ from aiohttp.web_protocol import RequestHandler
 from gatecrash.core.errors import Refused
 from gatecrash.dialects.interface import Answer
 from gatecrash.dialects.native.errors import problem
-from gatecrash.sockets import reset_on_close
+from gatecrash.sockets import break_connection
 
 # how long a client may take over an answer that is larger than what buffers hold
 _ANSWER_S = 60.0
@@ -200,16 +199,3 @@ def to_response(answer: Answer) -> web.Response:
         body=answer.body,
         headers={"Content-Type": answer.content_type, **answer.headers},
     )
-
-
-def break_connection(transport: asyncio.Transport | None, *, reset: bool) -> None:
-    """Break it now: RST when `reset`, else FIN after what was written."""
-    if transport is None or transport.is_closing():
-        return
-    if not reset:
-        transport.close()
-        return
-    sock = transport.get_extra_info("socket")
-    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-        reset_on_close(sock)
-    transport.abort()

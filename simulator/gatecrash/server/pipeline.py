@@ -17,10 +17,11 @@ from gatecrash.core.transaction import Context
 from gatecrash.dialects.interface import Answer, Asked, Call, Caller, Dialect, Route
 from gatecrash.faults.exchange import Broken, Instead
 from gatecrash.faults.rule import HEADER, Labels, Rule, parse_header
-from gatecrash.server.http import HttpServer, NoAnswer, break_connection, to_response
+from gatecrash.server.http import HttpServer, NoAnswer, to_response
 from gatecrash.server.request_exchange import RequestExchange
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import State
+from gatecrash.sockets import break_connection
 
 # stations between the claim and the commit: a fault there needs the claim to be durable first
 _BETWEEN = ("operation.claimed", "operation.executed")
@@ -56,9 +57,11 @@ class Pipeline:
             request_id = self._state.request_id()
             return self._plain(dialect.render_refusal(refused, request_id), asked, route, request_id)
         sandbox = self._state.sandbox(caller.sandbox)
-        sandbox.requests += 1
         exchange: RequestExchange | None = None
+        connection = request.transport
+        sandbox.requests += 1
         try:
+            sandbox.admit(connection)
             header = asked.headers.get(HEADER)
             try:
                 rules = self._own_rules(header) if header else ()
@@ -69,13 +72,15 @@ class Pipeline:
             outcome = await self._outcome(exchange, sandbox, asked, route, caller)
             return await self._send(exchange, sandbox, request, asked, route, outcome)
         except Broken as broken:
-            assert exchange is not None
-            break_connection(request.transport, reset=False)
+            break_connection(request.transport, reset=exchange is None)
+            if exchange is None:
+                return NoAnswer()
             told = {"request_id": exchange.request_id, "operation": route.operation, "broken": str(broken)}
             exchange.note("answer", told)
             return NoAnswer()
         finally:
             sandbox.requests -= 1
+            sandbox.let_go(connection)
             if exchange is not None and exchange.left is not None:
                 self._server.forget(request)
 
@@ -116,7 +121,7 @@ class Pipeline:
         committed = False
         if exchange.expects(_BETWEEN):
             try:
-                stored = await run(sandbox, lambda ctx: self._claim(ctx, call))
+                stored = await run(sandbox, lambda ctx: self._claim(ctx, exchange, call))
                 if stored is not None:
                     await exchange.at("operation.committed")
                     return stored
@@ -137,7 +142,8 @@ class Pipeline:
         await exchange.at("operation.committed")
         return outcome
 
-    def _claim(self, ctx: Context, call: Call) -> Outcome | None:
+    def _claim(self, ctx: Context, exchange: RequestExchange, call: Call) -> Outcome | None:
+        exchange.check_life()
         if call.idempotency_key is None:
             return None
         policy = self._dialect.policy
@@ -155,7 +161,7 @@ class Pipeline:
         self, ctx: Context, exchange: RequestExchange, route: Route, caller: Caller, call: Call, claimed: bool
     ) -> Outcome:
         """Everything an operation does, for one commit: the replay or the effect, and the result under its key."""
-        exchange.check_epoch()
+        exchange.check_life()
         dialect, policy, key = self._dialect, self._dialect.policy, call.idempotency_key
         if key is not None:
             stored = idempotency.look_up(ctx, policy, key, call.fingerprint, mine=claimed)

@@ -10,10 +10,11 @@ from aiohttp import web
 from gatecrash.faults.exchange import Broken, Instead
 from gatecrash.faults.rule import Labels, Rule
 from gatecrash.server.holding import Holding
-from gatecrash.server.http import HttpServer, break_connection
+from gatecrash.server.http import HttpServer
 from gatecrash.server.outlet import Outlet
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import State
+from gatecrash.sockets import break_connection
 
 
 class RequestExchange(Holding):
@@ -40,7 +41,7 @@ class RequestExchange(Holding):
         """Pass a station; whatever is armed there strikes."""
         self.station = station
         if station in self._sandbox.plane.armed or station in self._own_stations:
-            self.check_epoch()
+            self.check_life()
             if self.left is None:
                 self.left = asyncio.Event()
                 self._server.when_gone(self._request, self.left)

@@ -9,9 +9,11 @@ from gatecrash.core.clock import Clock
 from gatecrash.core.ids import Ids
 from gatecrash.core.transaction import Context, Transaction
 from gatecrash.core.vault import Vault
+from gatecrash.faults.exchange import Broken
 from gatecrash.faults.plane import Plane
 from gatecrash.lint import Linter
 from gatecrash.server.host import Host
+from gatecrash.sockets import break_connection
 from gatecrash.store.interface import SandboxRow
 
 
@@ -27,7 +29,7 @@ class Memory(NamedTuple):
 
 
 class Sandbox:
-    """`epoch` grows, and `ended` is set, whenever it begins anew: whoever waited through that knows that its sandbox is gone.
+    """`epoch` grows whenever it begins anew; `ended` is set then, and when it crashes: who waited through that goes no further.
 
     `removed`: it is no more, and nothing of it is to be written.
     """
@@ -43,6 +45,8 @@ class Sandbox:
         self.epoch = 0
         self.removed = False
         self.ended = asyncio.Event()
+        self.down = False
+        self._connections: set[asyncio.Transport] = set()
         self.requests = 0
         # webhook attempts in flight: endpoint → delivery → task
         self.attempts: dict[str, dict[str, asyncio.Task[None]]] = {}
@@ -63,10 +67,32 @@ class Sandbox:
         return Context(tx, self.name, self.now(), self.ids, self._vault)
 
     def end_life(self) -> None:
-        """Cut off whatever is held at a station."""
-        self.epoch += 1
+        """Cut off whatever is held at a station; what was computed and not committed is not to be."""
         self.ended.set()
         self.ended = asyncio.Event()
+
+    def attempts_in_flight(self) -> list[asyncio.Task[None]]:
+        return [task for lane in self.attempts.values() for task in lane.values()]
+
+    # --- connections
+
+    def admit(self, connection: asyncio.Transport | None) -> None:
+        """A request came over this connection; Broken, while the sandbox is down."""
+        if self.down:
+            raise Broken("the sandbox is down")
+        if connection is not None:
+            self._connections.add(connection)
+
+    def let_go(self, connection: asyncio.Transport | None) -> None:
+        """It was answered."""
+        if connection is not None:
+            self._connections.discard(connection)
+
+    def break_connections(self) -> None:
+        """Reset those over which a request is in flight."""
+        for connection in self._connections:
+            break_connection(connection, reset=True)
+        self._connections.clear()
 
     @classmethod
     def of(cls, row: SandboxRow, host: Host, vault: Vault) -> "Sandbox":
@@ -78,7 +104,9 @@ class Sandbox:
     def begin_anew(self, row: SandboxRow | None = None) -> None:
         """As if it had just come into being; or as it was when `row` was taken, its time going on from then."""
         real_now = self._host.now()
+        self.epoch += 1
         self.end_life()
+        self.down = False
         self.plane = Plane()
         self.pruned_at = {}
         if row is None:

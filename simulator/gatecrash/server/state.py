@@ -6,6 +6,7 @@ the timers stands above this and is told through `timers_changed`.
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -127,9 +128,28 @@ class State:
             raise Refused(
                 "fault_rule_invalid",
                 "crash needs a supervisor that starts the gateway again, and this one has none; run it with `gatecrash serve`, "
-                "or as Gateway(process=True).",
+                "or as Gateway(process=True), or give the param scope: sandbox.",
                 "kind",
             )
+
+    def crash_sandbox(self, sandbox: Sandbox, down_s: float) -> None:
+        """Have one sandbox die and come back, as it would with the process; claims are released by those that made them."""
+        print(f"gatecrash: sandbox {sandbox.name} crashed; up again in {down_s:g} s", file=sys.stderr, flush=True)
+        sandbox.down = True
+        sandbox.end_life()
+        sandbox.break_connections()
+        for task in sandbox.attempts_in_flight():
+            # whoever strikes it down ends by itself
+            if task is not asyncio.current_task():
+                task.cancel()
+        if sandbox.alarm is not None:
+            sandbox.alarm.cancel()
+        sandbox.alarm = asyncio.get_running_loop().call_later(down_s, self._come_up, sandbox)
+
+    def _come_up(self, sandbox: Sandbox) -> None:
+        sandbox.down, sandbox.alarm = False, None
+        self.journal.note(sandbox, "start", {})
+        self.timers_changed(sandbox)
 
     async def record_strike(self, sandbox: Sandbox, matched: Sequence[Rule], striking: Sequence[Rule], labels: Labels) -> None:
         """Make counts and firings durable before a rule strikes, so that a crash does not make it strike again."""

@@ -39,7 +39,7 @@ class Timekeeper:
 
     def poke(self, sandbox: Sandbox) -> None:
         """Timers changed, or time moved: look again."""
-        if not self._closed and not sandbox.moving.locked():
+        if not self._closed and not sandbox.down and not sandbox.moving.locked():
             self._spawn(sandbox)
 
     def _spawn(self, sandbox: Sandbox) -> None:
@@ -48,7 +48,7 @@ class Timekeeper:
         task.add_done_callback(self._tasks.discard)
 
     async def _work(self, sandbox: Sandbox) -> None:
-        epoch = sandbox.epoch
+        ended = sandbox.ended
         try:
             found = await self.run_due(sandbox)
         except Refused as refused:
@@ -57,7 +57,7 @@ class Timekeeper:
             if not self._closed:
                 sandbox.alarm = asyncio.get_running_loop().call_later(_AGAIN_S, self.poke, sandbox)
             return
-        if sandbox.epoch == epoch:  # else this is another one, with other timers
+        if not ended.is_set():  # else this is another one, with other timers
             self._set_alarm(sandbox, found)
 
     def _set_alarm(self, sandbox: Sandbox, found: _Due) -> None:
@@ -87,9 +87,11 @@ class Timekeeper:
 
     async def run_due(self, sandbox: Sandbox) -> _Due:
         """Do all that is due now: core work at once, webhook attempts as tasks."""
-        epoch = sandbox.epoch
+        if sandbox.down:
+            return _Due([], 0, None, None)
+        ended = sandbox.ended
         found = await self._state.run(sandbox, lambda ctx: self._take_due(ctx, sandbox))
-        for told in found.attempts if sandbox.epoch == epoch else ():
+        for told in () if ended.is_set() else found.attempts:
             # two looks in one commit may both have seen it
             lane = sandbox.attempts.setdefault(told.endpoint.id, {})
             if told.delivery.id not in lane:
@@ -124,15 +126,15 @@ class Timekeeper:
     async def advance(self, sandbox: Sandbox, seconds: float) -> int:
         """Move sandbox time on by `seconds`, doing in order all that falls due on the way. Returns how many timers that were."""
         async with sandbox.moving:
-            host, epoch = self._state.host, sandbox.epoch
+            host, ended = self._state.host, sandbox.ended
             target = sandbox.now() + round(seconds * 1000)
             fired = 0
             while True:
                 fired += await self._settle(sandbox)
-                if sandbox.epoch != epoch:
-                    return fired  # the sandbox was reset: this is another one, with another time
+                if ended.is_set():
+                    return fired  # the sandbox was reset, or crashed: this is another one, with another time
                 timer = await self._state.run(sandbox, lambda ctx: ctx.tx.next_timer())
-                if sandbox.epoch != epoch:
+                if ended.is_set():
                     return fired
                 if timer is None or timer.due_at > target:
                     break
@@ -150,7 +152,7 @@ class Timekeeper:
         while True:
             found = await self.run_due(sandbox)
             fired += found.handled + len(found.attempts)
-            if in_flight := _in_flight(sandbox):
+            if in_flight := sandbox.attempts_in_flight():
                 await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
             elif not found.handled and not found.attempts:
                 return fired
@@ -160,7 +162,7 @@ class Timekeeper:
         if sandbox.alarm is not None:
             sandbox.alarm.cancel()
             sandbox.alarm = None
-        attempts, sandbox.attempts = _in_flight(sandbox), {}
+        attempts, sandbox.attempts = sandbox.attempts_in_flight(), {}
         for task in attempts:
             task.cancel()
         await asyncio.gather(*attempts, return_exceptions=True)
@@ -173,10 +175,6 @@ class Timekeeper:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._deliveries.close()
-
-
-def _in_flight(sandbox: Sandbox) -> list[asyncio.Task[None]]:
-    return [task for lane in sandbox.attempts.values() for task in lane.values()]
 
 
 def _earlier(at: int | None, timer: Timer | None) -> int | None:

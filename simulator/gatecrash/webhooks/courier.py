@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
 
@@ -89,6 +89,7 @@ class Courier:
             await go_on.wait()
 
         post = asyncio.ensure_future(self._post(url, message, message.body if at_sent is None else held_body(), timeout_s))
+        held: asyncio.Future[None] | None = None
         try:
             if at_sent is not None:
                 arrived = asyncio.ensure_future(written.wait())
@@ -113,9 +114,12 @@ class Courier:
         except (aiohttp.ClientError, OSError, ValueError, Refused) as error:
             return Sent(error=mask(str(error) or type(error).__name__)[:_EXCERPT])
         finally:
-            if not post.done():
-                post.cancel()
-                await asyncio.wait((post,))
+            tasks: list[asyncio.Future[Any]] = [post] if held is None else [post, held]
+            for task in tasks:
+                task.cancel()
+                await asyncio.wait((task,))
+                if not task.cancelled():
+                    task.exception()  # whoever cut us off has heard of it already
 
     async def _post(self, url: str, message: Message, data: bytes | AsyncIterator[bytes], timeout_s: float) -> Sent:
         check_url(url, self._allowed)

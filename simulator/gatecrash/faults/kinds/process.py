@@ -1,6 +1,6 @@
 """Faults of the process: it dies."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -9,12 +9,17 @@ from gatecrash.faults.kinds.kind import Kind
 
 
 class Crash(Kind):
-    """SIGKILL of the gateway, which comes back after `down_s`; connections are refused meanwhile."""
+    """SIGKILL of the gateway, which comes back after `down_s`; connections are refused meanwhile.
+
+    With the scope `sandbox` only that sandbox dies: what is in flight in it is cut and what is not committed never was;
+    meanwhile every connection that comes for it is reset. Nobody else notices.
+    """
 
     down_s: Annotated[float, Meta(ge=0, le=3600)] = 0.2
+    scope: Literal["process", "sandbox"] = "process"
 
     def kills(self) -> bool:
-        return True
+        return self.scope == "process"
 
     async def strike(self, exchange: Exchange) -> None:
-        await exchange.crash(self.down_s)
+        await (exchange.crash(self.down_s) if self.kills() else exchange.crash_sandbox(self.down_s))
