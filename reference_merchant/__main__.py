@@ -13,12 +13,17 @@ import signal
 import sys
 from pathlib import Path
 
-from .config import Config, ConfigError, load
+from .config import Config, ConfigError, load, texts
 
 
 def main() -> int:
     """Run until told to stop; the exit status."""
     try:
+        if texts(sys.argv[1:], os.environ).get("mutant") == "list":
+            from . import mutants
+
+            print(mutants.table())
+            return 0
         config = load(sys.argv[1:], os.environ)
         asyncio.run(serve(config))
     except ConfigError as error:

@@ -52,6 +52,7 @@ def create_app(
     fulfilment = Fulfilment(books, clock)
     flights = Flights(decisions)
     checkout = Checkout(books, gateway, decisions, outcomes, clock, flights, fulfilment.wake)
+    decisions.set_up(checkout)
     modifications = Modifications(books, gateway, decisions, outcomes, clock, flights, fulfilment.wake)
     webhooks = Webhooks(books, decisions, outcomes, clock, fulfilment.wake)
     orders = Orders(books, decisions, clock, ids)

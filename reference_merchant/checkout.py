@@ -142,5 +142,5 @@ class Checkout:
             self.outcomes.failure(attempt, "declined", code, charge_id if isinstance(charge_id, str) else None)
         elif verdict is Verdict.REFUSED:
             self.outcomes.failure(attempt, "refused", answer.code)
-        elif not self.decisions.stays_open(attempt):
+        elif not self.decisions.stays_open(attempt, answer):
             self.outcomes.failure(attempt, "refused", "unavailable")

@@ -126,18 +126,22 @@ SETTINGS: dict[str, tuple[Parser, str]] = {
 assert list(SETTINGS) == [each.name for each in fields(Config)], "every setting has a parser and a line of help"
 
 
-def load(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
-    """Settings from flags and environment; ConfigError names the first that is wrong."""
+def texts(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """What was given for each setting, by flag or in the environment, as it was written."""
     parser = argparse.ArgumentParser("python -m reference_merchant", description="A small shop that gets paid.")
     for name, (_, text) in SETTINGS.items():
         parser.add_argument("--" + name.replace("_", "-"), metavar=name.upper(), help=f"{text} [env: {name.upper()}]")
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     environment = {"WEBHOOK_SECRETS": environment.get("WEBHOOK_SECRET", ""), **environment}
+    found = {name: given.get(name, environment.get(name.upper(), "")).strip() for name in SETTINGS}
+    return {name: text for name, text in found.items() if text}
+
+
+def load(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
+    """Settings from flags and environment; ConfigError names the first that is wrong."""
     values: dict[str, Any] = {}
-    for name, (parse, _) in SETTINGS.items():
-        text = given.get(name, environment.get(name.upper(), "")).strip()
-        if not text:
-            continue
+    for name, text in texts(arguments, environment).items():
+        parse = SETTINGS[name][0]
         try:
             values[name] = parse(text)
         except ValueError as error:

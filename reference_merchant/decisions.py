@@ -57,6 +57,9 @@ class Decisions:
     def __init__(self, config: Config) -> None:
         self.config = config
 
+    def set_up(self, checkout: Checkout) -> None:
+        """Called when the shop is built, for those who need more of it."""
+
     # The click
 
     async def pay(self, checkout: Checkout, order: Order, body: Json) -> Attempt:
@@ -128,7 +131,7 @@ class Decisions:
             return Verdict.DECLINED
         return Verdict.REFUSED if 400 <= answer.status < 500 and answer.code else Verdict.UNKNOWN
 
-    def stays_open(self, attempt: Attempt) -> bool:
+    def stays_open(self, attempt: Attempt, answer: Answer) -> bool:
         """An attempt whose outcome is unknown when the customer has waited long enough stays so, for as long as it takes."""
         return True
 
@@ -165,9 +168,9 @@ class Decisions:
         """A failure closes the attempt it is about, if that is open, and touches nothing else."""
         return attempt.state == "open"
 
-    def fails(self, order: Order) -> bool:
-        """Whether the failure of an attempt shows at its order: not when it is paid by another."""
-        return order.status == "PENDING"
+    def status_after_failure(self, order: Order, code: str) -> str:
+        """What the failure of an attempt makes of its order: nothing when another one pays for it."""
+        return "FAILED" if order.status == "PENDING" else order.status
 
     def pays(self, order: Order) -> bool:
         """Whether a success makes the order paid; if it is already, or is cancelled, the money goes back."""

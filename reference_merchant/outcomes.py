@@ -46,13 +46,15 @@ class Outcomes:
             "UPDATE attempts SET state = ?, code = ?, charge_id = coalesce(?, charge_id) WHERE id = ?",
             *(state, code, charge_id, attempt.id),
         )
-        if self.decisions.fails(self.store.get(Order, attempt.order_id)):
-            self._set_status(attempt.order_id, "FAILED")
+        status = self.decisions.status_after_failure(self.store.get(Order, attempt.order_id), code)
+        self._set_status(attempt.order_id, status)
 
     def _money(self, attempt: Attempt, charge: Json, now: float) -> None:
         """A charge that took money, or may take it."""
         if not self.decisions.fits(attempt, charge):
             self.flag("amount_mismatch", charge["id"], attempt.order_id, f"expected {attempt.amount}", now)
+            if attempt.idempotency_key is None:  # of somebody else's making, and it pays for nothing
+                self._give_back(attempt.order_id, charge, now)
             return
         captured = captured_of(charge)
         if not self.decisions.is_news(attempt, captured):
@@ -87,14 +89,18 @@ class Outcomes:
             self._set_status(order.id, "CANCELLED" if asked else "FAILED")
 
     def _surplus(self, order: Order, charge: Json, now: float) -> None:
-        """A charge too many (it should never happen): give it back, once, and have somebody look at it."""
+        """A charge too many (it should never happen): give it back, and have somebody look at it."""
         self.flag("surplus_charge", charge["id"], order.id, f"the order was {order.status}", now)
+        self._give_back(order.id, charge, now)
+
+    def _give_back(self, order_id: str, charge: Json, now: float) -> None:
+        """Refund or void a whole charge, once."""
         if not self.decisions.returns_surplus:
             return
         if not self.store.find(Modification, "charge_id = ? AND purpose = 'surplus'", charge["id"]):
             captured = captured_of(charge)
             kind, amount = ("refund", captured) if captured else ("void", charge["amount"])
-            self.store.insert(self.new_modification(order.id, charge["id"], kind, "surplus", amount, now))
+            self.store.insert(self.new_modification(order_id, charge["id"], kind, "surplus", amount, now))
 
     def new_modification(
         self, order_id: str, charge_id: str, kind: str, purpose: str, amount: int, now: float, captured_after: int | None = None

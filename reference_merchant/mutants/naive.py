@@ -1,22 +1,24 @@
-"""The tutorial's handler: charge without a key, then save; no answer is a failure; webhooks are ignored.
-
-A lost response leaves a customer charged for an order that reads FAILED (L1), and the next click charges
-again (S1).
-"""
+"""The tutorial's shop."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from ..checkout import Checkout
-from ..decisions import Decisions, Json
+from ..decisions import Json
 from ..model import Attempt, Order
 from ..webhooks import Webhooks
+from .mutant import Mutant
 
 
-class Mutant(Decisions):
-    """Charge, then save."""
+class Naive(Mutant):
+    """The tutorial's handler: charges without a key, then saves; no answer is a failure; webhooks are ignored.
 
+    A lost response leaves a customer charged for an order that reads FAILED (L1), and the next click charges again (S1).
+    """
+
+    violates = ("L1", "S1")
+    exposed_by = "lost response"
     relaxes = ("paid_stays_paid", "nonce_tried_once", "attempts_are_numbered")
     reconciles = False
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import aiohttp
 
+from reference_merchant import mutants
 from tests.support.client import Client
 from tests.support.gateway import LiveGateway
 
 Json = dict[str, Any]
+AGES = 1e8
 
 
 def settled(order: Json) -> bool:
@@ -30,7 +32,7 @@ class Stage:
         self.client = Client(shop.http, live.url)
         self.orders: dict[str, list[Json]] = {}  # what the shop showed of each order, in order
         self.deliveries: list[Json] = []
-        self.refused_clicks: list[str] = []  # orders that a customer with a good card could not pay
+        self.tried: set[str] = set()  # orders that a customer pressed pay for with a good card
         self.asked: dict[tuple[str, str], int] = {}  # (kind, order) → what the shop was asked to capture or give back
         self._left: list[asyncio.Task[Any]] = []
 
@@ -55,20 +57,18 @@ class Stage:
     async def pay(self, order: str, card: str = "visa", nonce: str | None = None, **body: Any) -> tuple[int, Json]:
         """Press pay, with a card as typed in anew unless a nonce is given."""
         nonce = nonce or await self.nonce(card)
+        if card == "visa":
+            self.tried.add(order)
         status, answer = await self.shop.call("POST", "/create-payment", {"order_id": order, "payment_nonce": nonce, **body})
-        if status not in (200, 202) and card == "visa":
-            self.refused_clicks.append(order)
         await self.see(order)
         return status, answer
 
-    async def pay_while_unpaid(self, order: str, times: int = 3) -> None:
-        """A customer who believes what the page says: pays anew what is FAILED, waits for what is PENDING."""
-        for _ in range(times):
-            if (await self.see(order))["status"] in ("PENDING", "FAILED") and not await self.is_open(order):
-                await self.pay(order)
-
-    async def is_open(self, order: str) -> bool:
-        return any(each["status"] == "open" for each in (await self.see(order))["attempts"])
+    async def pay_again(self, order: str) -> None:
+        """A customer who believes what the page says: pays anew what is not paid, and waits while that is not known."""
+        page = await self.see(order)
+        waits = any(each["status"] == "open" for each in page["attempts"])
+        if not waits and page["status"] in ("PENDING", "FAILED", "CANCELLED"):
+            await self.pay(order)
 
     async def begin(self, order: str, **kwargs: Any) -> "asyncio.Task[Any]":
         """Press pay and do not wait; a page that never comes is no error."""
@@ -98,17 +98,47 @@ class Stage:
         self.orders.setdefault(order, []).append(seen)
         return seen
 
-    async def rest(self, order: str) -> Json:
-        """Wait until reconciliation has made up its mind, and the goods are out if the order is paid."""
-        async with asyncio.timeout(10):
-            while not settled(seen := await self.see(order)):  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
-        return seen
+    # What breaks, and what comes after
 
-    # What breaks
+    async def calm(self, *orders: str, **settings: Any) -> None:
+        """No more faults, and the shop started again with reconciliation: until it has settled these orders, or cannot."""
+        await self.shop.stop()  # before anything that the shop waits for is let go
+        await self.mend()
+        await self.open(reconcile_every_s=0.02, **settings)
+        for _ in range(10):
+            if all([settled(await self.see(order)) for order in orders]):
+                return
+            await self.round()
+
+    async def goods_out(self) -> None:
+        """See every order once more, and again as long as its goods may be on their way: that takes a few turns of the loop."""
+        for order in self.orders:
+            for _ in range(20):
+                if settled(await self.see(order)):
+                    break
+
+    async def round(self) -> None:
+        """Wait until reconciliation has been round, which an order that was held too long tells."""
+        if not mutants.load(self.shop.config.mutant).reconciles:
+            return
+        for _ in range(2):  # the first may have been placed in the middle of a round
+            self.shop.now -= AGES
+            ancient = await self.shop.order(amount=1)
+            self.shop.now += AGES
+            await self.shop.until(ancient, status="CANCELLED")
 
     async def fault(self, station: str, kind: str, operation: str = "charges.create", **rule: Any) -> str:
+        """Arm a rule for calls of an operation."""
         return await self.client.add_fault(station, kind, match={"operation": operation}, **rule)
+
+    async def lose_the_answer(self) -> None:
+        """The next charge is made, and the shop does not hear of it however often it asks (twice, that is)."""
+        await self.fault("operation.committed", "reset", times=2)
+
+    async def dark(self) -> None:
+        """From now on only webhooks tell: the status calls fail, and so do new charges."""
+        for operation in ("charges.list", "charges.create"):
+            await self.fault("request.received", "status", operation, params={"status": 503}, times=None)
 
     async def struck(self, times: int = 1) -> None:
         """Wait until faults have struck so often."""
@@ -138,11 +168,26 @@ class Stage:
         """Deliver an event as the gateway would, unless told otherwise; `genuine` is what it really is."""
         body = {name: event[name] for name in ("id", "type", "timestamp", "data")}
         raw = raw or json.dumps(body, separators=(",", ":"))
-        delivery = {"id": event["id"], "genuine": genuine, "status": None, "order": event["data"].get("order_id")}
+        order, kind = event["data"].get("order_id"), event["type"]
+        delivery = {"id": event["id"], "type": kind, "order": order, "genuine": genuine, "status": None}
         self.deliveries.append(delivery)
         status, _ = await self.shop.deliver(raw, event_id=event["id"], **how)
         delivery["status"] = status
         return int(status)
+
+    async def deliver_until_struck(self, event: Json) -> None:
+        """Deliver, and give up waiting for the answer when the shop got stuck at the next fault."""
+        before = len(await self.journal("fault"))
+        delivering = asyncio.create_task(self.deliver(event))
+        await self.done_or_struck(delivering, before)
+        delivering.cancel()
+        await asyncio.gather(delivering, return_exceptions=True)
+
+    async def done_or_struck(self, task: "asyncio.Task[Any]", before: int = 0) -> None:
+        """Wait until a task is done, or more faults have struck than before."""
+        async with asyncio.timeout(10):
+            while not task.done() and len(await self.journal("fault")) <= before:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
 
     async def close(self) -> None:
         for task in self._left:

@@ -1,6 +1,6 @@
 """Mutants: the shop with one decision replaced, and the constraints that stand behind the decisions."""
 
-import asyncio
+import logging
 import sqlite3
 from typing import Any
 
@@ -8,64 +8,57 @@ import pytest
 
 from reference_merchant import mutants
 from reference_merchant.decisions import Decisions
+from reference_merchant.mutants.mutant import Mutant
 from reference_merchant.store import Store
+from tests.reference_merchant.scenarios import SCENARIOS, Scenario
+from tests.reference_merchant.verdict import violations
 
+# each scenario with the reference merchant, and with what its mutants are but for the bug; to have no net at all is a bug in one
+WITHOUT_BUG = {(scenario, Decisions) for scenario in SCENARIOS.values()} | {
+    (scenario, mutants.MUTANTS[name].__base__) for name, scenario in SCENARIOS.items() if name != "key_expired"
+} - {(scenario, Mutant) for scenario in SCENARIOS.values()}
 MODIFIED = "INSERT INTO modifications VALUES "
 
 
 @pytest.mark.parametrize("name", mutants.names())
 def test_each_mutant_tells_its_bug_and_relaxes_rules_that_there_are(name: str) -> None:
-    mutant = mutants.load(name)
-    module = __import__(mutant.__module__, fromlist=["__doc__"])
+    mutant = mutants.MUTANTS[name]
 
-    assert mutant is not Decisions
-    assert module.__doc__
+    assert mutant.bug().endswith((".", "."))
+    assert mutant.violates
+    assert mutant.exposed_by
     store = Store()
     store.relax(mutant.relaxes)
     store.close()
 
 
+def test_every_mutant_has_a_scenario_that_exposes_it() -> None:
+    assert sorted(SCENARIOS) == sorted(mutants.names())
+
+
+@pytest.mark.parametrize("name", mutants.names())
 @pytest.mark.asyncio
-async def test_the_naive_shop_charges_again_after_a_lost_answer(shop: Any, gateway: Any) -> None:
-    await shop.restart(mutant="naive")
-    gateway.faults = ["lost"]
-    order = await shop.order()
+async def test_its_scenario_shows_what_the_mutant_violates(stage: Any, caplog: pytest.LogCaptureFixture, name: str) -> None:
+    caplog.set_level(logging.INFO, "reference_merchant")
+    await stage.open(mutant=name)
 
-    status, answer = await shop.pay(order, "nonce_a")
-    assert (status, answer["status"]) == (402, "FAILED")
-    assert (await shop.event("charge.succeeded", gateway.charges[0]))[0] == 200
-    assert (await shop.pay(order, "nonce_b"))[0] == 200
+    await SCENARIOS[name](stage)
 
-    assert len(gateway.charges) == 2
+    assert await violations(stage, caplog.text) >= set(mutants.MUTANTS[name].violates)
 
 
+@pytest.mark.parametrize(("scenario", "decisions"), sorted(WITHOUT_BUG, key=str), ids=lambda each: each.__name__)
 @pytest.mark.asyncio
-async def test_the_naive_shop_charges_at_each_click(shop: Any, gateway: Any) -> None:
-    await shop.restart(mutant="naive")
-    order = await shop.order()
+async def test_the_same_traffic_does_no_harm_to_the_shop_without_the_bug(
+    stage: Any, caplog: pytest.LogCaptureFixture, scenario: Scenario, decisions: type[Decisions]
+) -> None:
+    caplog.set_level(logging.INFO, "reference_merchant")
+    stage.shop.decisions = decisions(stage.shop.config)
+    await stage.open()
 
-    answers = await asyncio.gather(shop.pay(order, "nonce_a"), shop.pay(order, "nonce_b"))
+    await scenario(stage)
 
-    assert [status for status, _ in answers] == [200, 200]
-    assert len(gateway.charges) == 2
-    await shop.restart()  # over books that break the rules it relaxes
-    assert (await shop.see(order))["status"] == "PAID"
-
-
-@pytest.mark.asyncio
-async def test_a_mutant_of_one_line_is_enough_to_pay_for_a_smaller_charge(shop: Any, gateway: Any) -> None:
-    class AmountUnchecked(Decisions):
-        def fits(self, attempt: Any, charge: Any) -> bool:
-            return True
-
-    shop.decisions = AmountUnchecked(shop.config)
-    await shop.restart()
-    order = await shop.order()
-    charge = {"id": "txn_9", "status": "succeeded", "amount": 1, "currency": "usd", "order_id": order}
-
-    await shop.event("charge.succeeded", charge)
-
-    assert (await shop.see(order))["status"] == "PAID"
+    assert await violations(stage, caplog.text) == set()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from reference_merchant import mutants
+
 Start = Callable[..., Awaitable[tuple[Any, str]]]
 
 
@@ -123,6 +125,18 @@ async def test_sigterm_ends_it_in_good_order_and_its_log_holds_no_secret(start: 
     assert process.returncode == 0
     assert b"canary" not in output
     assert b"Y2FuYXJ5" not in output
+
+
+@pytest.mark.asyncio
+async def test_the_mutants_are_listed_with_what_they_violate(start: Start) -> None:
+    process, _ = await start(MUTANT="list", GATEWAY_URL="", GATEWAY_SECRET_KEY="")
+    output, _ = await process.communicate()
+
+    assert process.returncode == 0
+    lines = output.decode().splitlines()
+    assert len(lines) == 1 + len(mutants.names())
+    (line,) = [each for each in lines if each.startswith("double_capture ")]
+    assert line.split() == ["double_capture", "S8", "lost", "response", "Captures", "without", "a", "key."]
 
 
 @pytest.mark.parametrize(
