@@ -33,9 +33,14 @@ def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
 
 @schemathesis.hook("before_load_schema")
 def good_cards(context: Any, raw_schema: dict[str, Any]) -> None:
-    """An invented number is never a test card, and without a card nothing else can happen: approved, declined, slow, failing."""
+    """An invented number is never a test card, and without one nothing else can happen: approved, declined, slow, disputed."""
     card = raw_schema["components"]["schemas"]["CardGiven"]["properties"]
-    card["number"] = {"enum": ["4242424242424242", "4000000000000002", "4000000000007726", "4000000000005126"]}
+    card["number"] = {
+        "enum": ["4242424242424242", "4000000000000002", "4000000000007726", "4000000000005126", "4000000000000259"]
+    }
+    account = raw_schema["components"]["schemas"]["BankAccountGiven"]["properties"]
+    account["routing_number"] = {"const": "110000000"}
+    account["account_number"] = {"enum": ["000123456789", "000222222227"]}
 
 
 @schemathesis.hook("before_load_schema")

@@ -67,6 +67,19 @@ async def good(client: CheckedClient, operation: Operation) -> tuple[str, Any, s
     elif name == "refunds.get":
         charge = await client.charge()
         path = path.replace("{id}", (await client.post(f"/v1/charges/{charge['id']}/refunds")).expect(201)["id"])
+    elif name.startswith("disputes.") and "{id}" in path:
+        path = path.replace("{id}", await dispute(client))
+        body = {"text": "winning_evidence"} if name == "disputes.evidence" else body
+    elif name == "payment_methods.create":
+        body = {"payment_nonce": await client.make_nonce()}
+    elif name == "payment_methods.get":
+        path = path.replace("{id}", await client.save())
+    elif name == "subscriptions.create":
+        body = {"payment_method": await client.save(), "amount": 900, "currency": "usd"}
+    elif name.startswith("subscriptions.") and "{id}" in path:
+        method = await client.save()
+        path = path.replace("{id}", (await client.subscribe(method))["id"])
+        body = {"payment_method": method} if name == "subscriptions.update" else body
     elif name == "webhook_endpoints.create":
         body = {"url": "http://127.0.0.1:9/"}
     elif name.startswith("webhook_endpoints.") and "{id}" in path:
@@ -91,6 +104,13 @@ async def good(client: CheckedClient, operation: Operation) -> tuple[str, Any, s
     elif name == "errors.explain":
         path = path.replace("{code}", "nonce_used")
     return path, body, key
+
+
+async def dispute(client: Client, card: str = "disputed") -> str:
+    """The id of a dispute that needs a response."""
+    charge = await client.charge(card)
+    await client.advance(86_400)
+    return str((await client.get(f"/v1/disputes?charge_id={charge['id']}")).expect(200)["data"][0]["id"])
 
 
 async def in_flight(client: CheckedClient, path: str, body: Any, key: str | None) -> None:
@@ -156,6 +176,10 @@ async def test_every_operation_answers_as_the_contract_says(checked: CheckedClie
     (await client.post("/_gatecrash/sandboxes", {"seed": "7"})).refused(409, "sandbox_exists", "name")
     nothing = await client.post(f"/_gatecrash/sandboxes/{client.sandbox}/restore", {"name": "nothing"})
     nothing.refused(404, "resource_missing", "name")
+    nonce = await checked.make_nonce("declined")
+    (await checked.post("/v1/payment_methods", {"payment_nonce": nonce})).refused(402, "card_declined")
+    terms = {"payment_method": await checked.save("saves_then_declines"), "amount": 900, "currency": "usd"}
+    (await checked.post("/v1/subscriptions", terms)).refused(402, "card_declined")
 
     for operation_id in NATIVE_POSTS:
         operation = GATEWAY.operations[operation_id]
@@ -179,6 +203,17 @@ async def test_whatever_the_state_of_a_charge_its_refusals_are_in_the_contract(c
     charge = await checked.charge()
     failed = (await checked.try_charge("declined"))["charge_id"]
     held = await checked.charge(capture=False)
+    bank = await checked.charge("bank")
+    canceled = (await checked.subscribe(await checked.save()))["id"]
+    (await checked.post(f"/v1/subscriptions/{canceled}/cancel")).expect(200)
+    accepted = await dispute(checked)
+    (await checked.post(f"/v1/disputes/{accepted}/accept")).expect(200)
+    bank_nonce = await checked.make_nonce("bank")
+    terms = {"amount": 1, "currency": "usd"}
+    account = {"routing_number": "021000021", "account_number": "1234567"}
+    (await checked.post("/v1/tokens", {"bank_account": account}, key="pk")).refused(
+        400, "bank_account_not_a_test_account", "bank_account.routing_number"
+    )
     for number, (path, body, code) in enumerate(
         [
             (f"/v1/charges/{charge['id']}/capture", {}, "charge_not_capturable"),
@@ -187,6 +222,20 @@ async def test_whatever_the_state_of_a_charge_its_refusals_are_in_the_contract(c
             (f"/v1/charges/{charge['id']}/refunds", {"amount": 4201}, "amount_exceeds_captured"),
             (f"/v1/charges/{held['id']}/capture", {"amount": 4201}, "amount_exceeds_authorized"),
             ("/v1/charges", {"amount": 1, "currency": "usd", "payment_nonce": charge["payment_nonce"]}, "nonce_used"),
+            (f"/v1/charges/{bank['id']}/capture", {}, "charge_not_capturable"),
+            (f"/v1/charges/{bank['id']}/refunds", {}, "charge_not_refundable"),
+            ("/v1/charges", {**terms, "payment_nonce": bank_nonce, "capture": False}, "capture_not_deferrable"),
+            ("/v1/charges", {**terms, "payment_method": "x"}, "payment_method_unknown"),
+            ("/v1/charges", terms, "parameter_missing"),
+            ("/v1/charges", {**terms, "payment_nonce": "x", "payment_method": "x"}, "parameter_invalid"),
+            ("/v1/payment_methods", {"payment_nonce": "x"}, "nonce_unknown"),
+            ("/v1/payment_methods", {"payment_nonce": charge["payment_nonce"]}, "nonce_used"),
+            ("/v1/subscriptions", {**terms, "payment_method": "x"}, "payment_method_unknown"),
+            ("/v1/subscriptions", {**terms, "payment_method": "x", "currency": "USD"}, "currency_unknown"),
+            (f"/v1/subscriptions/{canceled}/cancel", {}, "subscription_canceled"),
+            (f"/v1/subscriptions/{canceled}", {"payment_method": "x"}, "subscription_canceled"),
+            (f"/v1/disputes/{accepted}/accept", {}, "dispute_not_open"),
+            (f"/v1/disputes/{accepted}/evidence", {"text": "x"}, "dispute_not_open"),
             ("/v1/charges", {"amount": 1, "currency": "usd", "payment_nonce": "x"}, "nonce_unknown"),
             ("/v1/charges", {"amount": 0, "currency": "usd", "payment_nonce": "x"}, "amount_invalid"),
             ("/v1/charges", {"amount": 1, "currency": "USD", "payment_nonce": "x"}, "currency_unknown"),
@@ -231,7 +280,17 @@ async def test_every_type_of_event_looks_as_the_contract_says_told_or_listed(che
         for name in ("visa", "refund_pending", "refund_failing"):
             charge = await checked.charge(name)
             (await checked.post(f"/v1/charges/{charge['id']}/refunds", {"reason": "broken"})).expect(201)
-        await checked.advance(8 * 86_400)
+        await checked.charge("bank")
+        await checked.subscribe(await checked.save(exp_month=2, exp_year=2026), order_id="order_2")
+        kept = (await checked.subscribe(await checked.save()))["id"]
+        (await checked.post(f"/v1/subscriptions/{kept}", {"payment_method": await checked.save("bank")})).expect(200)
+        for name in ("disputed", "inquired"):
+            dispute_id = await dispute(checked, name)
+            (await checked.post(f"/v1/disputes/{dispute_id}/evidence", {"text": "winning_evidence"})).expect(200)
+        await dispute(checked)
+        await checked.advance(80 * 86_400)
+        (await checked.post(f"/v1/subscriptions/{kept}/cancel")).expect(200)
+        await checked.advance(1)
     finally:
         await runner.cleanup()
 

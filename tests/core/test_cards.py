@@ -2,7 +2,9 @@
 
 import pytest
 
+from gatecrash.core.banks import TEST_ACCOUNTS
 from gatecrash.core.cards import DECLINES, TEST_CARDS, Behaviour, brand_of, luhn_valid
+from gatecrash.core.disputes import OPENINGS
 from gatecrash.core.refunds import BEHAVIOURS
 
 
@@ -17,10 +19,12 @@ def test_a_test_card_is_a_well_formed_card_of_a_known_brand(number: str) -> None
 def test_what_a_test_card_does_is_explained(number: str, behaviour: Behaviour) -> None:
     assert behaviour.decline_code is None or DECLINES[behaviour.decline_code].endswith(".")
     assert behaviour.refund in BEHAVIOURS
+    assert behaviour.dispute is None or behaviour.dispute in OPENINGS
 
 
-def test_every_decline_has_a_card_that_causes_it() -> None:
-    assert {behaviour.decline_code for behaviour in TEST_CARDS.values()} - {None} == set(DECLINES)
+def test_every_decline_has_a_card_or_account_that_causes_it() -> None:
+    behaviours = [*TEST_CARDS.values(), *(debit.behaviour for debit in TEST_ACCOUNTS.values())]
+    assert {behaviour.decline_code for behaviour in behaviours} - {None} == set(DECLINES)
 
 
 @pytest.mark.parametrize(

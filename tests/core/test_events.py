@@ -2,6 +2,8 @@
 
 import pytest
 
+from gatecrash.core.clock import DAY
+from gatecrash.core.disputes import SubmitEvidence, submit_evidence
 from gatecrash.core.endpoints import CreateEndpoint, check_create, create_endpoint, delete_endpoint, disable_endpoint
 from gatecrash.core.errors import Refused
 from gatecrash.core.events import TYPES, resend, wants
@@ -11,11 +13,18 @@ from gatecrash.core.payments import (
     VoidCharge,
     capture_charge,
     create_charge,
-    expire_charge,
     void_charge,
 )
-from gatecrash.core.records import Delivery, Endpoint, Event, Timer
-from gatecrash.core.refunds import CreateRefund, create_refund, fail_refund, settle_refund
+from gatecrash.core.records import Delivery, Dispute, Endpoint, Event, Subscription, Timer
+from gatecrash.core.refunds import CreateRefund, create_refund
+from gatecrash.core.subscriptions import (
+    CancelSubscription,
+    CreateSubscription,
+    UpdateSubscription,
+    cancel_subscription,
+    create_subscription,
+    update_subscription,
+)
 from gatecrash.core.transaction import Context
 from tests.support.core import Core
 
@@ -44,7 +53,7 @@ def test_a_filter_lets_through_what_it_names(core: Core, pattern: str, heard: se
     assert {name for name in TYPES if wants(listener, name)} == heard
 
 
-@pytest.mark.parametrize("pattern", ["charge", "charge.", "*.succeeded", "dispute.opened", "CHARGE.*", ""])
+@pytest.mark.parametrize("pattern", ["charge", "charge.", "*.succeeded", "dispute.imagined", "CHARGE.*", ""])
 def test_a_filter_that_could_never_hear_anything_is_refused(pattern: str) -> None:
     with pytest.raises(Refused) as refused:
         check_create(CreateEndpoint(URL, ["*", pattern]))
@@ -59,11 +68,19 @@ def test_every_type_is_told_by_what_it_is_named_after(core: Core) -> None:
     held = [core.charge(capture=False) for _ in range(3)]
     core.do(capture_charge, CaptureCharge(held[0].id))
     core.do(void_charge, VoidCharge(held[1].id))
-    core.do(expire_charge, held[2].id)
-    pending = core.do(create_refund, CreateRefund(core.charge("refund_pending").id))
-    core.do(settle_refund, pending.id)
-    failing = core.do(create_refund, CreateRefund(core.charge("refund_failing").id))
-    core.do(fail_refund, failing.id)
+    for card in ("refund_pending", "refund_failing"):
+        core.do(create_refund, CreateRefund(core.charge(card).id))
+    core.charge("bank")
+    disputes = [core.charge(name) for name in ("disputed", "disputed", "inquired")]
+    core.pass_time(DAY)
+    for dispute in core.find(Dispute):
+        if dispute.charge_id != disputes[0].id:
+            core.do(submit_evidence, SubmitEvidence(dispute.id, "winning_evidence"))
+    subscription = core.do(create_subscription, CreateSubscription(core.save(exp_month=3, exp_year=2026).id, 1, "usd"))
+    assert isinstance(subscription, Subscription)
+    core.do(update_subscription, UpdateSubscription(subscription.id, subscription.payment_method))
+    core.pass_time(60 * DAY)
+    core.do(cancel_subscription, CancelSubscription(subscription.id))
     assert set(told(core)) == set(TYPES)
 
 

@@ -21,7 +21,9 @@ def test_a_capture_is_owed_by_the_network_and_to_the_merchant(core: Core) -> Non
             {"account": MERCHANT, "currency": "usd", "debits": 0, "credits": 4200, "balance": -4200},
             {"account": NETWORK, "currency": "usd", "debits": 4200, "credits": 0, "balance": 4200},
         ],
-        "orders": [{"order_id": "o1", "currency": "usd", "captured": 4200, "refunded": 0, "net": 4200, "charges": 1}],
+        "orders": [
+            {"order_id": "o1", "currency": "usd", "captured": 4200, "refunded": 0, "disputed": 0, "net": 4200, "charges": 1}
+        ],
         "transfers": 1,
     }
 
@@ -52,8 +54,16 @@ def test_an_order_adds_up_over_its_charges_captures_and_refunds(core: Core) -> N
     core.do(create_refund, CreateRefund(first.id, 120))
     core.charge(amount=9, order_id=None)
     orders = core.do(books)["orders"]
-    assert {"order_id": "o1", "currency": "usd", "captured": 570, "refunded": 120, "net": 450, "charges": 2} in orders
-    assert {"order_id": None, "currency": "usd", "captured": 9, "refunded": 0, "net": 9, "charges": 1} in orders
+    assert {
+        "order_id": "o1",
+        "currency": "usd",
+        "captured": 570,
+        "refunded": 120,
+        "disputed": 0,
+        "net": 450,
+        "charges": 2,
+    } in orders
+    assert {"order_id": None, "currency": "usd", "captured": 9, "refunded": 0, "disputed": 0, "net": 9, "charges": 1} in orders
 
 
 def test_a_refund_that_comes_back_is_the_merchants_again(core: Core) -> None:

@@ -111,7 +111,7 @@ def test_a_wrong_value_inside_a_map_or_a_list_is_refused_under_the_name_of_that(
     assert refused.detail.startswith(f"{field} holds something else than was expected; each value is to be {expected}")
 
 
-@pytest.mark.parametrize("field", GOOD)
+@pytest.mark.parametrize("field", ["amount", "currency"])
 def test_a_missing_field_is_named(field: str) -> None:
     refused = refusal(CreateCharge, {name: value for name, value in GOOD.items() if name != field})
     assert (refused.code, refused.param) == ("parameter_missing", field)
@@ -121,7 +121,7 @@ def test_a_missing_field_is_named(field: str) -> None:
 def test_an_unknown_field_is_named_beside_those_that_are_known() -> None:
     refused = refusal(CreateCharge, GOOD | {"ammount": 1})
     assert (refused.code, refused.param) == ("parameter_unknown", "ammount")
-    assert "known are: amount, currency, payment_nonce, capture, order_id, metadata" in refused.detail
+    assert "known are: amount, currency, payment_nonce, payment_method, capture, order_id, metadata" in refused.detail
 
 
 def test_a_field_inside_a_field_is_named_by_its_way() -> None:

@@ -52,7 +52,7 @@ def test_a_nonce_pays_once(core: Core) -> None:
     nonce = core.nonce()
     taken, number = core.do(take_nonce, nonce.id, "txn_1")
     assert (taken.used_by, number) == ("txn_1", "4242424242424242")
-    with pytest.raises(Refused, match="was used by charge txn_1") as refused:
+    with pytest.raises(Refused, match="was used by txn_1") as refused:
         core.do(take_nonce, nonce.id, "txn_2")
     assert refused.value.code == "nonce_used"
 

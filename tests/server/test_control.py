@@ -85,8 +85,8 @@ async def test_the_books_tell_accounts_orders_and_transfers(server_client: Clien
     assert books["balanced"] is True
     assert books["transfers"] == 3
     assert books["orders"] == [
-        {"order_id": "a", "currency": "usd", "captured": 1000, "refunded": 250, "net": 750, "charges": 1},
-        {"order_id": "b", "currency": "eur", "captured": 300, "refunded": 0, "net": 300, "charges": 1},
+        {"order_id": "a", "currency": "usd", "captured": 1000, "refunded": 250, "disputed": 0, "net": 750, "charges": 1},
+        {"order_id": "b", "currency": "eur", "captured": 300, "refunded": 0, "disputed": 0, "net": 300, "charges": 1},
     ]
     balances = {(one["account"], one["currency"]): one["balance"] for one in books["accounts"]}
     assert sorted(balances.values()) == [-750, -300, 300, 750]

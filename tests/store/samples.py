@@ -6,13 +6,16 @@ from gatecrash.core.records import (
     Claim,
     ClientToken,
     Delivery,
+    Dispute,
     Endpoint,
     Event,
     FaultRule,
     Hold,
     Nonce,
+    PaymentMethod,
     Record,
     Refund,
+    Subscription,
     Timer,
     Transfer,
 )  # fmt: skip
@@ -23,11 +26,22 @@ ODD = 'quote " back \\ nul \0 emoji 🦊 ünï'
 FULL: tuple[Record, ...] = (
     ClientToken(id="ctok_1", used=True, created_at=1, expires_at=2),
     Nonce(id="nonce_1", card=FACE, sealed_number=bytes(range(256)), used_by="txn_1", created_at=1, expires_at=2),
+    PaymentMethod(id="pm_1", bank_account={"last4": "6789"}, sealed_number=b"\0\xff", created_at=1),
     Charge(
-        id="txn_1", status="succeeded", amount=99_999_999, amount_captured=99_999_999, amount_refunded=1, currency="usd",
-        capture=False, order_id=ODD, metadata={ODD: ODD}, card=FACE, payment_nonce="nonce_1", created_at=1, expires_at=2**53,
+        id="txn_1", status="succeeded", amount=99_999_999, amount_captured=99_999_999, amount_refunded=1,
+        amount_disputed=2, disputed=True, currency="usd", capture=False, order_id=ODD, metadata={ODD: ODD}, card=FACE,
+        payment_method="pm_1", subscription_id="sub_1", created_at=1, expires_at=2**53,
     ),
     Refund(id="re_1", charge_id="txn_1", order_id="o1", status="pending", amount=1, currency="usd", reason=ODD, created_at=1),
+    Dispute(
+        id="dp_1", charge_id="txn_1", order_id=ODD, stage="chargeback", status="lost", reason="fraudulent", resolution="decided",
+        amount=1, currency="usd", evidence=ODD, created_at=1,
+    ),
+    Subscription(
+        id="sub_1", status="canceled", payment_method="pm_1", amount=1, currency="usd", interval="month", order_id=ODD,
+        metadata={ODD: ODD}, latest_charge_id="txn_1", failed_attempts=5, renewals=3, anchor_at=1, current_period_start=2,
+        current_period_end=3, canceled_at=4, cancel_reason="payment_failed", created_at=1,
+    ),
     Transfer(
         id="tr_1", debit="a", credit="b", amount=1, currency="usd", reason="capture", charge_id="txn_1", order_id="o1",
         created_at=1,
@@ -57,10 +71,36 @@ FULL: tuple[Record, ...] = (
 BARE: tuple[Record, ...] = (
     ClientToken(id="ctok_1", created_at=1, expires_at=2),
     Nonce(id="nonce_1", card={}, sealed_number=b"", created_at=1, expires_at=2),
+    PaymentMethod(id="pm_1", card={}, sealed_number=b"", created_at=1),
     Charge(
         id="txn_1", status="authorized", amount=1, currency="usd", metadata={}, card={}, payment_nonce="nonce_1", created_at=1
     ),
     Refund(id="re_1", charge_id="txn_1", status="failed", amount=1, currency="usd", created_at=1),
+    Dispute(
+        id="dp_1",
+        charge_id="txn_1",
+        stage="inquiry",
+        status="needs_response",
+        reason="general",
+        amount=1,
+        currency="usd",
+        evidence_due_at=2,
+        created_at=1,
+    ),
+    Subscription(
+        id="sub_1",
+        status="active",
+        payment_method="pm_1",
+        amount=1,
+        currency="usd",
+        interval="month",
+        metadata={},
+        latest_charge_id="txn_1",
+        anchor_at=1,
+        current_period_start=1,
+        current_period_end=2,
+        created_at=1,
+    ),
     Transfer(id="tr_1", debit="a", credit="b", amount=1, currency="usd", reason="capture", charge_id="txn_1", created_at=1),
     Endpoint(id="we_1", dialect="native", url="u", events=[], secret="s", created_at=1),
     Event(id="evt_1", type="charge.succeeded", object_id="txn_1", data={}, created_at=1),
@@ -70,3 +110,11 @@ BARE: tuple[Record, ...] = (
     Claim(scope="native", key="k", fingerprint=b"", headers={}, created_at=1),
     FaultRule(id="rule_1", rule={}),
 )
+
+
+def bare(kind: type[Record]) -> Record:
+    return next(record for record in BARE if type(record) is kind)
+
+
+def full(kind: type[Record]) -> Record:
+    return next(record for record in FULL if type(record) is kind)

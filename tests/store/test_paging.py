@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatecrash.core.records import Charge
-from tests.store.samples import BARE
+from tests.store.samples import bare
 from tests.support.core import Core
 
-CHARGE = BARE[2]
+CHARGE = bare(Charge)
 
 
 def fill(core: Core, count: int, **fields: object) -> list[str]:

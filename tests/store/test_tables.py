@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 import gatecrash.store
-from gatecrash.core.records import RECORDS, Charge, Claim, Record, Refund, Transfer
+from gatecrash.core.records import RECORDS, Charge, Claim, Dispute, Nonce, PaymentMethod, Record, Refund, Subscription, Transfer
 from gatecrash.store.tables import TABLES, Table
-from tests.store.samples import BARE, FULL
+from tests.store.samples import BARE, FULL, bare, full
 from tests.support.core import Core
 
 SCHEMA = Path(gatecrash.store.__file__).with_name("schema.sql").read_text(encoding="utf-8")
@@ -75,17 +75,18 @@ def test_sandboxes_never_meet(core: Core, record: Record) -> None:
 
 
 def test_a_key_that_is_taken_is_no_place_to_insert(core: Core) -> None:
-    core.do(lambda ctx: ctx.tx.insert(FULL[2]))
+    core.do(lambda ctx: ctx.tx.insert(full(Charge)))
     with pytest.raises(sqlite3.IntegrityError):
-        core.do(lambda ctx: ctx.tx.insert(FULL[2]))
+        core.do(lambda ctx: ctx.tx.insert(full(Charge)))
 
 
 def test_what_is_not_there_cannot_be_updated(core: Core) -> None:
     with pytest.raises(AssertionError, match="charges"):
-        core.do(lambda ctx: ctx.tx.update(FULL[2], "status"))
+        core.do(lambda ctx: ctx.tx.update(full(Charge), "status"))
 
 
-CHARGE, REFUND, TRANSFER, CLAIM = (next(one for one in BARE if type(one) is kind) for kind in (Charge, Refund, Transfer, Claim))
+CHARGE, REFUND, TRANSFER, CLAIM = bare(Charge), bare(Refund), bare(Transfer), bare(Claim)
+NONCE, METHOD, DISPUTE, SUBSCRIPTION = bare(Nonce), bare(PaymentMethod), bare(Dispute), bare(Subscription)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,25 @@ CHARGE, REFUND, TRANSFER, CLAIM = (next(one for one in BARE if type(one) is kind
         (CHARGE, {"amount": 100_000_000}),
         (CHARGE, {"amount": 5, "amount_captured": 6}),
         (CHARGE, {"amount": 5, "amount_captured": 3, "amount_refunded": 4}),
+        (CHARGE, {"amount": 5, "amount_captured": 3, "amount_refunded": 2, "amount_disputed": 2}),
         (CHARGE, {"amount_captured": -1}),
+        (CHARGE, {"amount_disputed": -1}),
+        (CHARGE, {"status": "processing", "amount_captured": 1}),
+        (CHARGE, {"card": None}),
+        (CHARGE, {"bank_account": {}}),
+        (CHARGE, {"payment_nonce": None}),
+        (CHARGE, {"payment_method": "pm_1"}),
+        (NONCE, {"card": None}),
+        (METHOD, {"bank_account": {}}),
+        (DISPUTE, {"amount": 0}),
+        (DISPUTE, {"stage": "lawsuit"}),
+        (DISPUTE, {"status": "won"}),
+        (DISPUTE, {"resolution": "decided"}),
+        (DISPUTE, {"evidence_due_at": None}),
+        (SUBSCRIPTION, {"status": "canceled"}),
+        (SUBSCRIPTION, {"canceled_at": 1}),
+        (SUBSCRIPTION, {"interval": "fortnight"}),
+        (SUBSCRIPTION, {"current_period_end": 1}),
         (CHARGE, {"status": "paid"}),
         (CHARGE, {"status": "failed"}),
         (CHARGE, {"decline_code": "generic_decline"}),

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.support.cards import card as make_card
+from tests.support.cards import token_of
 
 _NAMES = itertools.count(1)
 
@@ -93,7 +93,7 @@ class Client:
         return await self.call("POST", path, {} if body is None and "raw" not in kwargs else body, **kwargs)
 
     async def make_nonce(self, card: str = "visa", **changes: Any) -> str:
-        reply = await self.post("/v1/tokens", {"card": make_card(card, **changes)}, key="pk")
+        reply = await self.post("/v1/tokens", token_of(card, **changes), key="pk")
         return str(reply.expect(201)["id"])
 
     async def try_charge(self, card: str = "visa", *, idem: str | None = None, **params: Any) -> Reply:
@@ -103,6 +103,26 @@ class Client:
 
     async def charge(self, card: str = "visa", **params: Any) -> dict[str, Any]:
         return dict((await self.try_charge(card, **params)).expect(201).json)
+
+    async def save(self, card: str = "visa", **changes: Any) -> str:
+        """The id of a payment method."""
+        nonce = await self.make_nonce(card, **changes)
+        return str((await self.post("/v1/payment_methods", {"payment_nonce": nonce})).expect(201)["id"])
+
+    async def subscribe(self, method: str, **params: Any) -> dict[str, Any]:
+        """9.00 usd a month, unless told."""
+        body = {"payment_method": method, "amount": 900, "currency": "usd", **params}
+        return dict((await self.post("/v1/subscriptions", body)).expect(201).json)
+
+    async def told(self) -> list[tuple[str, str]]:
+        """Type and time of every event, oldest first."""
+        events, after = [], ""
+        while True:
+            page = (await self.get(f"/v1/events?limit=100{after}")).expect(200)
+            events += page["data"]
+            if not page["has_more"]:
+                return [(event["type"], event["timestamp"]) for event in reversed(events)]
+            after = f"&starting_after={events[-1]['id']}"
 
     async def get_charge(self, charge_id: str) -> dict[str, Any]:
         return dict((await self.get(f"/v1/charges/{charge_id}")).expect(200).json)

@@ -4,14 +4,16 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from gatecrash.core.due import BATCH, run_due
 from gatecrash.core.ids import Ids
+from gatecrash.core.payment_methods import CreatePaymentMethod, create_payment_method
 from gatecrash.core.payments import CreateCharge, create_charge
-from gatecrash.core.records import Charge, Nonce, Record
-from gatecrash.core.tokens import Card, CreateToken, create_token
+from gatecrash.core.records import Charge, Event, Nonce, PaymentMethod, Record
+from gatecrash.core.tokens import BankAccount, Card, CreateToken, create_token
 from gatecrash.core.transaction import Context
 from gatecrash.core.vault import KEY_BYTES, Vault
 from gatecrash.store.sqlite import SqliteStore
-from tests.support.cards import card
+from tests.support.cards import ACCOUNTS, bank_account, card
 from tests.support.clock import NOON
 
 P = ParamSpec("P")
@@ -25,7 +27,6 @@ class Core:
         self._runner = asyncio.Runner()
         self._draws = 0
         self.sandbox, self.now = sandbox, NOON
-        self.began = NOON
         self.ids = Ids(seed)
         self.vault = Vault(bytes(KEY_BYTES), self._entropy)
         self.store = SqliteStore(path)
@@ -56,7 +57,22 @@ class Core:
         return self.do(lambda ctx: ctx.tx.find(kind, **equals))
 
     def nonce(self, name: str = "visa", **changes: Any) -> Nonce:
+        if name in ACCOUNTS:
+            return self.do(create_token, CreateToken(bank_account=BankAccount(**bank_account(name, **changes))))
         return self.do(create_token, CreateToken(Card(**card(name, **changes))))
+
+    def save(self, name: str = "visa", **changes: Any) -> PaymentMethod:
+        return self.do(create_payment_method, CreatePaymentMethod(self.nonce(name, **changes).id))
+
+    def pass_time(self, ms: int) -> None:
+        """Move time on, and do all that falls due on the way."""
+        self.now += ms
+        while self.do(run_due) == BATCH:
+            pass
+
+    def told(self) -> list[tuple[str, int]]:
+        """Type of every event so far, and how many milliseconds after noon it happened."""
+        return [(event.type, event.created_at - NOON) for event in self.find(Event)]
 
     def charge(self, name: str = "visa", amount: int = 4200, currency: str = "usd", **params: Any) -> Charge:
         return self.do(create_charge, CreateCharge(amount, currency, self.nonce(name).id, **params))

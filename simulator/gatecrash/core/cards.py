@@ -3,7 +3,9 @@
 Numbers are those that Stripe, Adyen, Braintree and PayPal publish for testing; none of them is anyone's card.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from gatecrash.core.clock import rfc3339
 
 # first digits → brand; the longest prefix that fits wins
 _BRANDS = {
@@ -25,10 +27,16 @@ _BRANDS = {
 
 
 class Behaviour(NamedTuple):
-    """What a test card does. `refund` is one of succeeded, pending, failing (succeeds, then fails later)."""
+    """What a test card or bank account does.
+
+    `refund` is one of succeeded, pending, failing (succeeds, then fails later). `dispute` names what the customer's bank opens
+    some time after the money was taken, one of core.disputes.OPENINGS. `saves`: a card that is declined can still be saved.
+    """
 
     decline_code: str | None = None
     refund: str = "succeeded"
+    dispute: str | None = None
+    saves: bool = False
 
 
 APPROVED = Behaviour()
@@ -56,7 +64,7 @@ TEST_CARDS: dict[str, Behaviour] = {
     "4000000000000119": Behaviour("processing_error"),
     "4000000000006975": Behaviour("card_velocity_exceeded"),
     "4100000000000019": Behaviour("fraudulent"),
-    "4000000000000341": Behaviour("generic_decline"),
+    "4000000000000341": Behaviour("generic_decline", saves=True),
     "4000111111111115": Behaviour("do_not_honor"),
     "5105105105105100": Behaviour("do_not_honor"),
     # cards that want the customer to authenticate: refused until the gateway can show them a challenge
@@ -67,6 +75,11 @@ TEST_CARDS: dict[str, Behaviour] = {
     # approved, with a refund that takes its time or comes back
     "4000000000007726": Behaviour(refund="pending"),
     "4000000000005126": Behaviour(refund="failing"),
+    # approved, and disputed later
+    "4000000000000259": Behaviour(dispute="fraudulent"),
+    "4000000000002685": Behaviour(dispute="product_not_received"),
+    "4000000000001976": Behaviour(dispute="inquiry"),
+    "4023898493988028": Behaviour(dispute="fraudulent"),
 }  # fmt: skip
 
 # decline_code → what the customer is told
@@ -82,7 +95,16 @@ DECLINES: dict[str, str] = {
     "fraudulent": "The payment was blocked as likely fraud.",
     "do_not_honor": "The issuer declined the card (do not honor).",
     "authentication_required": "The issuer wants the customer to authenticate.",
+    "account_closed": "The bank account was closed.",
+    "no_account": "The bank knows no such account.",
+    "debit_not_authorized": "The account's holder did not authorize the debit.",
 }
+
+
+def expired(card: dict[str, Any], now: int) -> bool:
+    """Whether a card's last month is over."""
+    today = rfc3339(now)
+    return (card["exp_year"], card["exp_month"]) < (int(today[:4]), int(today[5:7]))
 
 
 def luhn_valid(digits: str) -> bool:

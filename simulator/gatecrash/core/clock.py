@@ -1,5 +1,6 @@
 """A sandbox's clock. Time itself comes in as an argument; this only says how sandbox time follows it."""
 
+from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -13,6 +14,9 @@ SECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+
+# ten years: the farthest a clock is moved at once where something recurs
+LONGEST_JUMP = 3650 * DAY
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # 9999-12-31T23:59:59.999Z, the last time RFC 3339 can write
@@ -73,6 +77,19 @@ def rfc3339(ms: int) -> str:
     """Milliseconds since 1970 → `2026-01-31T12:00:00.000Z`. What lies beyond the year 9999 is written as its last moment."""
     seconds, millis = divmod(min(ms, _LAST), 1000)
     return f"{_second(seconds)}.{millis:03d}Z"
+
+
+def months_after(anchor: int, months: int) -> int:
+    """The same day and time of day so many calendar months later, in UTC; or that month's last day, if it is shorter.
+
+    31 January, 28 February, 31 March: each is counted from the anchor. What lies beyond the year 9999 never comes.
+    """
+    then = datetime.fromtimestamp(anchor // SECOND, UTC)
+    year, month = divmod(then.year * 12 + then.month - 1 + months, 12)
+    if year > 9999:
+        return _LAST + 1
+    day = min(then.day, monthrange(year, month + 1)[1])
+    return int(then.replace(year=year, month=month + 1, day=day).timestamp()) * SECOND + anchor % SECOND
 
 
 _seen: dict[int, str] = {}

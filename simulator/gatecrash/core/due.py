@@ -5,14 +5,29 @@ Webhook attempts are not here: they talk to the world, and are the shell's.
 
 from collections.abc import Callable
 
-from gatecrash.core import payments, refunds, timers
+from gatecrash.core import disputes, payments, refunds, subscriptions, timers
 from gatecrash.core.records import Timer
 from gatecrash.core.transaction import Context
 
+
+def _settle_charge(ctx: Context, charge_id: str) -> None:
+    subscriptions.answered(ctx, payments.settle_charge(ctx, charge_id))
+
+
+def _expire_charge(ctx: Context, charge_id: str) -> None:
+    subscriptions.answered(ctx, payments.expire_charge(ctx, charge_id))
+
+
 HANDLERS: dict[str, Callable[[Context, str], None]] = {
-    timers.CHARGE_EXPIRES: payments.expire_charge,
+    timers.CHARGE_EXPIRES: _expire_charge,
+    timers.CHARGE_SETTLES: _settle_charge,
     timers.REFUND_SETTLES: refunds.settle_refund,
     timers.REFUND_FAILS: refunds.fail_refund,
+    timers.DISPUTE_OPENS: disputes.open_dispute,
+    timers.DISPUTE_LAPSES: disputes.lapse,
+    timers.DISPUTE_DECIDED: disputes.decide,
+    timers.SUBSCRIPTION_RENEWS: subscriptions.renew,
+    timers.SUBSCRIPTION_RETRIES: subscriptions.retry,
 }
 
 # how many timers are done in one commit: a long jump neither holds the writer nor grows without end

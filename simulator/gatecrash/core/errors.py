@@ -79,10 +79,14 @@ CATALOGUE: dict[str, Explanation] = {
         "Not a test card",
         "Only published test numbers are accepted, so that no real card ever enters. Try 4242424242424242.",
     ),
+    "bank_account_not_a_test_account": Explanation(
+        "Not a test bank account",
+        "Only test accounts are accepted, so that no real one ever enters. Try routing number 110000000, account 000123456789.",
+    ),
     "card_expired": Explanation("Card expired", "Send an expiry date that is not in the sandbox's past."),
     "card_number_in_request": Explanation(
-        "A card number where none may be",
-        "Send cards to POST /v1/tokens only, from the browser; everywhere else use the nonce.",
+        "A card or account number where none may be",
+        "Send cards and bank accounts to POST /v1/tokens only, from the browser; everywhere else use the nonce.",
     ),
     "webhook_url_not_allowed": Explanation(
         "Webhook target not allowed",
@@ -96,13 +100,26 @@ CATALOGUE: dict[str, Explanation] = {
     "nonce_unknown": Explanation("Unknown nonce", "Create one with POST /v1/tokens in the same sandbox."),
     "nonce_used": Explanation("Nonce already used", "A nonce pays once. To retry the same charge, repeat its Idempotency-Key."),
     "nonce_expired": Explanation("Nonce expired", "A nonce lives for three hours; collect the card again."),
+    "payment_method_unknown": Explanation(
+        "Unknown payment method", "Save one with POST /v1/payment_methods in the same sandbox."
+    ),
+    "capture_not_deferrable": Explanation(
+        "A bank account cannot be authorized",
+        "A debit is made or not; leave capture out. Until it has settled it can be voided.",
+    ),
     "charge_not_capturable": Explanation("Charge cannot be captured", "Only an authorized charge can be captured."),
     "charge_not_voidable": Explanation(
-        "Charge cannot be voided", "Only an authorized charge can be voided; refund a captured one."
+        "Charge cannot be voided", "Only a charge that is authorized or processing can be voided; refund a captured one."
     ),
     "charge_not_refundable": Explanation("Charge cannot be refunded", "Only what was captured can be refunded."),
     "amount_exceeds_authorized": Explanation("More than was authorized", "Capture at most what is left of the authorization."),
-    "amount_exceeds_captured": Explanation("More than was captured", "Refund at most what was captured and is not refunded yet."),
+    "amount_exceeds_captured": Explanation(
+        "More than was captured", "Refund at most what was captured and is neither refunded nor disputed."
+    ),
+    "dispute_not_open": Explanation(
+        "Dispute waits for no answer", "Evidence is taken, and a dispute accepted, only while it needs a response."
+    ),
+    "subscription_canceled": Explanation("Subscription is canceled", "A canceled subscription stays so; make a new one."),
     "sandbox_exists": Explanation("Sandbox exists", "Reset it, remove it, or take another name."),
     # --- how often
     "idempotency_key_in_use": Explanation(

@@ -6,17 +6,21 @@ import msgspec
 
 from gatecrash.core import timers
 from gatecrash.core.errors import Refused
-from gatecrash.core.records import Charge, Delivery, Endpoint, Event, Refund
+from gatecrash.core.records import Charge, Delivery, Dispute, Endpoint, Event, Refund, Subscription
 from gatecrash.core.transaction import Context
 
-# every type the gateway tells; `dispute.*` and renewals join with the operations that make them
+# every type the gateway tells
 TYPES = (
-    "charge.succeeded", "charge.failed", "charge.authorized", "charge.captured", "charge.voided", "charge.expired",
-    "refund.succeeded", "refund.failed",
+    "charge.succeeded", "charge.failed", "charge.authorized", "charge.processing", "charge.captured", "charge.voided",
+    "charge.expired", "refund.succeeded", "refund.failed", "dispute.opened", "dispute.updated", "dispute.funds_withdrawn",
+    "dispute.funds_reinstated", "dispute.won", "dispute.lost", "dispute.closed", "subscription.created",
+    "subscription.renewed", "subscription.past_due", "subscription.updated", "subscription.canceled",
 )  # fmt: skip
 
+Subject = Charge | Refund | Dispute | Subscription
 
-def emit(ctx: Context, event_type: str, subject: Charge | Refund) -> Event:
+
+def emit(ctx: Context, event_type: str, subject: Subject) -> Event:
     """Record that `event_type` happened to `subject`, and start a delivery to each endpoint that wants to hear it."""
     assert event_type in TYPES, event_type
     event = Event(
@@ -30,7 +34,7 @@ def emit(ctx: Context, event_type: str, subject: Charge | Refund) -> Event:
     return event
 
 
-def snapshot(subject: Charge | Refund) -> dict[str, Any]:
+def snapshot(subject: Subject) -> dict[str, Any]:
     """A copy that later changes of `subject` do not reach."""
     copied: dict[str, Any] = msgspec.to_builtins(subject)
     return copied

@@ -14,6 +14,8 @@ ENTRIES: dict[str, tuple[str, str]] = {
     "capture": (NETWORK, MERCHANT),
     "refund": (MERCHANT, NETWORK),
     "refund_failed": (NETWORK, MERCHANT),
+    "dispute": (MERCHANT, NETWORK),
+    "dispute_won": (NETWORK, MERCHANT),
 }
 
 
@@ -31,7 +33,7 @@ def post(ctx: Context, reason: str, charge: Charge, amount: int) -> None:
 def books(ctx: Context) -> dict[str, Any]:
     """The gateway's truth of the money: accounts, what each order was charged, and whether debits equal credits.
 
-    They must, and both must be what the charges themselves say was captured and not refunded.
+    They must, and both must be what the charges themselves say was captured and neither refunded nor lost to a dispute.
     """
     balances, orders = ctx.tx.balances(), ctx.tx.order_totals()
     owed = {balance.currency: balance.credits - balance.debits for balance in balances if balance.account == MERCHANT}
@@ -46,7 +48,7 @@ def books(ctx: Context) -> dict[str, Any]:
         "orders": [
             {
                 "order_id": t.order_id, "currency": t.currency, "captured": t.captured, "refunded": t.refunded,
-                "net": t.captured - t.refunded, "charges": t.charges,
+                "disputed": t.disputed, "net": t.captured - t.refunded - t.disputed, "charges": t.charges,
             }
             for t in orders
         ],

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import Meta, Struct
 
-from gatecrash.core import endpoints, events, payments, refunds, tokens
+from gatecrash.core import disputes, endpoints, events, payment_methods, payments, refunds, subscriptions, tokens
 from gatecrash.core.errors import Refused
-from gatecrash.core.records import Charge, Delivery, Endpoint, Event, Record, Refund
+from gatecrash.core.records import Charge, Delivery, Dispute, Endpoint, Event, PaymentMethod, Record, Refund, Subscription
 from gatecrash.core.transaction import Context
 
 PAGE_MAX = 100
@@ -32,11 +32,21 @@ class ListParams(Struct, forbid_unknown_fields=True, kw_only=True):
 
 class ListCharges(ListParams):
     order_id: str | None = None
+    subscription_id: str | None = None
     status: Literal["succeeded", "authorized", "requires_action", "processing", "voided", "expired", "failed"] | None = None
 
 
 class ListRefunds(ListParams):
     charge_id: str | None = None
+
+
+class ListDisputes(ListParams):
+    charge_id: str | None = None
+    status: Literal["needs_response", "under_review", "won", "lost", "closed"] | None = None
+
+
+class ListSubscriptions(ListParams):
+    status: Literal["active", "past_due", "canceled"] | None = None
 
 
 class ListEvents(ListParams):
@@ -80,19 +90,36 @@ def _list_deliveries(ctx: Context, params: ListDeliveries) -> Page:
 
 _ALL = (
     Operation("client_tokens.create", tokens.CreateClientToken, tokens.create_client_token),
-    Operation("tokens.create", tokens.CreateToken, tokens.create_token),
+    Operation("tokens.create", tokens.CreateToken, tokens.create_token, tokens.check_token),
     Operation("charges.create", payments.CreateCharge, payments.create_charge, payments.check_create),
     Operation("charges.get", ById, lambda ctx, p: payments.get_charge(ctx, p.id)),
     Operation(
         "charges.list",
         ListCharges,
-        lambda ctx, p: _page(ctx, Charge, p, order_id=p.order_id, status=p.status),
+        lambda ctx, p: _page(ctx, Charge, p, order_id=p.order_id, subscription_id=p.subscription_id, status=p.status),
     ),
     Operation("charges.capture", payments.CaptureCharge, payments.capture_charge),
     Operation("charges.void", payments.VoidCharge, payments.void_charge),
     Operation("refunds.create", refunds.CreateRefund, refunds.create_refund),
     Operation("refunds.get", ById, lambda ctx, p: refunds.get_refund(ctx, p.id)),
     Operation("refunds.list", ListRefunds, lambda ctx, p: _page(ctx, Refund, p, charge_id=p.charge_id)),
+    Operation("disputes.get", ById, lambda ctx, p: disputes.get_dispute(ctx, p.id)),
+    Operation("disputes.list", ListDisputes, lambda ctx, p: _page(ctx, Dispute, p, charge_id=p.charge_id, status=p.status)),
+    Operation("disputes.evidence", disputes.SubmitEvidence, disputes.submit_evidence),
+    Operation("disputes.accept", disputes.AcceptDispute, disputes.accept_dispute),
+    Operation("payment_methods.create", payment_methods.CreatePaymentMethod, payment_methods.create_payment_method),
+    Operation("payment_methods.get", ById, lambda ctx, p: payment_methods.get_payment_method(ctx, p.id)),
+    Operation("payment_methods.list", ListParams, lambda ctx, p: _page(ctx, PaymentMethod, p)),
+    Operation(
+        "subscriptions.create",
+        subscriptions.CreateSubscription,
+        subscriptions.create_subscription,
+        subscriptions.check_create,
+    ),
+    Operation("subscriptions.get", ById, lambda ctx, p: subscriptions.get_subscription(ctx, p.id)),
+    Operation("subscriptions.list", ListSubscriptions, lambda ctx, p: _page(ctx, Subscription, p, status=p.status)),
+    Operation("subscriptions.update", subscriptions.UpdateSubscription, subscriptions.update_subscription),
+    Operation("subscriptions.cancel", subscriptions.CancelSubscription, subscriptions.cancel_subscription),
     Operation(
         "webhook_endpoints.create",
         endpoints.CreateEndpoint,

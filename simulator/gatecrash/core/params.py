@@ -21,7 +21,7 @@ _WORDS = {
     "array": "an array",
 }  # fmt: skip
 # whole structures under these names are never repeated to anyone
-_NEVER_SHOWN = ("card", "number", "cvc")
+_NEVER_SHOWN = ("card", "bank_account", "number", "account_number", "cvc")
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _holds_card_number(where: str) -> Refused:
     name = mask(where)
     return Refused(
         "card_number_in_request",
-        f"{name} holds what looks like a card number; send cards to POST /v1/tokens only, and the nonce here.",
+        f"{name} holds what looks like a card or account number; send those to POST /v1/tokens only, and the nonce here.",
         name,
     )
 
@@ -137,7 +137,8 @@ def _explain(kind: type[msgspec.Struct], given: Mapping[str, Any], said: str) ->
 
 def _known_fields(kind: type[msgspec.Struct], path: str) -> tuple[str, ...]:
     for name in filter(None, path.split(".")):
-        kind = get_type_hints(kind).get(name, kind)
+        hint = get_type_hints(kind).get(name, kind)
+        kind = next((part for part in get_args(hint) if isinstance(part, type)), hint)
     # an id stands in the path, never among the fields
     return tuple(name for name in getattr(kind, "__struct_fields__", ()) if name != "id")
 

@@ -1,19 +1,24 @@
-"""Charges: made, captured, voided, expired. Which state allows what is a table."""
+"""Charges: made, settled, captured, voided, expired. Which state allows what is a table."""
 
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from gatecrash.core import ledger, timers, tokens
-from gatecrash.core.cards import TEST_CARDS
+from gatecrash.core import ledger, payment_methods, timers, tokens
+from gatecrash.core.banks import TEST_ACCOUNTS
+from gatecrash.core.cards import TEST_CARDS, Behaviour, expired
 from gatecrash.core.clock import DAY, rfc3339
 from gatecrash.core.errors import Refused
 from gatecrash.core.events import emit
 from gatecrash.core.money import Amount, check_currency
-from gatecrash.core.records import Charge
+from gatecrash.core.records import Charge, Nonce, PaymentMethod, Subscription
 from gatecrash.core.transaction import Context
 
 AUTHORIZATION_LIFE = 7 * DAY
+# a debit that the bank has not answered by then never will be
+PROCESSING_LIFE = 14 * DAY
+# from the money being taken to the customer's bank asking for it back
+DISPUTED_AFTER = 1 * DAY
 
 STATUSES = ("succeeded", "authorized", "requires_action", "processing", "voided", "expired", "failed")
 
@@ -25,14 +30,14 @@ ALLOWED: dict[str, tuple[frozenset[str], str, str]] = {
         "only an authorized charge can be captured",
     ),
     "void": (
-        frozenset({"authorized"}),
+        frozenset({"authorized", "processing"}),
         "charge_not_voidable",
-        "only an authorized charge can be voided; refund what was captured",
+        "only a charge that is authorized or processing can be voided; refund what was captured",
     ),
     "refund": (
         frozenset({"succeeded", "authorized"}),
         "charge_not_refundable",
-        "only what was captured can be refunded",
+        "only what was captured can be refunded; a charge that is processing can be voided",
     ),
 }
 
@@ -44,9 +49,12 @@ Metadata = Annotated[
 
 
 class CreateCharge(Struct, forbid_unknown_fields=True):
+    """Paid with a nonce or with a saved payment method."""
+
     amount: Amount
     currency: str
-    payment_nonce: Text
+    payment_nonce: Text | None = None
+    payment_method: Text | None = None
     capture: bool = True
     order_id: Text | None = None
     metadata: Metadata | None = None
@@ -63,25 +71,46 @@ class VoidCharge(Struct, forbid_unknown_fields=True):
 
 def check_create(params: CreateCharge) -> None:
     check_currency(params.currency)
+    if (params.payment_nonce is None) == (params.payment_method is None):
+        missing = params.payment_nonce is None
+        given = (
+            "neither payment_nonce nor payment_method was sent" if missing else "both payment_nonce and payment_method were sent"
+        )
+        raise Refused("parameter_missing" if missing else "parameter_invalid", f"{given}; send one of them.", "payment_nonce")
 
 
-def create_charge(ctx: Context, params: CreateCharge) -> Charge:
-    """Charge a card, or only authorize it. A decline is a result too: a charge with status `failed`."""
+def create_charge(ctx: Context, params: CreateCharge, subscription_id: str | None = None) -> Charge:
+    """Charge a card or bank account, or only authorize a card. A decline is a result too: a charge with status `failed`.
+
+    `subscription_id`: the subscription that it renews, or starts if it is not declined.
+    """
     charge_id = ctx.ids.new("txn")
-    nonce, number = tokens.take_nonce(ctx, params.payment_nonce, charge_id)
-    decline_code = TEST_CARDS[number].decline_code
+    source: Nonce | PaymentMethod
+    if params.payment_nonce is not None:
+        source, number = tokens.take_nonce(ctx, params.payment_nonce, charge_id)
+    else:
+        assert params.payment_method is not None, "one or the other"
+        source, number = payment_methods.take_payment_method(ctx, params.payment_method)
     charge = Charge(
         id=charge_id, status="failed", amount=params.amount, currency=params.currency, capture=params.capture,
-        order_id=params.order_id, metadata=params.metadata or {}, card=nonce.card, payment_nonce=nonce.id,
-        decline_code=decline_code, created_at=ctx.now,
+        order_id=params.order_id, metadata=params.metadata or {}, card=source.card, bank_account=source.bank_account,
+        payment_nonce=params.payment_nonce, payment_method=params.payment_method, subscription_id=subscription_id,
+        created_at=ctx.now,
     )  # fmt: skip
-    if decline_code is not None:
+    if source.card is None:
+        _debit(ctx, charge, number)
+        return charge
+    behaviour = TEST_CARDS[number]
+    charge.decline_code = behaviour.decline_code or ("expired_card" if expired(source.card, ctx.now) else None)
+    if charge.decline_code is not None:
+        if subscription_id is not None and ctx.tx.get(Subscription, subscription_id) is None:
+            charge.subscription_id = None  # it does not begin
         ctx.tx.insert(charge)
         emit(ctx, "charge.failed", charge)
     elif params.capture:
         charge.status, charge.amount_captured = "succeeded", params.amount
         ctx.tx.insert(charge)
-        ledger.post(ctx, "capture", charge, params.amount)
+        _take(ctx, charge, params.amount, behaviour)
         emit(ctx, "charge.succeeded", charge)
     else:
         charge.status, charge.expires_at = "authorized", ctx.now + AUTHORIZATION_LIFE
@@ -89,6 +118,61 @@ def create_charge(ctx: Context, params: CreateCharge) -> Charge:
         timers.set_timer(ctx, timers.CHARGE_EXPIRES, charge.id, charge.expires_at)
         emit(ctx, "charge.authorized", charge)
     return charge
+
+
+def _debit(ctx: Context, charge: Charge, number: str) -> None:
+    """A bank takes days to answer; until then no money has moved."""
+    if not charge.capture:
+        raise Refused(
+            "capture_not_deferrable",
+            "capture was false; a bank account cannot be authorized and captured later. Leave capture out; a charge that is "
+            "processing can be voided.",
+            "capture",
+        )
+    charge.status, charge.expires_at = "processing", ctx.now + PROCESSING_LIFE
+    ctx.tx.insert(charge)
+    settles_after = TEST_ACCOUNTS[number].settles_after
+    if settles_after is None:
+        timers.set_timer(ctx, timers.CHARGE_EXPIRES, charge.id, charge.expires_at)
+    else:
+        timers.set_timer(ctx, timers.CHARGE_SETTLES, charge.id, ctx.now + settles_after)
+    emit(ctx, "charge.processing", charge)
+
+
+def settle_charge(ctx: Context, charge_id: str) -> Charge:
+    """The bank has answered: the money came, or it did not."""
+    charge = get_charge(ctx, charge_id)
+    assert charge.status == "processing", "a charge that is voided has no timer any more"
+    behaviour = behaviour_of(ctx, charge)
+    if behaviour.decline_code is not None:
+        charge.status, charge.decline_code = "failed", behaviour.decline_code
+    else:
+        charge.status, charge.amount_captured = "succeeded", charge.amount
+    ctx.tx.update(charge, "status", "decline_code", "amount_captured")
+    if charge.status == "succeeded":
+        _take(ctx, charge, charge.amount, behaviour)
+    emit(ctx, f"charge.{charge.status}", charge)
+    return charge
+
+
+def _take(ctx: Context, charge: Charge, amount: int, behaviour: Behaviour) -> None:
+    """Enter what was taken. Some customers ask their bank to have it back."""
+    ledger.post(ctx, "capture", charge, amount)
+    if behaviour.dispute is not None and charge.amount_captured == amount:
+        timers.set_timer(ctx, timers.DISPUTE_OPENS, charge.id, ctx.now + DISPUTED_AFTER)
+
+
+def behaviour_of(ctx: Context, charge: Charge) -> Behaviour:
+    """What the card or bank account behind a charge does."""
+    source: Nonce | PaymentMethod | None
+    if charge.payment_nonce is not None:
+        source = ctx.tx.get(Nonce, charge.payment_nonce)
+    else:
+        assert charge.payment_method is not None, "one or the other"
+        source = ctx.tx.get(PaymentMethod, charge.payment_method)
+    assert source is not None, "what a charge was paid with is kept"
+    number = ctx.vault.open(source.sealed_number, source.id)
+    return TEST_CARDS[number] if source.card is not None else TEST_ACCOUNTS[number].behaviour
 
 
 def get_charge(ctx: Context, charge_id: str) -> Charge:
@@ -133,24 +217,24 @@ def capture_charge(ctx: Context, params: CaptureCharge) -> Charge:
         charge.status = "succeeded"
         timers.clear_timer(ctx, timers.CHARGE_EXPIRES, charge.id)
     ctx.tx.update(charge, "status", "amount_captured")
-    ledger.post(ctx, "capture", charge, amount)
+    _take(ctx, charge, amount, behaviour_of(ctx, charge))
     emit(ctx, "charge.captured", charge)
     return charge
 
 
 def void_charge(ctx: Context, params: VoidCharge) -> Charge:
-    """Release what is authorized and not captured."""
+    """Release what is authorized and not captured, or call back a debit that the bank has not answered."""
     charge = get_charge(ctx, params.id)
     require(charge, "void")
-    timers.clear_timer(ctx, timers.CHARGE_EXPIRES, charge.id)
+    for kind in (timers.CHARGE_EXPIRES, timers.CHARGE_SETTLES):
+        timers.clear_timer(ctx, kind, charge.id)
     return _release(ctx, charge, "voided")
 
 
-def expire_charge(ctx: Context, charge_id: str) -> None:
-    """The authorization's seven days are over."""
-    charge = ctx.tx.get(Charge, charge_id)
-    if charge is not None and charge.status == "authorized":
-        _release(ctx, charge, "expired")
+def expire_charge(ctx: Context, charge_id: str) -> Charge:
+    """The authorization's seven days are over, or the bank never answered."""
+    charge = get_charge(ctx, charge_id)
+    return _release(ctx, charge, "expired") if charge.status in ("authorized", "processing") else charge
 
 
 def _release(ctx: Context, charge: Charge, how: str) -> Charge:

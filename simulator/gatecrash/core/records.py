@@ -24,30 +24,52 @@ class ClientToken(Record, kw_only=True):
 
 
 class Nonce(Record, kw_only=True):
-    """A card, tokenized. `sealed_number` is the number under AES-256-GCM; `used_by` the charge that consumed it."""
+    """A card or bank account, tokenized: what may be shown of the one or the other.
+
+    `sealed_number` is its number under AES-256-GCM; `used_by` the charge or payment method that consumed it.
+    """
 
     TABLE: ClassVar[str] = "nonces"
     id: str
-    card: dict[str, Any]
+    card: dict[str, Any] | None = None
+    bank_account: dict[str, Any] | None = None
     sealed_number: bytes
     used_by: str | None = None
     created_at: int
     expires_at: int
 
 
+class PaymentMethod(Record, kw_only=True):
+    """A card or bank account that was saved, to be charged again and again. Its number is sealed like a nonce's."""
+
+    TABLE: ClassVar[str] = "payment_methods"
+    id: str
+    card: dict[str, Any] | None = None
+    bank_account: dict[str, Any] | None = None
+    sealed_number: bytes
+    created_at: int
+
+
 class Charge(Record, kw_only=True):
+    """Paid with a nonce or with a saved payment method. `amount_disputed` is what a dispute holds, or has taken for good."""
+
     TABLE: ClassVar[str] = "charges"
     id: str
     status: str
     amount: int
     amount_captured: int = 0
     amount_refunded: int = 0
+    amount_disputed: int = 0
+    disputed: bool = False
     currency: str
     capture: bool = True
     order_id: str | None = None
     metadata: dict[str, str]
-    card: dict[str, Any]
-    payment_nonce: str
+    card: dict[str, Any] | None = None
+    bank_account: dict[str, Any] | None = None
+    payment_nonce: str | None = None
+    payment_method: str | None = None
+    subscription_id: str | None = None
     decline_code: str | None = None
     created_at: int
     expires_at: int | None = None
@@ -62,6 +84,51 @@ class Refund(Record, kw_only=True):
     amount: int
     currency: str
     reason: str | None = None
+    created_at: int
+
+
+class Dispute(Record, kw_only=True):
+    """A customer's bank asks for the money back. An inquiry only asks; a chargeback has taken it, until it is won."""
+
+    TABLE: ClassVar[str] = "disputes"
+    id: str
+    charge_id: str
+    order_id: str | None = None
+    stage: str
+    status: str
+    reason: str
+    resolution: str | None = None
+    amount: int
+    currency: str
+    evidence: str | None = None
+    evidence_due_at: int | None = None
+    created_at: int
+
+
+class Subscription(Record, kw_only=True):
+    """A charge that comes again. `anchor_at` gives every period its day; `renewals` counts those after the first.
+
+    `failed_attempts`: how often this period's charge has failed. `next_attempt_at`: when a charge is tried next.
+    """
+
+    TABLE: ClassVar[str] = "subscriptions"
+    id: str
+    status: str
+    payment_method: str
+    amount: int
+    currency: str
+    interval: str
+    order_id: str | None = None
+    metadata: dict[str, str]
+    latest_charge_id: str
+    failed_attempts: int = 0
+    renewals: int = 0
+    anchor_at: int
+    current_period_start: int
+    current_period_end: int
+    next_attempt_at: int | None = None
+    canceled_at: int | None = None
+    cancel_reason: str | None = None
     created_at: int
 
 
@@ -189,5 +256,6 @@ class FaultRule(Record, kw_only=True):
 
 
 RECORDS: tuple[type[Record], ...] = (
-    ClientToken, Nonce, Charge, Refund, Transfer, Endpoint, Event, Delivery, Hold, Timer, Claim, FaultRule,
+    ClientToken, Nonce, PaymentMethod, Charge, Refund, Dispute, Subscription, Transfer, Endpoint, Event, Delivery, Hold, Timer,
+    Claim, FaultRule,
 )  # fmt: skip

@@ -1,22 +1,29 @@
-"""Keeping card numbers and secrets out of everything that is kept or shown."""
+"""Keeping card numbers, account numbers and secrets out of everything that is kept or shown."""
 
 import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+from gatecrash.core.banks import TEST_ACCOUNTS
 from gatecrash.core.cards import TEST_CARDS, brand_of, luhn_valid
 
-# 13 digits or more, as people write them: in one run, or in groups parted by blanks or dashes
-_RUN = re.compile(r"[0-9](?:[ -]*[0-9]){12,}")
+# 12 digits or more, as people write them: in one run, or in groups parted by blanks or dashes
+_RUN = re.compile(r"[0-9](?:[ -]*[0-9]){11,}")
 _SECRET_WORDS = re.compile(r"\b(whsec_|whsk_|[sr]k_live_|ctok_test_)[A-Za-z0-9+/=_-]+")
-_SECRET_FIELDS = frozenset({"card", "number", "cvc", "cvv", "secret", "client_token", "authorization", "password", "holder_name"})
+_SECRET_FIELDS = frozenset({
+    "card", "bank_account", "number", "account_number", "cvc", "cvv", "secret", "client_token", "authorization", "password",
+    "holder_name",
+})  # fmt: skip
 # quick tests on raw JSON, before any real work: every digit looks the same, blanks and dashes are skipped
 _SHAPE = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else byte for byte in range(256))
-_LONG_NUMBER = b"0" * 13
+_LONG_NUMBER = b"0" * 12
 _SUSPECT = (b"whsec_", b"whsk_", b"k_live_", b"ctok_test_", *(b'"%s"' % name.encode() for name in sorted(_SECRET_FIELDS)))
-# fields under a card that may be shown
-_CARD_FACE = frozenset({"brand", "last4", "exp_month", "exp_year"})
+# what may be shown of a card and of a bank account
+_FACES = {
+    "card": frozenset({"brand", "last4", "exp_month", "exp_year"}),
+    "bank_account": frozenset({"bank_name", "routing_number", "last4"}),
+}
 
 MASK = "[removed]"
 # a longer run of digits and blanks is no honest text, and is not searched but taken for the worst
@@ -24,7 +31,7 @@ _RUN_MAX = 400
 
 
 def find_card_number(text: str) -> str | None:
-    """The first thing in `text` that is a known test card, or that any reader would take for a real card."""
+    """The first thing in `text` that is a known test card or account, or that any reader would take for a real card."""
     for match in _RUN.finditer(text):
         run = match.group()
         if (
@@ -51,7 +58,7 @@ def _numbers(run: str) -> Iterator[str]:
 
 def _holds_test_card(run: str) -> bool:
     digits = re.sub("[ -]", "", run)
-    return any(number in digits for number in TEST_CARDS)
+    return digits in TEST_ACCOUNTS or any(number in digits for number in TEST_CARDS)
 
 
 def _could_be_card(run: str) -> bool:
@@ -91,6 +98,6 @@ def redact(value: Any) -> Any:
 def _redact_field(key: str, value: Any) -> Any:
     if key.lower() not in _SECRET_FIELDS:
         return redact(value)
-    if key == "card" and isinstance(value, dict):
-        return {inner: redact(v) if inner in _CARD_FACE else MASK for inner, v in value.items()}
+    if isinstance(value, dict) and (face := _FACES.get(key)) is not None:
+        return {inner: redact(v) if inner in face else MASK for inner, v in value.items()}
     return MASK if value is not None else None

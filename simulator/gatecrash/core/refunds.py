@@ -1,17 +1,16 @@
-"""Refunds: never more than was captured. Some test cards settle them late, or take them back."""
+"""Refunds: never more than was captured and is not disputed. Some test cards settle them late, or take them back."""
 
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from gatecrash.core import ledger, timers
-from gatecrash.core.cards import TEST_CARDS
 from gatecrash.core.clock import MINUTE
 from gatecrash.core.errors import Refused
 from gatecrash.core.events import emit
 from gatecrash.core.money import Amount
-from gatecrash.core.payments import get_charge, require
-from gatecrash.core.records import Nonce, Refund
+from gatecrash.core.payments import behaviour_of, get_charge, require
+from gatecrash.core.records import Refund
 from gatecrash.core.transaction import Context
 
 SETTLES_AFTER = 10 * MINUTE
@@ -36,19 +35,16 @@ def create_refund(ctx: Context, params: CreateRefund) -> Refund:
     require(charge, "refund")
     if charge.amount_captured == 0:
         raise Refused("charge_not_refundable", f"nothing of charge {charge.id} is captured yet; void it instead.", "id")
-    left = charge.amount_captured - charge.amount_refunded
+    left = charge.amount_captured - charge.amount_refunded - charge.amount_disputed
     amount = left if params.amount is None else params.amount
     if amount > left or left == 0:
         raise Refused(
             "amount_exceeds_captured",
             f"amount was {amount}; charge {charge.id} has {left} {charge.currency} left to refund "
-            f"({charge.amount_captured} captured, {charge.amount_refunded} refunded).",
+            f"({charge.amount_captured} captured, {charge.amount_refunded} refunded, {charge.amount_disputed} disputed).",
             "amount",
         )
-    nonce = ctx.tx.get(Nonce, charge.payment_nonce)
-    assert nonce is not None, "a charge keeps its nonce"
-    behaviour = TEST_CARDS[ctx.vault.open(nonce.sealed_number, nonce.id)].refund
-    status, timer = BEHAVIOURS[behaviour]
+    status, timer = BEHAVIOURS[behaviour_of(ctx, charge).refund]
     refund = Refund(
         id=ctx.ids.new("re"), charge_id=charge.id, order_id=charge.order_id, status=status, amount=amount,
         currency=charge.currency, reason=params.reason, created_at=ctx.now,

@@ -1,10 +1,11 @@
-"""Client tokens and nonces: how a card comes in without the merchant ever holding it."""
+"""Client tokens and nonces: how a card or bank account comes in without the merchant ever holding it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from gatecrash.core.cards import TEST_CARDS, brand_of, luhn_valid
+from gatecrash.core.banks import BANK_NAME, TEST_ACCOUNTS, TEST_ROUTING_NUMBER
+from gatecrash.core.cards import TEST_CARDS, brand_of, expired, luhn_valid
 from gatecrash.core.clock import HOUR, rfc3339
 from gatecrash.core.errors import Refused
 from gatecrash.core.records import ClientToken, Nonce
@@ -29,8 +30,25 @@ class Card(Struct, forbid_unknown_fields=True):
     holder_name: Annotated[str, Meta(max_length=255)] | None = None
 
 
+class BankAccount(Struct, forbid_unknown_fields=True):
+    """A bank account as the browser sends it."""
+
+    routing_number: Annotated[str, Meta(pattern="^[0-9]{9}$")]
+    account_number: Annotated[str, Meta(min_length=1, max_length=40)]
+    holder_name: Annotated[str, Meta(max_length=255)] | None = None
+
+
 class CreateToken(Struct, forbid_unknown_fields=True):
-    card: Card
+    """A card or a bank account."""
+
+    card: Card | None = None
+    bank_account: BankAccount | None = None
+
+
+def check_token(params: CreateToken) -> None:
+    if (params.card is None) == (params.bank_account is None):
+        given = "neither card nor bank_account was sent" if params.card is None else "both card and bank_account were sent"
+        raise Refused("parameter_missing" if params.card is None else "parameter_invalid", f"{given}; send one of them.", "card")
 
 
 def create_client_token(ctx: Context, params: CreateClientToken) -> ClientToken:
@@ -70,21 +88,50 @@ def use_client_token(ctx: Context, token_id: str) -> None:
 
 
 def create_token(ctx: Context, params: CreateToken) -> Nonce:
-    """Card → nonce. The number rests sealed; nothing else of it remains but brand, last four and expiry."""
-    card = params.card
-    number = card.number.replace(" ", "").replace("-", "")
-    _check_number(number)
-    _check_expiry(ctx, card)
+    """Card or bank account → nonce. The number rests sealed; nothing of it remains but its last four digits."""
+    card = account = None
+    if params.card is not None:
+        number, card = _card(ctx, params.card)
+    else:
+        assert params.bank_account is not None, "one or the other"
+        number, account = _bank_account(params.bank_account)
     nonce_id = ctx.ids.new("nonce")
     nonce = Nonce(
-        id=nonce_id,
-        card={
-            "brand": brand_of(number), "last4": number[-4:], "exp_month": card.exp_month, "exp_year": card.exp_year,
-        },
-        sealed_number=ctx.vault.seal(number, nonce_id), created_at=ctx.now, expires_at=ctx.now + NONCE_LIFE,
+        id=nonce_id, card=card, bank_account=account, sealed_number=ctx.vault.seal(number, nonce_id), created_at=ctx.now,
+        expires_at=ctx.now + NONCE_LIFE,
     )  # fmt: skip
     ctx.tx.insert(nonce)
     return nonce
+
+
+def _card(ctx: Context, card: Card) -> tuple[str, dict[str, Any]]:
+    """The number, and what may be shown of the card."""
+    number = card.number.replace(" ", "").replace("-", "")
+    _check_number(number)
+    shown = {"brand": brand_of(number), "last4": number[-4:], "exp_month": card.exp_month, "exp_year": card.exp_year}
+    if expired(shown, ctx.now):
+        today = rfc3339(ctx.now)
+        raise Refused(
+            "card_expired",
+            f"the card expired in {card.exp_month:02d}/{card.exp_year}; in this sandbox it is {today[5:7]}/{today[:4]}.",
+            "card.exp_year",
+        )
+    return number, shown
+
+
+def _bank_account(account: BankAccount) -> tuple[str, dict[str, Any]]:
+    """The number, and what may be shown of the account. Only published test accounts come in."""
+    number = account.account_number.replace(" ", "").replace("-", "")
+    if account.routing_number != TEST_ROUTING_NUMBER or number not in TEST_ACCOUNTS:
+        # what was given is never repeated: it may be somebody's account
+        param = "bank_account." + ("account_number" if account.routing_number == TEST_ROUTING_NUMBER else "routing_number")
+        raise Refused(
+            "bank_account_not_a_test_account",
+            f"{param} could be that of a real bank account and was not kept; use routing number {TEST_ROUTING_NUMBER} with a "
+            "test account number: docs/test-cards.md lists them.",
+            param,
+        )
+    return number, {"bank_name": BANK_NAME, "routing_number": TEST_ROUTING_NUMBER, "last4": number[-4:]}
 
 
 def _check_number(number: str) -> None:
@@ -111,18 +158,8 @@ def _check_number(number: str) -> None:
         )
 
 
-def _check_expiry(ctx: Context, card: Card) -> None:
-    year, month = int(rfc3339(ctx.now)[:4]), int(rfc3339(ctx.now)[5:7])
-    if (card.exp_year, card.exp_month) < (year, month):
-        raise Refused(
-            "card_expired",
-            f"the card expired in {card.exp_month:02d}/{card.exp_year}; in this sandbox it is {month:02d}/{year}.",
-            "card.exp_year",
-        )
-
-
-def take_nonce(ctx: Context, nonce_id: str, charge_id: str) -> tuple[Nonce, str]:
-    """Consume a nonce for a charge; returns it with the card number it stood for."""
+def take_nonce(ctx: Context, nonce_id: str, used_by: str) -> tuple[Nonce, str]:
+    """Consume a nonce for a charge or payment method; returns it with the number it stood for."""
     nonce = ctx.tx.get(Nonce, nonce_id)
     if nonce is None:
         raise Refused(
@@ -133,7 +170,7 @@ def take_nonce(ctx: Context, nonce_id: str, charge_id: str) -> tuple[Nonce, str]
     if nonce.used_by is not None:
         raise Refused(
             "nonce_used",
-            f"nonce {nonce_id!r} was used by charge {nonce.used_by}; to retry that charge repeat its Idempotency-Key, "
+            f"nonce {nonce_id!r} was used by {nonce.used_by}; to retry that request repeat its Idempotency-Key, "
             "for another attempt collect the card again.",
             "payment_nonce",
         )
@@ -143,6 +180,6 @@ def take_nonce(ctx: Context, nonce_id: str, charge_id: str) -> tuple[Nonce, str]
             f"nonce {nonce_id!r} expired at {rfc3339(nonce.expires_at)}; collect the card again.",
             "payment_nonce",
         )
-    nonce.used_by = charge_id
+    nonce.used_by = used_by
     ctx.tx.update(nonce, "used_by")
     return nonce, ctx.vault.open(nonce.sealed_number, nonce.id)

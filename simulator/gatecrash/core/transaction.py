@@ -26,6 +26,7 @@ class OrderTotals(NamedTuple):
     currency: str
     captured: int
     refunded: int
+    disputed: int
     charges: int
     transfers: int
 
@@ -89,10 +90,10 @@ class Transaction(Protocol):
         """Debits and credits of every account, per currency."""
 
     def charge_totals(self) -> dict[str, int]:
-        """Per currency, what the charges themselves say is captured and not refunded."""
+        """Per currency, what the charges themselves say is captured and neither refunded nor disputed."""
 
     def order_totals(self) -> Sequence[OrderTotals]:
-        """What was captured and refunded per order and currency, from the transfers."""
+        """What was captured, refunded and disputed per order and currency, from the transfers."""
 
 
 class Context(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
-from gatecrash.core import ledger
+from gatecrash.core import ledger, subscriptions
 from gatecrash.core.clock import Mode, parse_rfc3339, rfc3339
 from gatecrash.core.errors import Refused
 from gatecrash.core.params import parse_object, refuse_card_numbers, to_params
@@ -207,7 +207,10 @@ async def _set_clock(gateway: Gateway, sandbox: Sandbox, params: SetClock, asked
             f"rate was {params.rate:g} with mode {params.mode!r}; only a scaled clock has a rate.",
             "rate",
         )
-    now = None if params.now is None else parse_rfc3339(params.now, "now")
+    now = None
+    if params.now is not None:
+        moved_to = now = parse_rfc3339(params.now, "now")
+        await gateway.run(sandbox, lambda ctx: subscriptions.check_jump(ctx, moved_to))
     sandbox.clock.set(gateway.host.now(), params.mode or sandbox.clock.mode, now, params.rate)
     gateway.journal.note(sandbox, "control", {"action": "clock", "mode": sandbox.clock.mode, "rate": sandbox.clock.rate})
     gateway.timekeeper.poke(sandbox)

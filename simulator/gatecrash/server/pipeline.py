@@ -12,7 +12,7 @@ from aiohttp import web
 
 from gatecrash.core import idempotency, tokens
 from gatecrash.core.errors import Refused
-from gatecrash.core.records import Charge
+from gatecrash.core.records import Charge, Dispute, Subscription
 from gatecrash.core.transaction import Context
 from gatecrash.dialects.interface import Answer, Asked, Call, Caller, Dialect, Route
 from gatecrash.faults.exchange import Broken, Instead
@@ -25,8 +25,12 @@ from gatecrash.sockets import break_connection
 
 # stations between the claim and the commit: a fault there needs the claim to be durable first
 _BETWEEN = ("operation.claimed", "operation.executed")
-# operations that name a charge, and through it an order
-_OF_A_CHARGE = ("charges.get", "charges.capture", "charges.void", "refunds.create")
+# operations that name something of an order
+_OF_AN_ORDER: dict[str, type[Charge | Dispute | Subscription]] = {
+    **dict.fromkeys(("charges.get", "charges.capture", "charges.void", "refunds.create"), Charge),
+    **dict.fromkeys(("disputes.get", "disputes.evidence", "disputes.accept"), Dispute),
+    **dict.fromkeys(("subscriptions.get", "subscriptions.update", "subscriptions.cancel"), Subscription),
+}
 _AT_RESPONSE = ("response.partial", "response.sent")
 
 
@@ -233,10 +237,10 @@ class Pipeline:
     async def _labels(self, sandbox: Sandbox, asked: Asked, route: Route, call: Call | None) -> Labels:
         params = None if call is None else call.params
         order_id = getattr(params, "order_id", None)
-        if params is not None and sandbox.plane.armed and route.operation in _OF_A_CHARGE:
-            # only a rule needs to know whose charge it is
-            charge = await self._state.run(sandbox, lambda ctx: ctx.tx.get(Charge, params.id))
-            order_id = None if charge is None else charge.order_id
+        if params is not None and sandbox.plane.armed and (kind := _OF_AN_ORDER.get(route.operation)) is not None:
+            # only a rule needs to know whose it is
+            named = await self._state.run(sandbox, lambda ctx: ctx.tx.get(kind, params.id))
+            order_id = None if named is None else named.order_id
         return Labels(
             operation=route.operation, dialect=self._dialect.name, path=asked.path,
             order_id=order_id, amount=getattr(params, "amount", None),

@@ -29,12 +29,25 @@ CREATE TABLE client_tokens (
 CREATE TABLE nonces (
     sandbox         TEXT NOT NULL,
     id              TEXT NOT NULL,
-    card            TEXT NOT NULL,          -- JSON: brand, last4, expiry; never the number
+    card            TEXT,                   -- JSON: brand, last4, expiry; never the number
+    bank_account    TEXT,                   -- JSON: bank, routing number, last4; never the number
     sealed_number   BLOB NOT NULL,          -- AES-256-GCM, bound to the id
-    used_by         TEXT,                   -- the charge that consumed it
+    used_by         TEXT,                   -- the charge or payment method that consumed it
     created_at      INTEGER NOT NULL,
     expires_at      INTEGER NOT NULL,
-    PRIMARY KEY (sandbox, id)
+    PRIMARY KEY (sandbox, id),
+    CHECK ((card IS NULL) <> (bank_account IS NULL))
+);
+
+CREATE TABLE payment_methods (
+    sandbox         TEXT NOT NULL,
+    id              TEXT NOT NULL,
+    card            TEXT,
+    bank_account    TEXT,
+    sealed_number   BLOB NOT NULL,
+    created_at      INTEGER NOT NULL,
+    PRIMARY KEY (sandbox, id),
+    CHECK ((card IS NULL) <> (bank_account IS NULL))
 );
 
 CREATE TABLE charges (
@@ -44,23 +57,33 @@ CREATE TABLE charges (
                     ('succeeded', 'authorized', 'requires_action', 'processing', 'voided', 'expired', 'failed')),
     amount          INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 99999999),
     amount_captured INTEGER NOT NULL CHECK (amount_captured BETWEEN 0 AND amount),
-    amount_refunded INTEGER NOT NULL CHECK (amount_refunded BETWEEN 0 AND amount_captured),
+    amount_refunded INTEGER NOT NULL CHECK (amount_refunded >= 0),
+    amount_disputed INTEGER NOT NULL CHECK (amount_disputed >= 0),
+    disputed        INTEGER NOT NULL CHECK (disputed IN (0, 1)),
     currency        TEXT NOT NULL,
     capture         INTEGER NOT NULL CHECK (capture IN (0, 1)),
     order_id        TEXT,
     metadata        TEXT NOT NULL,
-    card            TEXT NOT NULL,
-    payment_nonce   TEXT NOT NULL,
+    card            TEXT,
+    bank_account    TEXT,
+    payment_nonce   TEXT,
+    payment_method  TEXT,
+    subscription_id TEXT,
     decline_code    TEXT,
     created_at      INTEGER NOT NULL,
     expires_at      INTEGER,
     PRIMARY KEY (sandbox, id),
+    CHECK ((card IS NULL) <> (bank_account IS NULL)),
+    CHECK ((payment_nonce IS NULL) <> (payment_method IS NULL)),
+    -- no money goes back twice
+    CHECK (amount_refunded + amount_disputed <= amount_captured),
     CHECK ((status = 'failed') = (decline_code IS NOT NULL)),
-    CHECK (status NOT IN ('failed', 'voided', 'expired') OR amount_captured = 0)
+    CHECK (status NOT IN ('failed', 'processing', 'voided', 'expired') OR amount_captured = 0)
 );
 CREATE INDEX charges_by_order ON charges (sandbox, order_id, id) WHERE order_id IS NOT NULL;
 -- a nonce pays once, whatever the code believes
-CREATE UNIQUE INDEX charges_by_nonce ON charges (sandbox, payment_nonce);
+CREATE UNIQUE INDEX charges_by_nonce ON charges (sandbox, payment_nonce) WHERE payment_nonce IS NOT NULL;
+CREATE INDEX charges_by_subscription ON charges (sandbox, subscription_id, id) WHERE subscription_id IS NOT NULL;
 
 CREATE TABLE refunds (
     sandbox     TEXT NOT NULL,
@@ -75,6 +98,54 @@ CREATE TABLE refunds (
     PRIMARY KEY (sandbox, id)
 );
 CREATE INDEX refunds_by_charge ON refunds (sandbox, charge_id, id);
+
+CREATE TABLE disputes (
+    sandbox         TEXT NOT NULL,
+    id              TEXT NOT NULL,
+    charge_id       TEXT NOT NULL,
+    order_id        TEXT,
+    stage           TEXT NOT NULL CHECK (stage IN ('inquiry', 'chargeback')),
+    status          TEXT NOT NULL CHECK (status IN ('needs_response', 'under_review', 'won', 'lost', 'closed')),
+    reason          TEXT NOT NULL,
+    resolution      TEXT CHECK (resolution IN ('decided', 'accepted', 'expired', 'withdrawn')),
+    amount          INTEGER NOT NULL CHECK (amount >= 1),
+    currency        TEXT NOT NULL,
+    evidence        TEXT,
+    evidence_due_at INTEGER,
+    created_at      INTEGER NOT NULL,
+    PRIMARY KEY (sandbox, id),
+    CHECK ((status IN ('won', 'lost', 'closed')) = (resolution IS NOT NULL)),
+    CHECK ((status = 'needs_response') = (evidence_due_at IS NOT NULL))
+);
+-- a charge is disputed once
+CREATE UNIQUE INDEX disputes_by_charge ON disputes (sandbox, charge_id);
+
+CREATE TABLE subscriptions (
+    sandbox              TEXT NOT NULL,
+    id                   TEXT NOT NULL,
+    status               TEXT NOT NULL CHECK (status IN ('active', 'past_due', 'canceled')),
+    payment_method       TEXT NOT NULL,
+    amount               INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 99999999),
+    currency             TEXT NOT NULL,
+    interval             TEXT NOT NULL CHECK (interval IN ('month')),
+    order_id             TEXT,
+    metadata             TEXT NOT NULL,
+    latest_charge_id     TEXT NOT NULL,
+    failed_attempts      INTEGER NOT NULL CHECK (failed_attempts >= 0),
+    renewals             INTEGER NOT NULL CHECK (renewals >= 0),
+    anchor_at            INTEGER NOT NULL,
+    current_period_start INTEGER NOT NULL,
+    current_period_end   INTEGER NOT NULL CHECK (current_period_end > current_period_start),
+    next_attempt_at      INTEGER,
+    canceled_at          INTEGER,
+    cancel_reason        TEXT CHECK (cancel_reason IN ('requested', 'payment_failed')),
+    created_at           INTEGER NOT NULL,
+    PRIMARY KEY (sandbox, id),
+    CHECK ((status = 'canceled') = (canceled_at IS NOT NULL)),
+    CHECK ((status = 'canceled') = (cancel_reason IS NOT NULL)),
+    CHECK (status <> 'canceled' OR next_attempt_at IS NULL)
+);
+CREATE INDEX subscriptions_running ON subscriptions (sandbox, status, id) WHERE status <> 'canceled';
 
 -- the books: one row is one double entry
 CREATE TABLE transfers (

@@ -144,7 +144,8 @@ class SqliteTransaction:
 
     def charge_totals(self) -> dict[str, int]:
         rows = self._execute(
-            "SELECT currency, SUM(amount_captured - amount_refunded) FROM charges WHERE sandbox = ? GROUP BY currency",
+            "SELECT currency, SUM(amount_captured - amount_refunded - amount_disputed) FROM charges WHERE sandbox = ? "
+            "GROUP BY currency",
             (self._sandbox,),
         )
         return dict(rows.fetchall())
@@ -153,6 +154,7 @@ class SqliteTransaction:
         rows = self._execute(
             "SELECT order_id, currency, SUM(CASE reason WHEN 'capture' THEN amount ELSE 0 END), "
             "SUM(CASE reason WHEN 'refund' THEN amount WHEN 'refund_failed' THEN -amount ELSE 0 END), "
+            "SUM(CASE reason WHEN 'dispute' THEN amount WHEN 'dispute_won' THEN -amount ELSE 0 END), "
             "COUNT(DISTINCT charge_id), COUNT(*) "
             "FROM transfers WHERE sandbox = ? GROUP BY order_id, currency ORDER BY order_id, currency",
             (self._sandbox,),

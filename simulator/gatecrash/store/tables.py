@@ -1,6 +1,7 @@
 """How records become rows: the SQL of each record type, made once from its fields. Portable but for the placeholder."""
 
 from collections.abc import Callable
+from types import UnionType
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -14,7 +15,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 def _is_json(hint: Any) -> bool:
-    return (get_origin(hint) or hint) in (dict, list)
+    parts = get_args(hint) if get_origin(hint) is UnionType else (hint,)
+    return any((get_origin(part) or part) in (dict, list) for part in parts)
 
 
 def _is_bool(hint: Any) -> bool:
@@ -54,7 +56,8 @@ class Table(Generic[R]):
     def row(self, record: R) -> list[Any]:
         row = list(astuple(record))
         for i in self._json:
-            row[i] = _encode(row[i]).decode()
+            if row[i] is not None:
+                row[i] = _encode(row[i]).decode()
         return row
 
     def key(self, record: R) -> list[Any]:
@@ -63,7 +66,8 @@ class Table(Generic[R]):
     def record(self, row: tuple[Any, ...]) -> R:
         values = list(row)
         for i, decode in self._decode:
-            values[i] = decode(values[i])
+            if values[i] is not None:
+                values[i] = decode(values[i])
         return self.kind(**dict(zip(self.columns, values, strict=True)))
 
     def update(self, columns: tuple[str, ...]) -> tuple[str, list[int]]:

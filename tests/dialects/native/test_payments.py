@@ -9,8 +9,9 @@ from tests.support.gateway import LiveGateway
 pytestmark = pytest.mark.asyncio
 
 CHARGE = {
-    "object", "id", "status", "amount", "amount_captured", "amount_refunded", "currency", "capture", "order_id", "metadata",
-    "card", "payment_nonce", "decline_code", "created_at", "expires_at",
+    "object", "id", "status", "amount", "amount_captured", "amount_refunded", "amount_disputed", "disputed", "currency",
+    "capture", "order_id", "metadata", "card", "bank_account", "payment_nonce", "payment_method", "subscription_id",
+    "decline_code", "created_at", "expires_at",
 }  # fmt: skip
 REFUND = {"object", "id", "charge_id", "order_id", "status", "amount", "currency", "reason", "created_at"}
 
@@ -30,7 +31,7 @@ async def test_a_nonce_is_made_with_a_publishable_key_or_a_client_token(client: 
     token = (await client.post("/v1/client_tokens"))["id"]
     for key in ("pk", token):
         nonce = (await client.post("/v1/tokens", {"card": card(holder_name="A. Body")}, key=key)).expect(201).json
-        assert nonce.keys() == {"object", "id", "card", "used", "created_at", "expires_at"}
+        assert nonce.keys() == {"object", "id", "card", "bank_account", "used", "created_at", "expires_at"}
         assert nonce["card"] == {"brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2040}
         assert (nonce["object"], nonce["used"], nonce["expires_at"]) == ("nonce", False, "2026-01-31T15:00:00.000Z")
 

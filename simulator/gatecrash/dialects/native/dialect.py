@@ -17,6 +17,9 @@ from gatecrash.webhooks.schedules import STANDARD_WEBHOOKS
 # operations whose answer shows the endpoint's secret, this once
 _SHOWS_SECRET = frozenset({"webhook_endpoints.create", "webhook_endpoints.rotate_secret"})
 
+# operations of which a charge that failed is the refusal
+_CHARGES_NOW = frozenset({"charges.create", "subscriptions.create"})
+
 
 class NativeDialect:
     name = "native"
@@ -35,7 +38,7 @@ class NativeDialect:
         return operations.decode(asked, route, self.policy, digest)
 
     def render(self, route: Route, result: Any, ctx: Context, request_id: str) -> Answer:
-        if isinstance(result, Charge) and result.status == "failed" and route.operation == "charges.create":
+        if isinstance(result, Charge) and result.status == "failed" and route.operation in _CHARGES_NOW:
             return self.render_refusal(_declined(result), request_id)
         shown = render.view(result)
         if isinstance(result, Endpoint) and route.operation in _SHOWS_SECRET:

@@ -7,7 +7,19 @@ import msgspec
 
 from gatecrash.core.clock import rfc3339
 from gatecrash.core.operations import Page
-from gatecrash.core.records import Charge, ClientToken, Delivery, Endpoint, Event, Nonce, Record, Refund
+from gatecrash.core.records import (
+    Charge,
+    ClientToken,
+    Delivery,
+    Dispute,
+    Endpoint,
+    Event,
+    Nonce,
+    PaymentMethod,
+    Record,
+    Refund,
+    Subscription,
+)
 from gatecrash.webhooks.signing.standard import public_key
 
 encode = msgspec.json.Encoder().encode
@@ -20,9 +32,11 @@ def _time(ms: int | None) -> str | None:
 def charge(c: Charge) -> dict[str, Any]:
     return {
         "object": "charge", "id": c.id, "status": c.status, "amount": c.amount, "amount_captured": c.amount_captured,
-        "amount_refunded": c.amount_refunded, "currency": c.currency, "capture": c.capture, "order_id": c.order_id,
-        "metadata": c.metadata, "card": c.card, "payment_nonce": c.payment_nonce, "decline_code": c.decline_code,
-        "created_at": rfc3339(c.created_at), "expires_at": _time(c.expires_at),
+        "amount_refunded": c.amount_refunded, "amount_disputed": c.amount_disputed, "disputed": c.disputed,
+        "currency": c.currency, "capture": c.capture, "order_id": c.order_id, "metadata": c.metadata, "card": c.card,
+        "bank_account": c.bank_account, "payment_nonce": c.payment_nonce, "payment_method": c.payment_method,
+        "subscription_id": c.subscription_id, "decline_code": c.decline_code, "created_at": rfc3339(c.created_at),
+        "expires_at": _time(c.expires_at),
     }  # fmt: skip
 
 
@@ -33,9 +47,35 @@ def refund(r: Refund) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def dispute(d: Dispute) -> dict[str, Any]:
+    return {
+        "object": "dispute", "id": d.id, "charge_id": d.charge_id, "order_id": d.order_id, "stage": d.stage, "status": d.status,
+        "reason": d.reason, "resolution": d.resolution, "amount": d.amount, "currency": d.currency, "evidence": d.evidence,
+        "evidence_due_at": _time(d.evidence_due_at), "created_at": rfc3339(d.created_at),
+    }  # fmt: skip
+
+
+def payment_method(m: PaymentMethod) -> dict[str, Any]:
+    return {
+        "object": "payment_method", "id": m.id, "card": m.card, "bank_account": m.bank_account,
+        "created_at": rfc3339(m.created_at),
+    }  # fmt: skip
+
+
+def subscription(s: Subscription) -> dict[str, Any]:
+    return {
+        "object": "subscription", "id": s.id, "status": s.status, "payment_method": s.payment_method, "amount": s.amount,
+        "currency": s.currency, "interval": s.interval, "order_id": s.order_id, "metadata": s.metadata,
+        "latest_charge_id": s.latest_charge_id, "failed_attempts": s.failed_attempts,
+        "current_period_start": rfc3339(s.current_period_start), "current_period_end": rfc3339(s.current_period_end),
+        "next_attempt_at": _time(s.next_attempt_at), "canceled_at": _time(s.canceled_at), "cancel_reason": s.cancel_reason,
+        "created_at": rfc3339(s.created_at),
+    }  # fmt: skip
+
+
 def nonce(n: Nonce) -> dict[str, Any]:
     return {
-        "object": "nonce", "id": n.id, "card": n.card, "used": n.used_by is not None,
+        "object": "nonce", "id": n.id, "card": n.card, "bank_account": n.bank_account, "used": n.used_by is not None,
         "created_at": rfc3339(n.created_at), "expires_at": rfc3339(n.expires_at),
     }  # fmt: skip
 
@@ -61,10 +101,13 @@ def event(e: Event) -> dict[str, Any]:
     return {"id": e.id, "type": e.type, "timestamp": rfc3339(e.created_at), "data": _snapshot(e)}
 
 
+# family of events → what they are about
+_SUBJECTS: dict[str, type[Record]] = {"charge": Charge, "refund": Refund, "dispute": Dispute, "subscription": Subscription}
+
+
 def _snapshot(e: Event) -> dict[str, Any]:
-    if e.type.startswith("charge."):
-        return charge(msgspec.convert(e.data, Charge))
-    return refund(msgspec.convert(e.data, Refund))
+    kind = _SUBJECTS[e.type.partition(".")[0]]
+    return _VIEWS[kind](msgspec.convert(e.data, kind))
 
 
 def delivery(d: Delivery) -> dict[str, Any]:
@@ -78,7 +121,7 @@ def delivery(d: Delivery) -> dict[str, Any]:
 
 _VIEWS: dict[type[Record], Callable[[Any], dict[str, Any]]] = {
     Charge: charge, Refund: refund, Nonce: nonce, ClientToken: client_token, Endpoint: endpoint, Event: event,
-    Delivery: delivery,
+    Delivery: delivery, Dispute: dispute, PaymentMethod: payment_method, Subscription: subscription,
 }  # fmt: skip
 
 
