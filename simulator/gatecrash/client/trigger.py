@@ -100,6 +100,42 @@ def refund(run: Run) -> None:
     run.did("refunded it", run.post(f"/v1/charges/{run.made['charge']}/refunds"))
 
 
+def debit(run: Run) -> None:
+    account = {"routing_number": "110000000", "account_number": _ACCOUNT}
+    nonce = run.sandbox.request("POST", "/v1/tokens", {"bank_account": account}, key=run.sandbox.publishable_key)["id"]
+    terms = run.terms
+    body = {"amount": terms.amount, "currency": terms.currency, "payment_nonce": nonce, "order_id": terms.order_id}
+    run.did("debited a bank account", run.post("/v1/charges", **body))
+
+
+def be_disputed(run: Run) -> None:
+    run.did("the customer disputed it", run.wait_for("dispute.opened")["data"])
+
+
+def answer_well(run: Run) -> None:
+    run.did("sent evidence that wins", run.post(f"/v1/disputes/{run.made['dispute']}/evidence", text="winning_evidence"))
+
+
+def subscribe(run: Run) -> None:
+    terms = run.terms
+    method = _save(run, terms.card)
+    body = {"payment_method": method, "amount": terms.amount, "currency": terms.currency, "order_id": terms.order_id}
+    run.did("saved a card and charged it for the first month", run.post("/v1/subscriptions", **body))
+
+
+def switch_to_a_bad_card(run: Run) -> None:
+    method = _save(run, _SAVES_THEN_DECLINES)
+    run.did("put a bad card in its place", run.post(f"/v1/subscriptions/{run.made['subscription']}", payment_method=method))
+
+
+def cancel(run: Run) -> None:
+    run.did("canceled it", run.post(f"/v1/subscriptions/{run.made['subscription']}/cancel"))
+
+
+def _save(run: Run, card: str) -> str:
+    return str(run.post("/v1/payment_methods", payment_nonce=run.sandbox.nonce(card))["id"])
+
+
 class Recipe(NamedTuple):
     """`steps` are done in turn, then the clock moves until the event has happened. `card`: the test card that does it."""
 
@@ -109,16 +145,33 @@ class Recipe(NamedTuple):
 
 _DECLINED = "4000000000000002"
 _REFUND_FAILS = "4000000000005126"
+_DISPUTED = "4000000000000259"
+_INQUIRED = "4000000000001976"
+_SAVES_THEN_DECLINES = "4000000000000341"
+_ACCOUNT = "000123456789"
 
 RECIPES: dict[str, Recipe] = {
     "charge.succeeded": Recipe((charge,)),
     "charge.failed": Recipe((charge,), _DECLINED),
     "charge.authorized": Recipe((authorize,)),
+    "charge.processing": Recipe((debit,)),
     "charge.captured": Recipe((authorize, capture)),
     "charge.voided": Recipe((authorize, void)),
     "charge.expired": Recipe((authorize,)),
     "refund.succeeded": Recipe((charge, refund)),
     "refund.failed": Recipe((charge, refund), _REFUND_FAILS),
+    "dispute.opened": Recipe((charge,), _DISPUTED),
+    "dispute.updated": Recipe((charge, be_disputed, answer_well), _DISPUTED),
+    "dispute.funds_withdrawn": Recipe((charge,), _DISPUTED),
+    "dispute.funds_reinstated": Recipe((charge, be_disputed, answer_well), _DISPUTED),
+    "dispute.won": Recipe((charge, be_disputed, answer_well), _DISPUTED),
+    "dispute.lost": Recipe((charge,), _DISPUTED),
+    "dispute.closed": Recipe((charge, be_disputed, answer_well), _INQUIRED),
+    "subscription.created": Recipe((subscribe,)),
+    "subscription.renewed": Recipe((subscribe,)),
+    "subscription.past_due": Recipe((subscribe, switch_to_a_bad_card)),
+    "subscription.updated": Recipe((subscribe, switch_to_a_bad_card)),
+    "subscription.canceled": Recipe((subscribe, cancel)),
 }
 
 
