@@ -86,8 +86,8 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
     """Start real processes with flags of the test's own; whatever becomes of the test, they end with it."""
     started: list[ServerProcess] = []
 
-    def start(*flags: str) -> ServerProcess:
-        started.append(ServerProcess(tmp_path, *flags))
+    def start(*flags: str, descriptors: int | None = None) -> ServerProcess:
+        started.append(ServerProcess(tmp_path, *flags, descriptors=descriptors))
         return started[-1]
 
     yield start

@@ -11,12 +11,14 @@ from tests.support import held
 
 
 class ServerProcess:
-    """A running `serve`. `folder` holds its url file and its log."""
+    """A running `serve`. `folder` holds its url file and its log; `descriptors` is how many files it may have open."""
 
-    def __init__(self, folder: Path, *flags: str) -> None:
+    def __init__(self, folder: Path, *flags: str, descriptors: int | None = None) -> None:
         self.url_file, self.log_file = folder / "urls.json", folder / "serve.log"
         self.url_file.unlink(missing_ok=True)
         command = [sys.executable, "-m", "gatecrash", "serve", "--port", "0", "--url-file", str(self.url_file), *flags]
+        if descriptors is not None:
+            command = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"})
         deadline = time.monotonic() + 30

@@ -330,7 +330,9 @@ class SqliteStore:
                 execute(_ROLLBACK)
                 if job.undo is not None:
                     job.undo()
-                outcomes.append(Outcome(job, None, error))
+                # a full disk may take back one statement alone, and leave the transaction to us
+                failed = StoreFailed(self._path, error) if isinstance(error, sqlite3.OperationalError) else error
+                outcomes.append(Outcome(job, None, failed))
             execute(_RELEASE)
         for write, _ in self._hooks:
             write(SqliteTransaction(execute, ""))

@@ -1,0 +1,201 @@
+"""What a client may hold: a request that never ends, connections without end, all descriptors; and the others are served."""
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.contracts.checker import load
+from tests.server.aid import eventually, pid_of
+from tests.support.client import Client
+from tests.support.gateway import LiveGateway
+from tests.support.process import ServerProcess
+
+pytestmark = pytest.mark.asyncio
+HEAD = b"POST /v1/charges HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_test_slow\r\n"
+
+
+@pytest_asyncio.fixture
+async def strict() -> AsyncIterator[LiveGateway]:
+    """A gateway that waits for nobody, and holds three connections."""
+    live = LiveGateway(request_s=0.05, connections_max=3)
+    await live.start()
+    yield live
+    await live.stop()
+
+
+async def listen(port: int, *said: bytes) -> bytes:
+    """All that comes back until the gateway ends the connection; this side says what it says, and then nothing more."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    heard = b""
+    with contextlib.suppress(ConnectionError):
+        for part in said:
+            writer.write(part)
+            await writer.drain()
+        async with asyncio.timeout(20):
+            while part := await reader.read(65536):
+                heard += part
+    writer.close()
+    return heard
+
+
+def problem(heard: bytes, status: int, code: str) -> dict[str, Any]:
+    head, _, body = heard.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[0].startswith(f"HTTP/1.1 {status} "), heard
+    headers = dict(line.split(": ", 1) for line in lines[1:])
+    load("gateway").check("GET", "/", status, headers, body)
+    shown = json.loads(body)
+    assert shown["code"] == code
+    assert shown["request_id"] == headers["Request-Id"]
+    assert headers["Connection"].lower() == "close"
+    assert int(headers["Content-Length"]) == len(body)
+    return dict(shown)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (b"P",),
+        (b"GET /v1/charges HTTP/1.1\r\n", b"Host: x\r\n"),
+        (HEAD,),
+        (HEAD + b"Content-Length: 100\r\n\r\n",),
+        (HEAD + b"Content-Length: 100\r\n\r\n", b"{", b'"'),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"5\r\n{"),
+    ],
+    ids=["a letter", "a line", "half a head", "no body", "a drop of a body", "a part of a chunk"],
+)
+async def test_a_request_that_does_not_come_whole_is_ended(
+    strict: LiveGateway, http: aiohttp.ClientSession, said: tuple[bytes, ...]
+) -> None:
+    shown = problem(await listen(strict.port, *said), 408, "request_timeout")
+    assert shown["detail"] == "the request was not there whole after 0.05 s; send it in one go."
+    await Client(http, strict.url).charge()
+
+
+async def test_a_slow_second_request_on_a_connection_is_ended_too(strict: LiveGateway) -> None:
+    one = b"GET /v1/charges HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_test_slow\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", strict.port)
+    writer.write(one)
+    async with asyncio.timeout(20):
+        assert b"200 OK" in await reader.readuntil(b"has_more")
+        writer.write(one[:30])
+        assert b"408 Request Timeout" in await reader.read()
+    writer.close()
+
+
+async def test_a_request_that_is_held_on_purpose_may_take_its_time(strict: LiveGateway, http: aiohttp.ClientSession) -> None:
+    client = Client(http, strict.url)
+    await client.add_fault("operation.claimed", "delay", params={"seconds": 0.2}, match={"operation": "charges.create"})
+    (await client.try_charge()).expect(201)
+
+
+async def test_one_connection_too_many_is_told_so_and_leaves_the_others_alone(
+    strict: LiveGateway, http: aiohttp.ClientSession
+) -> None:
+    held = [await asyncio.open_connection("127.0.0.1", strict.port) for _ in range(3)]
+    shown = problem(await listen(strict.port), 503, "too_many_connections")
+    assert "3 connections" in shown["detail"]
+    reader, writer = held[0]
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    async with asyncio.timeout(20):
+        assert b"200 OK" in await reader.read()
+    for _, each in held:
+        each.close()
+    await eventually(lambda: strict.gateway.capacity.taken == 0)
+    await Client(http, strict.url).charge()
+
+
+async def test_an_answer_that_fails_bears_the_id_that_the_log_has(
+    client: Client, gateway: LiveGateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def bug(*_: Any) -> None:
+        raise RuntimeError("a bug, for once")
+
+    monkeypatch.setattr(gateway.gateway, "sandbox", bug)
+    reply = (await client.get("/v1/charges")).refused(500, "internal_error")
+    assert reply.headers["Request-Id"] == reply["request_id"]
+    assert reply["request_id"] in caplog.text
+    assert "a bug, for once" not in reply.raw.decode()
+
+
+@pytest.mark.timeout(120)
+async def test_a_thousand_that_wait_and_fifty_that_drip_keep_nobody_from_paying(
+    http: aiohttp.ClientSession, start_server: Callable[..., ServerProcess]
+) -> None:
+    server = start_server("--memory")
+    client = Client(http, server.url)
+    worker = await pid_of(client)
+    idle = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(1000)]
+    dripping = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(50)]
+    for number, (_, writer) in enumerate(dripping):
+        writer.write(HEAD if number % 2 else HEAD + b"Content-Length: 1000\r\n\r\n{")
+    for number in range(20):
+        (await client.try_charge(idem=f"k-{number}")).expect(201)
+        for index, (_, writer) in enumerate(dripping):
+            writer.write(b"A: b\r\n" if index % 2 else b" ")
+    assert (await client.books())["transfers"] == 20
+    # and every one of the thousand is still served
+    for reader, writer in idle[::100]:
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        async with asyncio.timeout(20):
+            assert b"200 OK" in await reader.read()
+    for _, writer in (*idle, *dripping):
+        writer.close()
+    assert await pid_of(client) == worker
+    assert "Traceback" not in server.log
+
+
+@pytest.mark.timeout(120)
+async def test_when_descriptors_run_out_it_says_so_once_and_goes_on(
+    http: aiohttp.ClientSession, start_server: Callable[..., ServerProcess]
+) -> None:
+    server = start_server("--memory", descriptors=64)
+    client = Client(http, server.url)
+    worker = await pid_of(client)
+    flood = []
+    for _ in range(300):
+        with contextlib.suppress(OSError):
+            flood.append(await asyncio.open_connection("127.0.0.1", server.port))
+    told = 0
+    for reader, _ in flood[40:]:
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(20):
+                told += b"too_many_connections" in await reader.read(4096)
+    assert told > 200
+    for _, writer in flood:
+        writer.close()
+
+    async def served() -> bool:
+        with contextlib.suppress(aiohttp.ClientError):
+            return (await client.get("/healthz")).status == 200
+        return False
+
+    await eventually(served)
+    await client.charge()
+    assert await pid_of(client) == worker
+    assert "Traceback" not in server.log
+    assert server.log.count("\n") < 10
+
+
+async def test_two_gateways_never_share_a_folder_not_even_while_one_is_down(
+    http: aiohttp.ClientSession, start_server: Callable[..., ServerProcess], tmp_path: Path
+) -> None:
+    server = start_server("--data", str(tmp_path / "data"))
+    client = Client(http, server.url)
+    await client.add_fault("request.received", "crash", params={"down_s": 3600}, match={"operation": "charges.list"})
+    with contextlib.suppress(aiohttp.ClientError):
+        await client.get("/v1/charges")
+    await eventually(lambda: "up again in 3600 s" in server.log)
+    command = [sys.executable, "-m", "gatecrash", "serve", "--port", "0", "--data", str(tmp_path / "data")]
+    second = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=30, check=False)
+    assert second.returncode == 2
+    assert f"process id {server.process.pid}" in second.stderr

@@ -1,0 +1,93 @@
+"""What a store keeps beside records: sandboxes, their journals and snapshots; and that none costs more for what others hold."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+import gatecrash.store
+from gatecrash.core.records import RECORDS
+from gatecrash.store.interface import OF, SandboxRow
+from gatecrash.store.sqlite import COPY, WIPE, SqliteStore, SqliteTransaction
+from tests.store.samples import BARE, FULL
+
+SCHEMA = Path(gatecrash.store.__file__).with_name("schema.sql").read_text(encoding="utf-8")
+
+
+def row(name: str, journal_length: int = 0) -> SandboxRow:
+    return SandboxRow(name, "seed", 1, 2, journal_length, "{}")
+
+
+@pytest.mark.parametrize("sql", [*WIPE, *COPY], ids=lambda sql: sql[:60])
+def test_emptying_and_copying_a_sandbox_touches_no_other(sql: str) -> None:
+    db = sqlite3.connect(":memory:")
+    db.executescript(SCHEMA)
+    plan = [detail for *_, detail in db.execute("EXPLAIN QUERY PLAN " + sql, ("a",) * sql.count("?"))]
+    db.close()
+    assert plan
+    assert all(step.startswith("SEARCH") and "(sandbox=?" in step for step in plan), plan
+
+
+def test_every_table_that_has_a_sandbox_is_emptied_and_copied() -> None:
+    db = sqlite3.connect(":memory:")
+    db.executescript(SCHEMA)
+    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    scoped = {name for name in tables if any(column[1] == "sandbox" for column in db.execute(f"PRAGMA table_info({name})"))}
+    db.close()
+    assert scoped == {kind.TABLE for kind in RECORDS} | {"journal"}
+    assert {sql.split()[2] for sql in WIPE} == {sql.split()[2] for sql in COPY} == scoped
+
+
+@pytest.mark.asyncio
+async def test_a_copy_holds_all_there_is_and_stands_alone(tmp_path: Path) -> None:
+    store = SqliteStore(str(tmp_path / "db"))
+    kept = "a" + OF + "kept"
+
+    def fill(tx: SqliteTransaction) -> None:
+        tx.keep_row(row("a", 2))
+        for record in (*FULL, *BARE):
+            tx.put(record)
+        tx.add_journal(1, '[{"seq":1}]')
+        tx.add_journal(2, '[{"seq":2}]')
+
+    def copy(tx: SqliteTransaction) -> None:
+        tx.of(kept).keep_row(row(kept, 2))
+        tx.of(kept).copy_from("a")
+
+    def found(tx: SqliteTransaction) -> list[object]:
+        return [tx.find(kind) for kind in RECORDS] + [list(tx.journal(0))]
+
+    await store.submit("a", fill)
+    await store.submit("a", lambda tx: tx.release_claims())
+    before = await store.submit("a", found)
+    assert all(before)
+    await store.submit("a", copy)
+    await store.submit("a", lambda tx: tx.wipe())
+    assert not any(await store.submit("a", found))
+    assert await store.submit(kept, found) == before
+    assert [one.name for one in await store.submit("a", lambda tx: tx.sandboxes())] == ["a"]
+    assert [one.name for one in await store.submit("a", lambda tx: tx.snapshots())] == [kept]
+    assert await store.submit("", lambda tx: tx.sandboxes_with_timers()) == []
+    await store.submit("a", lambda tx: tx.copy_from(kept))
+    assert await store.submit("a", found) == before
+    assert await store.submit("", lambda tx: tx.sandboxes_with_timers()) == ["a"]
+    store.close()
+
+
+@pytest.mark.asyncio
+async def test_snapshots_of_sandboxes_with_like_names_are_told_apart(tmp_path: Path) -> None:
+    store = SqliteStore(str(tmp_path / "db"))
+
+    def fill(tx: SqliteTransaction) -> None:
+        for name in ("a", "a-b", "aB", "A", "a_"):
+            for each in (name, name + OF + "one", name + OF + "two"):
+                tx.of(each).keep_row(row(each))
+
+    await store.submit("", fill)
+    for name in ("a", "a-b", "aB", "A", "a_"):
+        shown = await store.submit(name, lambda tx: tx.snapshots())
+        assert [one.name for one in shown] == [name + OF + "one", name + OF + "two"]
+    await store.submit("a" + OF + "one", lambda tx: tx.remove())
+    assert await store.submit("a" + OF + "one", lambda tx: tx.row()) is None
+    assert len(await store.submit("a", lambda tx: tx.sandboxes())) == 5
+    store.close()
