@@ -45,7 +45,41 @@ def delivered(*statuses: int | None) -> dict[str, Any]:
     }
 
 
+def spoiled(kind: str, *, attempts: tuple[int, ...] = (200,), answered: int | None = None) -> dict[str, Any]:
+    """The first of these attempts was spoiled by a fault; what the shop's own call was answered, if it made one."""
+    label = {"event_type": "charge.succeeded", "order_id": "o1"}
+    fault = {"kind": "fault", "fault": kind, "station": "webhook.due", "attempt": 1, **label}
+    told = [
+        {"kind": "delivery", "event_id": "evt_1", "attempt": number, "status": status, **label}
+        for number, status in enumerate(attempts, 1)
+    ]
+    asked = [{"kind": "answer", "request_id": "r", "operation": "charges.get", "status": answered, "order_id": "o1"}]
+    return {"journal": (fault, *told, *(asked if answered else ())), "order_by_event": {"evt_1": "o1"}}
+
+
+def asked(*calls: tuple[float, str | None, int | None, int]) -> dict[str, Any]:
+    """Charges of order o1 as the journal has them: at second, under key, answered (None: broken), amount."""
+    journal: list[dict[str, Any]] = []
+    for number, (second, key, status, amount) in enumerate(calls, 1):
+        at = f"2026-03-31T12:00:{second:06.3f}Z"
+        common = {"at": at, "request_id": f"req_{number}", "operation": "charges.create", "order_id": "o1"}
+        journal += [
+            {
+                **common, "seq": 2 * number, "kind": "request", "method": "POST", "path": "/v1/charges", "idempotency_key": key,
+                "amount": amount, "body": {"amount": amount, "payment_nonce": "nonce_1"},
+            },
+            {
+                **common, "seq": 2 * number + 1, "kind": "answer",
+                **({"status": status} if status else {"broken": "reset"}),
+                **({"code": "idempotency_key_reused"} if status == 422 else {}),
+            },
+        ]  # fmt: skip
+    return {"journal": tuple(journal)}
+
+
 PAID_ONCE = history(order(), charge())
+TRIED_IN_STEP = [(second, "k1", 503, 4200) for second in (0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4)]
+TRIED_WITH_PATIENCE = [(second, "k1", 503, 4200) for second in (0, 0.2, 0.6, 1.4, 3.0, 6.2, 12.6, 25.4)]
 
 VIOLATIONS = {
     "S1": [
@@ -65,6 +99,16 @@ VIOLATIONS = {
     ],
     "S4": [history(order(fulfilments=2), charge())],
     "S5": [history(order("PENDING"), charge(), **delivered(200))],
+    "S6": [
+        history(order(), charge(), **spoiled("forge")),
+        history(order(), charge(), **spoiled("tamper")),
+        history(order(), charge(), **spoiled("stale", attempts=(204, 500))),
+    ],
+    "S9": [
+        history(order(), charge(), log="card 4242424242424242 o1", secrets={"number of o1's card": "4242424242424242"}),
+        history(order(), charge(), log="card 4242 4242-4242 4242", secrets={"number of o1's card": "4242424242424242"}),
+        history(order(), charge(), log="Authorization: Bearer sk_test_x", secrets={"key of o1": "sk_test_x"}),
+    ],
     "S7": [
         history(order("PENDING", "PAID", "FAILED"), charge()),
         history(order("PAID", "PENDING"), charge()),
@@ -84,6 +128,12 @@ VIOLATIONS = {
     "L3": [history(order(), charge(), **delivered(400, None, 500))],
     "L4": [history(order(fulfilments=0), charge())],
     "L5": [history(order("FAILED", attempts=(BAD_CARD, VISA_FAILED)), DECLINED)],
+    "P1": [
+        history(order(), charge(), **asked((0, "k1", None, 4200), (1, "k2", 201, 4200))),
+        history(order(), charge(), **asked((0, "k1", 503, 4200), (1, None, 201, 4200))),
+        history(order(), charge(), **asked((0, "k1", 402, 4200), (1, "k1", 422, 4300))),
+    ],
+    "P2": [history(order(), charge(), **asked(*TRIED_IN_STEP))],
 }
 
 NARROWLY_NOT = {
@@ -103,6 +153,16 @@ NARROWLY_NOT = {
         history(order("PENDING"), charge(), **delivered(500)),
         history(order("PENDING"), charge(), **delivered(None)),
         history(order("PAID"), charge(), **delivered(200)),
+    ],
+    "S6": [
+        history(order(), charge(), **spoiled("forge", attempts=(400, 200))),  # refused, then told honestly
+        history(order("PENDING"), charge(), **spoiled("forge")),  # thanked for, and not acted on
+        history(order(), charge(), **spoiled("stale", answered=200)),  # it had asked, too
+        history(order(), charge(), **spoiled("duplicate")),
+    ],
+    "S9": [
+        history(order(), charge(), log="card ending 4242, 4242 orders", secrets={"number of o1's card": "4242424242424242"}),
+        history(order(), charge(), log="all well", secrets={"signing secret": ""}),
     ],
     "S7": [
         history(order("PENDING", "FAILED", "PENDING", "PAID"), charge()),
@@ -130,6 +190,11 @@ NARROWLY_NOT = {
         history(order("FAILED", attempts=(VISA_FAILED, BAD_CARD)), DECLINED),
         history(order("PAID", attempts=(BAD_CARD, VISA)), DECLINED, charge(2)),
     ],
+    "P1": [
+        history(order(), charge(), **asked((0, "k1", None, 4200), (1, "k1", 201, 4200))),
+        history(order(), charge(), **asked((0, "k1", 402, 4200), (1, "k2", 201, 4200))),
+    ],
+    "P2": [history(order(), charge(), **asked(*TRIED_WITH_PATIENCE))],
 }
 
 
@@ -137,7 +202,10 @@ NARROWLY_NOT = {
 def test_an_oracle_names_what_breaks_its_promise(code: str, finished: History) -> None:
     messages = list(ORACLES[code].judge(finished))
     assert messages, f"{code} said nothing about {finished}"
-    assert all("o1" in message or "txn_" in message or "evt_" in message or "books" in message for message in messages)
+    assert all(
+        "o1" in message or "txn_" in message or "evt_" in message or "req_" in message or "books" in message
+        for message in messages
+    )
 
 
 @pytest.mark.parametrize(("code", "finished"), [(code, each) for code, several in NARROWLY_NOT.items() for each in several])

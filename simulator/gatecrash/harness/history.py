@@ -102,6 +102,7 @@ class History:
     expect: Mapping[str, Any] | None = None
     notes: tuple[Note, ...] = ()
     log: str = ""  #: what the merchant printed and logged
+    secrets: Mapping[str, str] = field(default_factory=dict)  #: what must not stand in it, by what it is
 
     def charges_of(self, order: Order) -> tuple[Charge, ...]:
         return tuple(charge for charge in self.charges if charge.order == order.id)

@@ -8,6 +8,7 @@ to rest, or the whole webhook budget has passed. A shop that has not come to res
 import asyncio
 from dataclasses import dataclass
 
+from gatecrash.harness.cards import CARDS
 from gatecrash.harness.customer import Customer, OrderInProgress
 from gatecrash.harness.gateway import Gateway
 from gatecrash.harness.history import FAILED, PAID, PENDING, History
@@ -166,4 +167,13 @@ async def _finish(stage: Stage) -> History:
         expect=stage.story.expect,
         notes=tuple(stage.customer.notes),
         log=stage.world.merchant_log(),
+        secrets={
+            "secret key": str(stage.world.values["secret_key"]),
+            "signing secret": str(stage.world.values.get("webhook_secret", "")),
+            **{
+                f"number of the card {attempt.card}": CARDS[attempt.card]
+                for order in stage.customer.orders
+                for attempt in order.attempts
+            },
+        },
     )

@@ -1,7 +1,7 @@
 """The oracles: judges of a finished run. A new one is a small function in a file here, and a row below."""
 
 from gatecrash.harness.history import History
-from gatecrash.harness.oracles import liveness, safety
+from gatecrash.harness.oracles import liveness, practice, safety, trust
 from gatecrash.harness.oracles._oracle import Oracle, Violation
 
 __all__ = ["ORACLES", "Oracle", "Violation", "judge"]
@@ -14,13 +14,17 @@ ORACLES: dict[str, Oracle] = {
         safety.paid_without_charge,
         safety.fulfilled_twice,
         safety.acknowledged_and_lost,
+        trust.forgery_believed,
         safety.regressed,
         safety.beyond_what_was_agreed,
+        trust.leaked,
         liveness.charged_never_paid,
         liveness.stuck,
         liveness.never_accepted,
         liveness.paid_never_fulfilled,
         liveness.no_second_card,
+        practice.keys_that_do_not_protect,
+        practice.storm,
     )
 }
 
