@@ -53,3 +53,9 @@ def test_the_shop_knows_nothing_of_the_gateway() -> None:
         "    if not module.name.endswith('__main__'): importlib.import_module(module.name)"
     )
     assert not {name for name in loaded_by(code) if name.partition(".")[0] == "gatecrash"}
+
+
+def test_the_pytest_plugin_adds_nothing_to_what_pytest_loads() -> None:
+    added = loaded_by("import pytest, gatecrash.pytest_plugin") - loaded_by("import pytest")
+    assert {name for name in added if not name.startswith("gatecrash")} <= {"hashlib", "_hashlib", "_blake2"}
+    assert {name for name in added if name.startswith("gatecrash")} == {"gatecrash", "gatecrash.pytest_plugin"}

@@ -1,0 +1,201 @@
+"""The pytest plugin: a private sandbox for each test, in a gateway that the whole run shares.
+
+Nothing heavy is imported here: it is loaded by every pytest run in an environment that has gatecrash installed.
+"""
+
+import hashlib
+import os
+import re
+import shlex
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from gatecrash import Gateway, Sandbox
+
+_FIXTURES = ("gateway", "gateway_process")
+_MARKER = "gateway_fault"
+_SHOWN = 40
+# digits would do, but too many in a row could pass for a card number
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+_SANDBOXES = pytest.StashKey[list["Sandbox"]]()
+_FAILED = pytest.StashKey[bool]()
+_RUN = pytest.StashKey["Run"]()
+
+
+class Server(Protocol):
+    """What a `gateway_server` must be able to do; a `gatecrash.Gateway` is one."""
+
+    def sandbox(self, name: str) -> "Sandbox": ...
+
+
+class Run:
+    """What was asked of this run: its seed, and the address of a gateway that runs already, if it is to be used."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.url: str | None = config.getoption("gatecrash_url") or os.environ.get("GATECRASH_URL") or None
+        asked = config.getoption("gatecrash_seed") or os.environ.get("GATECRASH_SEED")
+        self.asked = bool(self.url or asked)
+        # in a gateway that others use too, the names of a run's sandboxes are its own
+        self.seed: str = asked or (os.urandom(4).hex() if self.url else "0")
+
+    def sandbox_name(self, item: pytest.Item) -> str:
+        """The same for a test in every run with this seed, since a sandbox's own seed comes from its name."""
+        readable = re.sub(r"[^A-Za-z]+", "-", getattr(item, "originalname", None) or item.name).strip("-")[:40]
+        told = f"{item.nodeid} {self.seed if self.url else ''}".encode(errors="replace")
+        return f"{readable}-{hashlib.blake2b(told, digest_size=6).hexdigest().translate(_LETTERS)}"
+
+
+class RunningServer:
+    """A gateway that somebody else started."""
+
+    def __init__(self, url: str) -> None:
+        from gatecrash.client import Http
+
+        self.http = Http(url)
+
+    def sandbox(self, name: str) -> "Sandbox":
+        from gatecrash.client import Sandbox
+
+        token = os.environ.get("GATECRASH_CONTROL_TOKEN") or None
+        return Sandbox(self.http.url, name, control_token=token, http=self.http)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("gatecrash", "a payment gateway that fails on purpose")
+    group.addoption(
+        "--gatecrash-seed",
+        metavar="SEED",
+        help="Same seed, same ids and choices in every test's sandbox; GATECRASH_SEED says the same. Default: 0.",
+    )
+    group.addoption(
+        "--gatecrash-url",
+        metavar="URL",
+        help="Use the gateway that runs there, not one of this run's own; GATECRASH_URL says the same.",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        f"{_MARKER}(station, kind, *, params, match, nth, times, probability, seed): "
+        "arm a fault rule in the test's sandbox before it begins; see `gatecrash faults stations`.",
+    )
+    config.stash[_RUN] = Run(config)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    run = config.stash[_RUN]
+    return f"gatecrash: {f'{run.url}, ' if run.url else ''}seed {run.seed}" if run.asked else None
+
+
+# --- fixtures
+
+
+@pytest.fixture(scope="session")
+def gateway_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """The gateway that all tests of this run share: in a thread of its own, or the one at GATECRASH_URL.
+
+    Override it to start another: `with gatecrash.Gateway(…) as server: yield server`.
+    """
+    from gatecrash import Gateway
+
+    run = request.config.stash[_RUN]
+    if run.url is None:
+        with Gateway(seed=run.seed) as server:
+            yield server
+        return
+    running = RunningServer(run.url)
+    yield running
+    running.http.close()
+
+
+@pytest.fixture(scope="session")
+def gateway_process_server(request: pytest.FixtureRequest) -> "Iterator[Gateway]":
+    """The gateway that all crash tests of this run share: a process of its own, which is up again after it crashed."""
+    from gatecrash import Gateway
+
+    with Gateway(process=True, seed=request.config.stash[_RUN].seed) as server:
+        yield server
+
+
+@pytest.fixture
+def gateway(request: pytest.FixtureRequest, gateway_server: Server) -> "Iterator[Sandbox]":
+    """A private sandbox, a `gatecrash.Sandbox`: its own keys, objects, clock and faults. `gateway.aio` is for async tests."""
+    yield from _private_sandbox(request, gateway_server, lambda: None)
+
+
+@pytest.fixture
+def gateway_process(request: pytest.FixtureRequest, gateway_process_server: "Gateway") -> "Iterator[Sandbox]":
+    """A private sandbox in a gateway that is a real process, and may be made to crash."""
+
+    def again() -> None:
+        gateway_process_server.close()
+        gateway_process_server.start()
+
+    yield from _private_sandbox(request, gateway_process_server, again)
+
+
+def _private_sandbox(request: pytest.FixtureRequest, server: Server, start_again: Callable[[], None]) -> "Iterator[Sandbox]":
+    from gatecrash.client import GatewayError, GatewayUnreachable
+
+    item: pytest.Item = request.node
+    sandbox = server.sandbox(item.config.stash[_RUN].sandbox_name(item))
+    item.stash.setdefault(_SANDBOXES, []).append(sandbox)
+    sandbox.reset()  # an earlier run, or an earlier try of this test, may have left something in it
+    for marker in reversed(list(item.iter_markers(_MARKER))):  # the nearest last
+        try:
+            sandbox.faults.add(*marker.args, **marker.kwargs)
+        except (GatewayError, TypeError) as error:
+            pytest.fail(f"{_shown(marker)} cannot be armed: {error}", pytrace=False)
+    yield sandbox
+    if item.config.stash[_RUN].url is not None and item.stash.get(_FAILED, False):
+        return  # left as it is in a gateway that outlasts the run, to be looked at
+    try:
+        sandbox.reset()  # cuts off what is on its way
+    except GatewayUnreachable:
+        start_again()
+
+
+# --- around a test
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    marker = item.get_closest_marker(_MARKER)
+    if marker is not None and not set(_FIXTURES).intersection(getattr(item, "fixturenames", ())):
+        pytest.fail(f"{_shown(marker)} would break nothing: the test uses neither of {', '.join(_FIXTURES)}.", pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that failed shows what its sandbox saw."""
+    report = yield
+    if report.failed and report.when != "teardown":
+        item.stash[_FAILED] = True
+        seed = item.config.stash[_RUN].seed
+        for sandbox in item.stash.get(_SANDBOXES, []):
+            report.sections.append((f"gatecrash: sandbox {sandbox.name}, seed {seed}", _told(item, sandbox, seed)))
+    return report
+
+
+def _told(item: pytest.Item, sandbox: "Sandbox", seed: str) -> str:
+    """The end of its journal, its rules, and how to see it all again."""
+    from gatecrash.client import GatewayError, GatewayUnreachable
+    from gatecrash.client.lines import lines
+
+    try:
+        told = lines(sandbox.journal(), _SHOWN) or ["The journal is empty: nothing was asked of this sandbox."]
+        told += [
+            f"rule {rule['id']}: {rule['kind']} at {rule['station']}, met {rule['seen']} times, struck {rule['fired']} times"
+            for rule in sandbox.faults.list()
+        ]
+    except (GatewayError, GatewayUnreachable) as error:
+        told = [f"The journal cannot be read: {error}"]
+    return "\n".join([*told, f"Again with the same seed: pytest {shlex.quote(item.nodeid)} --gatecrash-seed={shlex.quote(seed)}"])
+
+
+def _shown(marker: pytest.Mark) -> str:
+    given = [repr(one) for one in marker.args] + [f"{name}={value!r}" for name, value in marker.kwargs.items()]
+    return f"@pytest.mark.{marker.name}({', '.join(given)})"
