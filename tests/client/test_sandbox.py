@@ -128,6 +128,27 @@ def test_a_reset_leaves_nothing(sandbox: Sandbox) -> None:
     assert (sandbox.charges(), sandbox.faults.list(), sandbox.books()["transfers"]) == ([], [], 0)
 
 
+def test_a_snapshot_is_what_a_restore_comes_back_to(sandbox: Sandbox) -> None:
+    first = sandbox.charge()
+    sandbox.snapshot()
+    sandbox.snapshot("named")
+    sandbox.charge()
+    assert len(sandbox.charges()) == 2
+    for name in (None, "named"):
+        sandbox.restore(name)
+        assert sandbox.charges() == [first]
+        sandbox.charge()
+    with pytest.raises(GatewayError, match="nowhere"):
+        sandbox.restore("nowhere")
+
+
+def test_one_that_is_removed_is_made_anew_by_its_next_use(sandbox: Sandbox) -> None:
+    sandbox.charge()
+    sandbox.remove()
+    assert sandbox.seed() is None
+    assert sandbox.charges() == []
+
+
 def test_the_seed_is_known_once_the_sandbox_is_used(sandbox: Sandbox, server: ServerProcess) -> None:
     name = f"{sandbox.name}-later"
     later = Sandbox(server.url, name)

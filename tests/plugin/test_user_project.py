@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gatecrash import Sandbox
 from tests.support.process import ServerProcess
 from tests.support.project import PROJECT, assert_passed, run_pytest, write
 
@@ -23,6 +24,15 @@ def test_a_gateway_that_runs_already_is_used_and_left_clean(tmp_path: Path, runn
         done = run_pytest(tmp_path, "-n", "2", env={"GATECRASH_URL": running.url})
         assert_passed(done)
         assert f"gatecrash: {running.url}, seed " in done.stdout
+    known = Sandbox(running.url, "look").request("GET", "/_gatecrash/sandboxes")["data"]
+    assert {one["name"] for one in known} <= {"look"}
+
+
+def test_a_gateway_that_runs_already_keeps_what_a_failed_test_left(tmp_path: Path, running: ServerProcess) -> None:
+    write(tmp_path, FAILING)
+    env = {"GATECRASH_URL": running.url, "GATECRASH_SEED": "mine"}
+    (name,) = re.findall(r"gatecrash: sandbox (\S+), seed mine", run_pytest(tmp_path, env=env).stdout)
+    assert len(Sandbox(running.url, name).charges(order_id="o-1")) == 1
 
 
 FAILING = {

@@ -10,7 +10,9 @@ _LINES = {
     "answer": "← {status} {operation}",
     "fault": "✗ {fault} at {station}",
     "delivery": "⇢ {event_type} to {endpoint_id}, attempt {attempt}: {outcome}",
+    "endpoint": "⇢ {endpoint_id} is {status}: {reason}",
     "control": "· {action}",
+    "finding": "! {rule} at #{about}: {detail}",
     "start": "· the gateway started",
 }
 # what a line says besides, if the entry has it

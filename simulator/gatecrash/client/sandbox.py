@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
-from urllib.parse import quote
 
 from gatecrash.client.call import Calls, Json, Jsons, given, with_query
 from gatecrash.client.clock import Clock
@@ -188,14 +187,18 @@ class Sandbox:
         """Empty it: objects, rules, clock, journal, books."""
         self._calls.call("POST", "/_gatecrash/reset")
 
-    def snapshot(self, name: str = "default") -> Json:
-        """Keep it as it is now, in place of an older snapshot of that name."""
-        kept: Json = self._calls.call("POST", f"/_gatecrash/sandboxes/{quote(self.name)}/snapshot", {"name": name})
+    def remove(self) -> None:
+        """As if it had never been; what is in flight in it is cut off. Using it again makes a new one."""
+        self._calls.call("DELETE", f"/_gatecrash/sandboxes/{self.name}")
+
+    def snapshot(self, name: str | None = None) -> Json:
+        """Keep all that it holds under a name (`default`, if not given); one kept under that name before gives way."""
+        kept: Json = self._calls.call("POST", f"/_gatecrash/sandboxes/{self.name}/snapshot", given(name=name))
         return kept
 
-    def restore(self, name: str = "default") -> Json:
-        """Have it go on as it was when the snapshot of that name was taken."""
-        restored: Json = self._calls.call("POST", f"/_gatecrash/sandboxes/{quote(self.name)}/restore", {"name": name})
+    def restore(self, name: str | None = None) -> Json:
+        """Make it again what it was when the snapshot of that name was taken; what is in flight in it is cut off."""
+        restored: Json = self._calls.call("POST", f"/_gatecrash/sandboxes/{self.name}/restore", given(name=name))
         return restored
 
 
