@@ -41,8 +41,11 @@ async def serve(config: Config) -> None:
 
     from .app import create_app
     from .errors import JsonRunner
+    from .request_log import JsonLines
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    lines = logging.StreamHandler()
+    lines.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[lines])
     try:
         app = create_app(config)
     except sqlite3.Error as error:

@@ -42,7 +42,7 @@ UNDECIDED = frozenset({401, 403, 408, 409, 425, 429})
 ALLOWED: Mapping[str, frozenset[str]] = {
     "capture": frozenset({"AUTHORIZED", "PARTIALLY_PAID"}),
     "void": frozenset({"AUTHORIZED"}),
-    "refund": frozenset({"PAID", "PARTIALLY_PAID"}),
+    "refund": frozenset({"PAID", "PARTIALLY_PAID", "PARTIALLY_REFUNDED"}),
 }
 
 

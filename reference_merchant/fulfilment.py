@@ -45,7 +45,7 @@ class Fulfilment:
         """Fulfil all that is owed, one by one. Goods for an order refunded meanwhile stay here."""
         for order_id in self._pending():
             with self.store.transaction():
-                paid = self.store.get(Order, order_id).status == "PAID"
+                paid = self.store.get(Order, order_id).status in ("PAID", "PARTIALLY_REFUNDED")
                 if paid:
                     self.store.execute("INSERT OR IGNORE INTO fulfilments VALUES (?, ?)", order_id, now)
                 self.store.execute("UPDATE outbox SET state = ? WHERE order_id = ?", "done" if paid else "dropped", order_id)

@@ -6,6 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+#: Statuses of an order that money is held or was taken for.
+PAYMENT_MADE = ("AUTHORIZED", "PARTIALLY_PAID", "PAID", "PARTIALLY_REFUNDED", "REFUNDED")
+
 
 @dataclass(frozen=True, slots=True)
 class Order:

@@ -139,7 +139,7 @@ class Outcomes:
         self.store.execute("UPDATE modifications SET state = ? WHERE id = ? AND state = 'open'", state, modification.id)
 
     def _count_refunds(self, order_id: str) -> None:
-        """Set what has gone back of the charge that paid; all of it makes the order REFUNDED."""
+        """Set what has gone back of the charge that paid; a paid order shows whether that is some or all of it."""
         refunded = self.store.scalar(
             "SELECT coalesce(sum(m.amount), 0) FROM orders o JOIN attempts a ON a.id = o.paid_by"
             " JOIN modifications m ON m.charge_id = a.charge_id AND m.kind = 'refund' AND m.state = 'succeeded' WHERE o.id = ?",
@@ -147,7 +147,8 @@ class Outcomes:
         )
         self.store.execute("UPDATE orders SET amount_refunded = ? WHERE id = ?", refunded, order_id)
         self.store.execute(
-            "UPDATE orders SET status = 'REFUNDED' WHERE id = ? AND status = 'PAID' AND amount_refunded = amount",
+            "UPDATE orders SET status = CASE WHEN amount_refunded = amount THEN 'REFUNDED' ELSE 'PARTIALLY_REFUNDED' END"
+            " WHERE id = ? AND status IN ('PAID', 'PARTIALLY_REFUNDED') AND amount_refunded > 0",
             order_id,
         )
 

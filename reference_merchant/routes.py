@@ -13,12 +13,13 @@ from .config import Config
 from .decisions import Decisions
 from .errors import RefusedError
 from .gateway_client import GatewayClient, Json
-from .model import Attempt, Modification, Order
+from .model import PAYMENT_MADE, Attempt, Modification, Order
 from .modifications import Modifications
 from .orders import EDIT_FIELDS, ORDER_FIELDS, Orders
 from .validate import identifier, json_object, whole_number
 from .webhooks import Webhooks
 
+LAPSED = "the authorization has expired or was voided; nothing more can be captured, the customer has to pay again"
 PAYMENT_FIELDS = frozenset({"order_id", "payment_nonce", "amount"})
 
 
@@ -83,9 +84,8 @@ class Routes:
 
     def _modified(self, modification: Modification, refusal: str) -> web.Response:
         order = self.orders.show(self.orders.find(modification.order_id))
-        if modification.state == "failed" and any(each["status"] == "lapsed" for each in order["attempts"]):
-            message = "the authorization has expired or was voided; nothing more can be captured, the customer has to pay again"
-            raise RefusedError(409, "authorization_lapsed", message, order=order)
+        if modification.state == "failed" and modification.kind == "capture" and order["attempts"][-1]["status"] == "lapsed":
+            raise RefusedError(409, "authorization_lapsed", LAPSED, order=order)
         if modification.state == "failed":
             raise RefusedError(502, refusal, f"the gateway refused the {modification.kind}")
         shown = {"id": modification.id, "amount": modification.amount, "status": modification.state}
@@ -115,7 +115,7 @@ class Routes:
 
     def _payment(self, order: Order, attempt: Attempt) -> web.Response:
         shown: Json = {"order_id": order.id, "status": order.status, "order": self.orders.show(order)}
-        if order.status in ("AUTHORIZED", "PARTIALLY_PAID", "PAID", "REFUNDED"):
+        if order.status in PAYMENT_MADE:
             return web.json_response(shown)
         if attempt.state in ("open", "succeeded"):
             return web.json_response({**shown, "status": "PENDING"}, status=202)

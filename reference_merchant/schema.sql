@@ -12,7 +12,8 @@ CREATE TABLE orders (
     capture         TEXT NOT NULL DEFAULT 'now'     -- take the money at once, or authorize it and take it with the parcel
                     CHECK (capture IN ('now', 'later')),
     status          TEXT NOT NULL DEFAULT 'PENDING'
-                    CHECK (status IN ('PENDING', 'AUTHORIZED', 'PARTIALLY_PAID', 'PAID', 'FAILED', 'REFUNDED', 'CANCELLED')),
+                    CHECK (status IN ('PENDING', 'AUTHORIZED', 'PARTIALLY_PAID', 'PAID', 'PARTIALLY_REFUNDED', 'REFUNDED', 'FAILED',
+                                      'CANCELLED')),
     paid_by         TEXT REFERENCES attempts (id),  -- the one attempt whose charge pays, or is authorized to
     amount_refunded INTEGER NOT NULL DEFAULT 0 CHECK (amount_refunded BETWEEN 0 AND amount),
     created_at      REAL NOT NULL
@@ -96,7 +97,8 @@ CREATE TABLE flags (
 );
 
 CREATE TRIGGER paid_stays_paid BEFORE UPDATE OF status ON orders
-WHEN (OLD.status = 'PAID' AND NEW.status NOT IN ('PAID', 'REFUNDED'))
+WHEN (OLD.status = 'PAID' AND NEW.status NOT IN ('PAID', 'PARTIALLY_REFUNDED', 'REFUNDED'))
+  OR (OLD.status = 'PARTIALLY_REFUNDED' AND NEW.status NOT IN ('PARTIALLY_REFUNDED', 'REFUNDED'))
   OR (OLD.status IN ('REFUNDED', 'CANCELLED') AND NEW.status <> OLD.status)
 BEGIN SELECT RAISE(ABORT, 'an order that is paid, refunded or cancelled does not go back'); END;
 

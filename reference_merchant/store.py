@@ -39,6 +39,7 @@ class Store:
         if version == 0:  # all of the schema at once, and only once
             self.connection.executescript(f"BEGIN; {schema()}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT")
         elif version != SCHEMA_VERSION:
+            self.connection.close()
             raise sqlite3.DatabaseError(
                 f"its tables are of version {version}, this shop knows {SCHEMA_VERSION}; begin a new file"
             )

@@ -9,6 +9,7 @@ const goods = document.getElementById("goods");
 const card = document.getElementById("card-fields");
 const button = document.getElementById("pay");
 const outcome = document.getElementById("outcome");
+const paymentMade = ["AUTHORIZED", "PARTIALLY_PAID", "PAID", "PARTIALLY_REFUNDED", "REFUNDED"];
 const poll_ms = 1000;
 const fields_ms = 10000;
 let frame = null;
@@ -128,7 +129,7 @@ async function untilKnown() {
     if (answer && answer.status === 404) return say("There is no such order.");
     if (!answer || answer.status !== 200) continue; // no news is neither good nor bad
     const { status, attempts } = answer.body;
-    if (["AUTHORIZED", "PARTIALLY_PAID", "PAID", "REFUNDED"].includes(status)) return paid();
+    if (paymentMade.includes(status)) return paid();
     if (status === "CANCELLED") return say("This order was cancelled. Nothing was charged.");
     if (!attempts.some((each) => each.status === "open")) {
       say("The payment did not go through. Nothing was charged; you can try another card.");

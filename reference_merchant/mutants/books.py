@@ -44,7 +44,7 @@ class SnapshotWins(Mutant):
     relaxes = ("paid_stays_paid",)
 
     def is_news(self, attempt: Attempt, captured: int) -> bool:
-        return True
+        return captured != attempt.amount_captured or super().is_news(attempt, captured)
 
 
 class AmountUnchecked(Mutant):

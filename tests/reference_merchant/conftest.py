@@ -22,6 +22,7 @@ from reference_merchant.app import create_app
 from reference_merchant.config import Config
 from reference_merchant.decisions import Decisions
 from reference_merchant.errors import JsonRunner
+from reference_merchant.store import Store
 from tests.reference_merchant.stage import Stage
 from tests.support import held
 from tests.support.gateway import LiveGateway
@@ -167,6 +168,7 @@ class Rig:
         self.config, self.http = config, http
         self.now = time.time()
         self.decisions: Decisions | None = None
+        self.store: Store | None = None  # instead of the file
         self._ids: Iterator[int] = itertools.count(1)
         self._runner: web.AppRunner | None = None
         self._port = 0
@@ -178,6 +180,7 @@ class Rig:
             clock=lambda: self.now,
             ids=lambda prefix: f"{prefix}_{next(self._ids)}",
             decisions=self.decisions,
+            store=self.store,
         )
         self._runner = JsonRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -304,8 +307,10 @@ async def stage(shop: Rig) -> AsyncIterator[Stage]:
     live = LiveGateway(durable=False)
     await live.start()
     stage = Stage(shop, live)
+    shop.store = Store()  # outlives the shop's crashes as a file would, and no fsync is waited for
     await stage.open(gateway_timeout_s=20)
     yield stage
     await stage.close()
     await shop.stop()
+    shop.store.close()
     await live.stop()

@@ -9,6 +9,7 @@ import pytest
 from reference_merchant import mutants
 from reference_merchant.decisions import Decisions
 from reference_merchant.mutants.mutant import Mutant
+from reference_merchant.request_log import JsonLines
 from reference_merchant.store import Store
 from tests.reference_merchant.scenarios import SCENARIOS, Scenario
 from tests.reference_merchant.verdict import violations
@@ -32,6 +33,11 @@ def test_each_mutant_tells_its_bug_and_relaxes_rules_that_there_are(name: str) -
     store.close()
 
 
+def written(caplog: pytest.LogCaptureFixture) -> str:
+    """The shop's log as its process would write it."""
+    return "".join(JsonLines().format(record) for record in caplog.records if record.name.startswith("reference_merchant"))
+
+
 def test_every_mutant_has_a_scenario_that_exposes_it() -> None:
     assert sorted(SCENARIOS) == sorted(mutants.names())
 
@@ -44,7 +50,7 @@ async def test_its_scenario_shows_what_the_mutant_violates(stage: Any, caplog: p
 
     await SCENARIOS[name](stage)
 
-    assert await violations(stage, caplog.text) >= set(mutants.MUTANTS[name].violates)
+    assert await violations(stage, written(caplog)) >= set(mutants.MUTANTS[name].violates)
 
 
 @pytest.mark.parametrize(("scenario", "decisions"), sorted(WITHOUT_BUG, key=str), ids=lambda each: each.__name__)
@@ -58,7 +64,7 @@ async def test_the_same_traffic_does_no_harm_to_the_shop_without_the_bug(
 
     await scenario(stage)
 
-    assert await violations(stage, caplog.text) == set()
+    assert await violations(stage, written(caplog)) == set()
 
 
 @pytest.mark.parametrize(

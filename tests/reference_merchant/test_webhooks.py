@@ -257,6 +257,22 @@ async def test_a_charge_made_by_hand_for_the_order_pays_it(shop: Any, gateway: A
     assert (await shop.until(order, status="PAID"))["attempts"][0]["charge_id"] == "txn_hand"
 
 
+@pytest.mark.parametrize("capture", [True, False])
+@pytest.mark.asyncio
+async def test_a_charge_made_by_hand_that_does_not_fit_the_order_is_given_back(stage: Any, capture: bool) -> None:
+    order = await stage.order(amount=4200)
+    await stage.client.charge(order_id=order, amount=1, capture=capture)
+    await stage.deliver(await stage.event("charge.succeeded" if capture else "charge.authorized"))
+    assert (await stage.see(order))["status"] == "PENDING"
+
+    await stage.calm()
+    await stage.round()
+
+    (charge,) = await stage.charges()
+    assert (charge["status"], charge["amount_refunded"]) == (("succeeded", 1) if capture else ("voided", 0))
+    assert (await stage.pay(order))[0] == 200
+
+
 @pytest.mark.asyncio
 async def test_a_second_successful_charge_of_one_order_is_given_back_once(shop: Any, gateway: Any) -> None:
     await shop.restart(reconcile_every_s=0.02)
