@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from gatecrash.core.deliveries import Schedule, postpone, record_attempt
-from gatecrash.core.endpoints import CreateEndpoint, create_endpoint
+from gatecrash.core.deliveries import Schedule, postpone, record_attempt, take_due
+from gatecrash.core.endpoints import CreateEndpoint, UpdateEndpoint, create_endpoint, update_endpoint
 from gatecrash.core.records import Attempt, Delivery, Endpoint, Timer
 from gatecrash.webhooks.schedules import STANDARD_WEBHOOKS
 from tests.support.core import Core
@@ -105,3 +105,80 @@ def test_an_attempt_that_is_put_off_has_one_timer_and_is_none_yet(core: Core, de
     assert (after.attempts, after.next_attempt_at) == ([], core.now + 2500)
     core.do(postpone, "dlv_none", 1, STANDARD_WEBHOOKS)
     assert due(core) == [core.now + 2500]
+
+
+def exhaust(core: Core, delivery: Delivery) -> Delivery:
+    for _ in STANDARD_WEBHOOKS.delays_s:
+        after = attempt(core, delivery)
+        core.now += 1000
+    return after
+
+
+def test_a_delivery_that_is_given_up_disables_its_endpoint_and_says_why(core: Core, delivery: Delivery) -> None:
+    core.charge()
+    _, waiting = core.find(Delivery)
+    began = core.now
+    assert exhaust(core, delivery).status == "failed"
+    (endpoint,) = core.find(Endpoint)
+    assert (endpoint.status, endpoint.failing_since) == ("disabled", began)
+    assert endpoint.disabled_reason == (
+        f"all 10 attempts over 0.0 h to deliver {delivery.event_id} failed; the last was answered with 500"
+    )
+    assert core.get(Delivery, waiting.id).status == "canceled"
+    assert due(core) == []
+
+
+def test_an_event_that_an_endpoint_cannot_bear_does_not_disable_it_while_it_accepts_others(
+    core: Core, delivery: Delivery
+) -> None:
+    core.charge()
+    _, other = core.find(Delivery)
+    attempt(core, delivery)
+    core.now += 1000
+    attempt(core, other, 200)
+    assert core.find(Endpoint)[0].failing_since is None
+    assert exhaust(core, delivery).status == "failed"
+    (endpoint,) = core.find(Endpoint)
+    assert (endpoint.status, endpoint.disabled_reason) == ("enabled", None)
+    assert endpoint.failing_since is not None
+
+
+def test_a_schedule_may_disable_nothing(core: Core, delivery: Delivery) -> None:
+    patient = Schedule(delays_s=(0, 0), timeout_s=1, gone_disables=False, exhausting_disables=False)
+    assert attempt(core, delivery, 410, patient).status == "pending"
+    assert attempt(core, delivery, 410, patient).status == "failed"
+    assert core.find(Endpoint)[0].status == "enabled"
+
+
+def test_an_endpoint_that_is_enabled_again_begins_afresh(core: Core, delivery: Delivery) -> None:
+    exhaust(core, delivery)
+    (endpoint,) = core.find(Endpoint)
+    enabled = core.do(update_endpoint, UpdateEndpoint(endpoint.id, status="enabled"))
+    assert (enabled.status, enabled.disabled_reason, enabled.failing_since) == ("enabled", None, None)
+    core.charge()
+    assert [one.status for one in core.find(Delivery)] == ["failed", "pending"]
+
+
+@pytest.mark.parametrize(("in_order", "taken"), [(False, [0, 1, 2, 3]), (True, [0])])
+def test_what_is_due_is_taken_in_the_order_of_events_as_far_as_there_is_room(
+    core: Core, delivery: Delivery, in_order: bool, taken: list[int]
+) -> None:
+    for _ in range(5):
+        core.charge()
+    ids = [one.id for one in core.find(Delivery)]
+    schedule = Schedule(delays_s=(0,), timeout_s=1, in_order=in_order, in_flight=4)
+    found = core.do(take_due, delivery.endpoint_id, schedule, frozenset(), schedule.width)
+    assert (found.deliveries, found.next_at) == ([ids[one] for one in taken], None)
+    room = core.do(take_due, delivery.endpoint_id, schedule, frozenset(ids[:1]), schedule.width - 1)
+    assert room.deliveries == ([] if in_order else ids[1:4])
+
+
+def test_what_falls_due_later_is_told_beside_what_is_under_way(core: Core, delivery: Delivery) -> None:
+    attempt(core, delivery)
+    core.charge()
+    _, second = core.find(Delivery)
+    found = core.do(take_due, delivery.endpoint_id, STANDARD_WEBHOOKS, frozenset(), 10)
+    assert (found.deliveries, found.next_at) == ([second.id], core.now + 5000)
+    under_way = core.do(take_due, delivery.endpoint_id, STANDARD_WEBHOOKS, frozenset([second.id]), 9)
+    assert (under_way.deliveries, under_way.next_at) == ([], core.now + 5000)
+    assert due(core) == [core.now], "while an attempt is under way its timer stands: who is killed now finds it again"

@@ -5,7 +5,15 @@ from base64 import b64decode
 import pytest
 
 from gatecrash.core.clock import DAY
-from gatecrash.core.endpoints import CreateEndpoint, RotateSecret, create_endpoint, get_endpoint, rotate_secret, signing_secrets
+from gatecrash.core.endpoints import (
+    SECRETS,
+    CreateEndpoint,
+    RotateSecret,
+    create_endpoint,
+    get_endpoint,
+    rotate_secret,
+    signing_secrets,
+)
 from gatecrash.core.errors import Refused
 from gatecrash.core.records import Endpoint
 from tests.support.core import Core
@@ -49,3 +57,23 @@ def test_an_endpoint_that_is_not_there_is_refused_by_its_id(core: Core) -> None:
     for work in (lambda: core.do(get_endpoint, "we_none"), lambda: core.do(rotate_secret, RotateSecret("we_none"))):
         with pytest.raises(Refused, match="no webhook endpoint 'we_none'"):
             work()
+
+
+@pytest.mark.parametrize("scheme", sorted(SECRETS))
+def test_a_rotation_keeps_the_scheme_and_makes_a_secret_of_its_kind(core: Core, scheme: str) -> None:
+    made = core.do(create_endpoint, CreateEndpoint("http://127.0.0.1:9/hook"), scheme=scheme)
+    rotated = core.do(rotate_secret, RotateSecret(made.id, 60))
+    assert rotated.scheme == scheme
+    assert len({made.secret, rotated.secret}) == 2
+    assert len(made.secret) == len(rotated.secret)
+    assert made.secret.partition("_")[0] == rotated.secret.partition("_")[0] or scheme in ("adyen", "braintree")
+
+
+def test_where_one_signature_is_sent_what_happened_before_a_rotation_stays_signed_by_the_older_key(core: Core) -> None:
+    made = core.do(create_endpoint, CreateEndpoint("http://127.0.0.1:9/hook"), scheme="adyen")
+    before = core.now
+    core.now += 1000
+    rotated = core.do(rotate_secret, RotateSecret(made.id, 60))
+    core.now += 100_000
+    assert signing_secrets(rotated, core.now, before) == [made.secret]
+    assert signing_secrets(rotated, core.now, core.now) == [rotated.secret]

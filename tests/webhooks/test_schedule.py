@@ -105,6 +105,29 @@ async def test_410_disables_the_endpoint_and_cancels_what_was_on_its_way(client:
     refused.refused(404, "resource_missing", "endpoint_id")
 
 
+@pytest.mark.asyncio
+async def test_an_endpoint_that_was_given_up_says_why_and_an_update_enables_it_again(client: Client, shop: Receiver) -> None:
+    shop.answers = [*[500] * 10, 200]
+    endpoint = await shop.register(client)
+    path = f"/v1/webhook_endpoints/{endpoint['id']}"
+    await client.charge(order_id="lost")
+    await shop.got(1)
+    await client.advance(WEEK)
+    given_up = (await client.get(path)).json
+    assert given_up["status"] == "disabled"
+    assert "all 10 attempts over 75.6 h" in given_up["disabled_reason"]
+    (entry,) = await client.journal("endpoint")
+    assert (entry["endpoint_id"], entry["status"], entry["reason"]) == (endpoint["id"], "disabled", given_up["disabled_reason"])
+    await client.charge(order_id="unheard")
+    enabled = (await client.post(path, {"status": "enabled"})).expect(200).json
+    assert [enabled[field] for field in ("status", "disabled_reason", "failing_since")] == ["enabled", None, None]
+    await client.charge(order_id="heard")
+    assert [hit.json["data"]["order_id"] for hit in (await shop.got(11))[10:]] == ["heard"]
+    for event in (await client.get("/v1/events"))["data"][1:]:
+        (await client.post(f"/v1/events/{event['id']}/resend")).expect(202)
+    assert {hit.json["data"]["order_id"] for hit in (await shop.got(13))[11:]} == {"lost", "unheard"}
+
+
 async def disabled(client: Client, endpoint: str) -> bool:
     return bool((await client.get(f"/v1/webhook_endpoints/{endpoint}"))["status"] == "disabled")
 

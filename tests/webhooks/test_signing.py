@@ -3,11 +3,13 @@
 import base64
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import WebhookVerificationError
 
 from tests.support.client import Client
 from tests.support.gateway import LiveGateway
-from tests.webhooks.receiver import Receiver, only_delivery
+from tests.webhooks.receiver import Hit, Receiver, only_delivery
 
 
 async def rotate(client: Client, endpoint: str, **params: float) -> str:
@@ -145,3 +147,52 @@ async def test_the_timestamp_is_real_time_when_the_sandbox_lives_in_another_year
     await client.advance(0)
     (attempt,) = (await only_delivery(client))["attempts"]
     assert attempt["at"] == hit.json["timestamp"], "and the attempt is noted in sandbox time"
+
+
+def verifies(public_key: str, hit: Hit) -> list[bool]:
+    """Which of the signatures a public key verifies."""
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key.removeprefix("whpk_")))
+    signed = f"{hit.id}.{hit.headers['webhook-timestamp']}.".encode() + hit.body
+    found = []
+    for one in hit.headers["webhook-signature"].split(" "):
+        assert one.startswith("v1a,")
+        try:
+            key.verify(base64.b64decode(one.removeprefix("v1a,")), signed)
+            found.append(True)
+        except InvalidSignature:
+            found.append(False)
+    return found
+
+
+@pytest.mark.asyncio
+async def test_with_v1a_the_merchant_holds_a_public_key_only_and_both_sign_after_a_rotation(
+    client: Client, shop: Receiver
+) -> None:
+    made = await shop.register(client, signature_scheme="v1a")
+    assert (made["signature_scheme"], made["secret"]) == ("v1a", None)
+    await client.charge()
+    (first,) = await shop.got(1)
+    assert verifies(made["public_key"], first) == [True]
+    path = f"/v1/webhook_endpoints/{made['id']}"
+    rotated = (await client.post(f"{path}/rotate_secret", {"overlap_s": 60})).expect(200).json
+    assert rotated["secret"] is None
+    assert rotated["public_key"] not in (None, made["public_key"])
+    await client.charge()
+    _, second = await shop.got(2)
+    assert verifies(rotated["public_key"], second) == [True, False]
+    assert verifies(made["public_key"], second) == [False, True]
+    assert (await client.get(path))["public_key"] == rotated["public_key"]
+    await client.advance(60)
+    await client.charge()
+    hits = await shop.got(3)
+    assert verifies(rotated["public_key"], hits[2]) == [True]
+
+
+@pytest.mark.asyncio
+async def test_a_private_key_is_shown_nowhere(client: Client, shop: Receiver) -> None:
+    made = await shop.register(client, signature_scheme="v1a")
+    await client.charge()
+    await shop.got(1)
+    path = f"/v1/webhook_endpoints/{made['id']}"
+    for answer in (await client.get(path), await client.get("/_gatecrash/journal"), await client.post(f"{path}/rotate_secret")):
+        assert b"whsk_" not in answer.raw

@@ -145,3 +145,49 @@ async def test_an_event_is_sent_again_to_one_endpoint_or_all(client: Client) -> 
     reply.refused(404, "resource_missing", "endpoint_id")
     listed = (await client.get(f"/v1/events/{event}/deliveries?limit=4")).expect(200)
     assert (len(listed["data"]), listed["has_more"]) == (4, True)
+
+
+async def test_an_update_changes_what_it_names_and_nothing_else(client: Client) -> None:
+    made = await make(client, description="shop")
+    path = f"/v1/webhook_endpoints/{made['id']}"
+    shown = (await client.get(path)).json
+    assert (await client.post(path, {})).expect(200).json == shown
+    moved = (await client.post(path, {"url": "http://127.0.0.1:9/other", "events": ["refund.*"]})).expect(200).json
+    assert moved == {**shown, "url": "http://127.0.0.1:9/other", "events": ["refund.*"]}
+    off = (await client.post(path, {"status": "disabled", "description": ""})).expect(200).json
+    assert (off["status"], off["disabled_reason"], off["description"]) == ("disabled", "an update call asked for it", "")
+    again = (await client.post(path, {"status": "disabled"})).expect(200).json
+    assert again == off
+    on = (await client.post(path, {"status": "enabled"})).expect(200).json
+    assert on == {**off, "status": "enabled", "disabled_reason": None}
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "param"),
+    [
+        ({"url": "http://8.8.8.8/"}, "webhook_url_not_allowed", "url"),
+        ({"url": "nowhere"}, "parameter_invalid", "url"),
+        ({"events": ["charge.exploded"]}, "parameter_invalid", "events"),
+        ({"events": []}, "parameter_invalid", "events"),
+        ({"status": "asleep"}, "parameter_invalid", "status"),
+        ({"secret": "whsec_x"}, "parameter_unknown", "secret"),
+        ({"signature_scheme": "v1a"}, "parameter_unknown", "signature_scheme"),
+    ],
+)
+async def test_an_update_that_makes_no_sense_is_refused(client: Client, params: dict[str, Any], code: str, param: str) -> None:
+    made = await make(client)
+    (await client.post(f"/v1/webhook_endpoints/{made['id']}", params)).refused(400, code, param)
+    assert (await client.get(f"/v1/webhook_endpoints/{made['id']}"))["url"] == URL
+
+
+async def test_what_is_not_there_cannot_be_updated(client: Client) -> None:
+    (await client.post("/v1/webhook_endpoints/we_none", {"status": "enabled"})).refused(404, "resource_missing", "id")
+
+
+async def test_a_key_pair_is_the_gateways_to_make(client: Client) -> None:
+    secret = "whsec_" + "A" * 44
+    reply = await client.post("/v1/webhook_endpoints", {"url": URL, "signature_scheme": "v1a", "secret": secret})
+    assert secret not in reply.refused(400, "parameter_invalid", "secret")["detail"]
+    (await client.post("/v1/webhook_endpoints", {"url": URL, "signature_scheme": "v2"})).refused(
+        400, "parameter_invalid", "signature_scheme"
+    )
