@@ -1,4 +1,5 @@
-"""`make bench`: keyed durable charges against a bare aiohttp JSON handler, empty and with 100,000 charges stored.
+"""`make bench`: keyed durable charges against a bare aiohttp JSON handler, empty and with 100,000 charges stored; webhooks
+against a bare aiohttp client; and charges while 10,000 events wait for a dead endpoint.
 
 Runs take turns (baseline, gateway, baseline, gateway …), so that a machine whose speed drifts spoils no ratio. What is
 quoted is the median of the ratios; the spread stands beside it.
@@ -24,6 +25,7 @@ from gatecrash.server.gateway import Gateway
 from gatecrash.server.host import Host
 from gatecrash.server.serving import DATABASE, vault_key
 from gatecrash.store.sqlite import SqliteStore
+from tests.benchmarks import webhooks
 from tests.benchmarks.load import Request, measure, measure_as_app
 
 CONNECTIONS = 16
@@ -61,14 +63,12 @@ class Server:
         self.process.wait()
 
 
-class Bare:
-    """The baseline process."""
+class Other:
+    """Another process that listens: a module of this package."""
 
-    def __init__(self, *flags: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.bare", str(self.port), *flags])
+    def __init__(self, name: str) -> None:
+        self.port = webhooks.free_port()
+        self.process = subprocess.Popen([sys.executable, "-m", f"tests.benchmarks.{name}", str(self.port)])
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
@@ -122,9 +122,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=4000, help="charges a round")
     parser.add_argument("--stored", type=int, default=100_000, help="charges stored already, for the large gateway")
+    parser.add_argument("--undelivered", type=int, default=10_000, help="events that wait for a dead endpoint")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gatecrash-bench-") as folder:
         asyncio.run(compare(Path(folder), options.rounds, options.requests, options.stored))
+        asyncio.run(compare_webhooks(Path(folder), options.rounds, options.requests, options.undelivered))
 
 
 async def compare(folder: Path, rounds: int, per_round: int, stored: int) -> None:
@@ -136,7 +138,7 @@ async def compare(folder: Path, rounds: int, per_round: int, stored: int) -> Non
         data[name].mkdir()
         spare[name] = await fill(data[name], count, needed)
     titles = {"bare": "bare aiohttp JSON handler", "empty": "keyed durable charge", "large": f"the same, {stored:,} stored"}
-    bare = Bare()
+    bare = Other("bare")
     servers = {name: Server(path) for name, path in data.items()}
     ports = {"bare": bare.port, **{name: server.port for name, server in servers.items()}}
     print(f"{CONNECTIONS} connections; {rounds} rounds of {per_round}; ratios are paired, round by round")
@@ -172,6 +174,15 @@ async def compare(folder: Path, rounds: int, per_round: int, stored: int) -> Non
         server.stop()
         shutil.rmtree(fresh)
     print(f"start to ready: {statistics.median(starts):.2f} s ({min(starts):.2f}–{max(starts):.2f})")
+
+
+async def compare_webhooks(folder: Path, rounds: int, per_round: int, undelivered: int) -> None:
+    receiver = Other("receiver")
+    try:
+        await webhooks.deliveries(folder, Server, receiver.port, rounds, per_round)
+    finally:
+        receiver.stop()
+    await webhooks.beside_the_dead(folder, Server, rounds, per_round, undelivered)
 
 
 def print_view(view: str, titles: dict[str, str], rates: dict[str, list[float]], latencies: dict[str, list[float]]) -> None:

@@ -1,7 +1,9 @@
 """Delivering an event to an endpoint: one attempt, with its stations on the way, and its record."""
 
+import asyncio
 import time
 from collections.abc import Iterable
+from math import ceil
 from typing import NamedTuple
 
 from msgspec import convert
@@ -66,6 +68,9 @@ class Deliveries:
             if dialect is None:
                 disable_endpoint(ctx, endpoint, f"its dialect, {endpoint.dialect}, is not installed any more")
                 continue
+            if rest_ms := self._rest_ms(sandbox, endpoint_id):
+                upcoming.append(ctx.now + rest_ms)
+                continue
             in_flight = sandbox.attempts.get(endpoint_id, {})
             free = dialect.schedule.width - len(in_flight)
             if free > 0:
@@ -74,6 +79,12 @@ class Deliveries:
                 if due.next_at is not None:
                     upcoming.append(due.next_at)
         return Taken(attempts, min(upcoming, default=None))
+
+    def _rest_ms(self, sandbox: Sandbox, endpoint_id: str) -> int:
+        """How long an endpoint rests yet. Nobody waits for that where time is being moved."""
+        if sandbox.clock.mode != "real" or sandbox.moving.locked():
+            return 0
+        return ceil(sandbox.rests.left_s(endpoint_id, asyncio.get_running_loop().time()) * 1000)
 
     async def attempt(self, sandbox: Sandbox, told: Told) -> None:
         """Make an attempt and record how it went; at least once, whatever happens in between."""
@@ -121,6 +132,8 @@ class Deliveries:
             error=sent.error, excerpt=sent.excerpt,
         )  # fmt: skip
         self._note(exchange, told, sent, latency_ms=attempt.latency_ms)
+        accepted = dialect.schedule.accepts(sent.status, sent.excerpt)
+        sandbox.rests.note(told.endpoint.id, accepted=accepted, now_s=asyncio.get_running_loop().time())
         retry_after_s = retry_after.seconds(sent.retry_after, self._state.host.now())
         disabled = await run(sandbox, exchange.unless_over(lambda ctx: self._record(ctx, exchange, told, attempt, retry_after_s)))
         if disabled is not None:

@@ -13,6 +13,7 @@ from gatecrash.faults.exchange import Broken
 from gatecrash.faults.plane import Plane
 from gatecrash.lint import Linter
 from gatecrash.server.host import Host
+from gatecrash.server.rests import Rests
 from gatecrash.sockets import break_connection
 from gatecrash.store.interface import SandboxRow
 
@@ -50,6 +51,9 @@ class Sandbox:
         self.requests = 0
         # webhook attempts in flight: endpoint → delivery → task
         self.attempts: dict[str, dict[str, asyncio.Task[None]]] = {}
+        self.rests = Rests()
+        # somebody is about to look at what is due
+        self.poked = False
         self.alarm: asyncio.TimerHandle | None = None
         self.moving = asyncio.Lock()
         # scope of keys → when those past their life were last removed, in sandbox time
@@ -108,6 +112,7 @@ class Sandbox:
         self.end_life()
         self.down = False
         self.plane = Plane()
+        self.rests = Rests()
         self.pruned_at = {}
         if row is None:
             self.ids = Ids(self.seed)

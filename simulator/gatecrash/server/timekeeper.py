@@ -15,6 +15,8 @@ from gatecrash.server.state import State
 
 # with an automatic clock, how long a sandbox must have been idle before time jumps
 _IDLE_S = 0.02
+# while attempts are under way, how long after a change what is due is looked at
+_MOMENT_S = 0.002
 # when the store fails, how long until what is due is tried again
 _AGAIN_S = 1.0
 # a real clock is never asked to wake us later than this
@@ -39,10 +41,17 @@ class Timekeeper:
 
     def poke(self, sandbox: Sandbox) -> None:
         """Timers changed, or time moved: look again."""
-        if not self._closed and not sandbox.down and not sandbox.moving.locked():
-            self._spawn(sandbox)
+        if not self._closed and not sandbox.down and not sandbox.moving.locked() and not sandbox.poked:
+            sandbox.poked = True
+            if sandbox.attempts:
+                # whoever is under way may be done in a moment: look once for all of them
+                asyncio.get_running_loop().call_later(_MOMENT_S, self._spawn, sandbox)
+            else:
+                self._spawn(sandbox)
 
     def _spawn(self, sandbox: Sandbox) -> None:
+        if self._closed:
+            return
         task = asyncio.get_running_loop().create_task(self._work(sandbox))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -87,11 +96,14 @@ class Timekeeper:
 
     async def run_due(self, sandbox: Sandbox) -> _Due:
         """Do all that is due now: core work at once, webhook attempts as tasks."""
-        if sandbox.down:
-            return _Due([], 0, None, None)
         ended = sandbox.ended
-        found = await self._state.run(sandbox, lambda ctx: self._take_due(ctx, sandbox))
-        for told in () if ended.is_set() else found.attempts:
+        try:
+            if sandbox.down:
+                return _Due([], 0, None, None)
+            found = await self._state.run(sandbox, lambda ctx: self._take_due(ctx, sandbox))
+        finally:
+            sandbox.poked = False
+        for told in () if ended.is_set() or self._closed else found.attempts:
             # two looks in one commit may both have seen it
             lane = sandbox.attempts.setdefault(told.endpoint.id, {})
             if told.delivery.id not in lane:
@@ -100,6 +112,7 @@ class Timekeeper:
 
     def _take_due(self, ctx: Context, sandbox: Sandbox) -> _Due:
         """Run core timers that are due; collect webhook attempts that are; and tell when the next timer is."""
+        sandbox.poked = False  # what changes after this commit has to be looked at anew
         handled = due.run_due(ctx)
         taken = self._deliveries.take(ctx, sandbox, ctx.tx.due_attempts(ctx.now))
         if handled == due.BATCH:
