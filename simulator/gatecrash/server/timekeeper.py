@@ -138,26 +138,31 @@ class Timekeeper:
 
     async def advance(self, sandbox: Sandbox, seconds: float) -> int:
         """Move sandbox time on by `seconds`, doing in order all that falls due on the way. Returns how many timers that were."""
-        async with sandbox.moving:
-            host, ended = self._state.host, sandbox.ended
-            target = sandbox.now() + round(seconds * 1000)
-            fired = 0
-            while True:
-                fired += await self._settle(sandbox)
-                if ended.is_set():
-                    return fired  # the sandbox was reset, or crashed: this is another one, with another time
-                timer = await self._state.run(sandbox, lambda ctx: ctx.tx.next_timer())
-                if ended.is_set():
-                    return fired
-                if timer is None or timer.due_at > target:
-                    break
-                if timer.due_at > sandbox.now():
-                    sandbox.clock.move_to(timer.due_at, host.now())
-            sandbox.clock.move_to(max(target, sandbox.now()), host.now())
-            self._state.journal.touch(sandbox)
+        try:
+            async with sandbox.moving:
+                return await self._advance(sandbox, seconds)
+        finally:
+            # also when it was cut short: whoever poked meanwhile was told that somebody is looking
+            self.poke(sandbox)
+
+    async def _advance(self, sandbox: Sandbox, seconds: float) -> int:
+        host, ended = self._state.host, sandbox.ended
+        target = sandbox.now() + round(seconds * 1000)
+        fired = 0
+        while True:
             fired += await self._settle(sandbox)
-        self.poke(sandbox)
-        return fired
+            if ended.is_set():
+                return fired  # the sandbox was reset, or crashed: this is another one, with another time
+            timer = await self._state.run(sandbox, lambda ctx: ctx.tx.next_timer())
+            if ended.is_set():
+                return fired
+            if timer is None or timer.due_at > target:
+                break
+            if timer.due_at > sandbox.now():
+                sandbox.clock.move_to(timer.due_at, host.now())
+        sandbox.clock.move_to(max(target, sandbox.now()), host.now())
+        self._state.journal.touch(sandbox)
+        return fired + await self._settle(sandbox)
 
     async def _settle(self, sandbox: Sandbox) -> int:
         """Do what is due until nothing is, attempts in flight included."""
