@@ -67,3 +67,6 @@ SCHEDULES = {
     "native": STANDARD_WEBHOOKS, "stripe": STRIPE, "paypal": PAYPAL, "adyen": ADYEN, "adyen, classic": ADYEN_CLASSIC,
     "braintree": BRAINTREE,
 }  # fmt: skip
+
+# those whose delays and timeout are not published, and assumed here
+ASSUMED = frozenset({"stripe", "paypal"})
