@@ -12,7 +12,8 @@ import msgspec
 # where webhooks tell of money
 _AMOUNTS = ("amount", "value", "total")
 _LAST_LETTER = re.compile(rb"[0-9A-Za-z](?=[^0-9A-Za-z]*$)")
-_ALPHABETS = ("0123456789abcdef", string.digits, string.ascii_lowercase, string.ascii_uppercase)
+_HEXADECIMAL = ("0123456789abcdef", "0123456789ABCDEF")
+_ALPHABETS = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
 
 
 def wrong_secret(secret: str, seed: str) -> str:
@@ -21,14 +22,14 @@ def wrong_secret(secret: str, seed: str) -> str:
     if not mark:
         prefix, rest = "", secret
     draws = shake_128(f"{seed}:{secret}".encode()).digest(len(rest))
-    hexadecimal = all(char in _ALPHABETS[0] for char in rest)
-    wrong = "".join(_other(char, draw, hexadecimal) for char, draw in zip(rest, draws, strict=True))
+    alphabets = next(((digits,) for digits in _HEXADECIMAL if set(rest) <= set(digits)), _ALPHABETS)
+    wrong = "".join(_other(char, draw, alphabets) for char, draw in zip(rest, draws, strict=True))
     return prefix + mark + wrong
 
 
-def _other(char: str, draw: int, hexadecimal: bool) -> str:
+def _other(char: str, draw: int, alphabets: tuple[str, ...]) -> str:
     """Another character of the same sort, never the same one."""
-    for alphabet in _ALPHABETS[0 if hexadecimal else 1 :]:
+    for alphabet in alphabets:
         if char in alphabet:
             return alphabet[(alphabet.index(char) + 1 + draw % (len(alphabet) - 1)) % len(alphabet)]
     return char
