@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from tests.contracts.checker import Json, Operation
-from tests.contracts.test_live import GATEWAY, CheckedClient, good
+from tests.contracts.test_live import GATEWAY, CheckedClient, dispute, good
 from tests.support.gateway import LiveGateway
 
 pytestmark = pytest.mark.asyncio
@@ -42,7 +42,8 @@ async def furnish(client: CheckedClient) -> None:
     (await client.post("/v1/webhook_endpoints", {"url": "http://127.0.0.1:9/"})).expect(201)
     charge = await client.charge(order_id="order_0")
     (await client.post(f"/v1/charges/{charge['id']}/refunds", {"amount": 1})).expect(201)
-    await client.charge("refund_pending", order_id="order_0")
+    await client.subscribe(await client.save())
+    await dispute(client)
 
 
 async def answer(client: CheckedClient, operation: Operation, status: str, name: str) -> Any:

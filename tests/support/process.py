@@ -47,3 +47,33 @@ class ServerProcess:
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
+
+
+class ShopProcess:
+    """The reference merchant as its own process, on a gateway at `gateway_url`; `flags` are further settings of it."""
+
+    def __init__(self, folder: Path, gateway_url: str, secret_key: str, *flags: str) -> None:
+        self.database, self.log_file, url_file = folder / "shop.sqlite", folder / "shop.log", folder / "shop.json"
+        command = [
+            sys.executable, "-m", "reference_merchant", "--port", "0", "--database", str(self.database), "--gateway-url",
+            gateway_url, "--gateway-secret-key", secret_key, "--webhook-secrets", "whsec_" + "A" * 44, "--url-file", str(url_file),
+            *flags,
+        ]  # fmt: skip
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        deadline = time.monotonic() + 30
+        while not url_file.exists():
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < deadline, "the shop was not ready in 30 s"
+            time.sleep(0.01)
+        self.url: str = json.loads(url_file.read_text())["merchant"]
+        held.hold(self.url, "merchant")
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    def stop(self) -> None:
+        held.let_go(self.url)
+        self.process.terminate()
+        self.process.wait(20)
