@@ -1,55 +1,27 @@
 """A customer in a real browser: the shop's page, the gateway's card fields in an iframe, real processes behind both."""
 
-import json
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.support.browser import NEEDS_BROWSER, chromium
-from tests.support.process import ServerProcess
+from tests.support.process import ServerProcess, ShopProcess
 
 pytestmark = NEEDS_BROWSER
 
 
-class Shop(NamedTuple):
-    url: str
-    database: Path
-    log: Path
-
-
 @pytest.fixture
-def shop(server: ServerProcess, tmp_path: Path) -> Iterator[Shop]:
+def shop(server: ServerProcess, tmp_path: Path) -> Iterator[ShopProcess]:
     """The reference merchant as its own process, in a sandbox of its own."""
-    url_file, database, log = tmp_path / "shop.json", tmp_path / "shop.sqlite", tmp_path / "shop.log"
-    key = f"sk_test_browser-{tmp_path.name}"[:60]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [
-                sys.executable, "-m", "reference_merchant", "--port", "0", "--database", str(database), "--gateway-url",
-                server.url, "--gateway-secret-key", key, "--webhook-secrets", "whsec_" + "A" * 44, "--url-file", str(url_file),
-            ],
-            stdout=output, stderr=output,
-        )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 30
-        while not url_file.exists():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, "the shop was not ready in 30 s"
-            time.sleep(0.01)
-        yield Shop(json.loads(url_file.read_text())["merchant"], database, log)
-    finally:
-        process.terminate()
-        process.wait()
+    shop = ShopProcess(tmp_path, server.url, f"sk_test_browser-{tmp_path.name}"[:60])
+    yield shop
+    shop.stop()
 
 
 @pytest.fixture
-def page(shop: Shop) -> Iterator[Page]:
+def page(shop: ShopProcess) -> Iterator[Page]:
     with chromium() as browser:
         page = browser.new_page()
         page.goto(shop.url)
@@ -64,7 +36,7 @@ def pay_with(page: Page, number: str, expiry: str = "12 / 40", cvc: str = "987")
     page.get_by_role("button", name="Pay").click()
 
 
-def test_a_customer_buys_a_kettle_and_the_card_never_reaches_the_shop(page: Page, shop: Shop) -> None:
+def test_a_customer_buys_a_kettle_and_the_card_never_reaches_the_shop(page: Page, shop: ShopProcess) -> None:
     sent_to_shop: list[str] = []
     page.on("request", lambda r: sent_to_shop.append(r.post_data or "") if r.url.startswith(shop.url) else None)
     page.get_by_label("Kettle").fill("1")
@@ -72,7 +44,7 @@ def test_a_customer_buys_a_kettle_and_the_card_never_reaches_the_shop(page: Page
     expect(page.get_by_role("status")).to_contain_text("paid", ignore_case=True)
     # the shop was sent a nonce, and nothing of the card
     assert any("nonce_" in body for body in sent_to_shop)
-    everything = "".join(sent_to_shop) + shop.log.read_text()
+    everything = "".join(sent_to_shop) + shop.log
     for path in shop.database.parent.glob("shop.sqlite*"):
         everything += path.read_bytes().decode("latin-1")
     assert "4242424242424242" not in everything.replace(" ", "")

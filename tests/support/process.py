@@ -56,8 +56,8 @@ class ShopProcess:
         self.database, self.log_file, url_file = folder / "shop.sqlite", folder / "shop.log", folder / "shop.json"
         command = [
             sys.executable, "-m", "reference_merchant", "--port", "0", "--database", str(self.database), "--gateway-url",
-            gateway_url, "--gateway-secret-key", secret_key, "--webhook-secrets", "whsec_" + "A" * 44, "--url-file", str(url_file),
-            *flags,
+            gateway_url, "--gateway-secret-key", secret_key, "--webhook-secrets", "whsec_" + "A" * 44,
+            "--url-file", str(url_file), *flags,
         ]  # fmt: skip
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
