@@ -24,6 +24,11 @@ def test_a_good_client_is_told_so(cli: Cli) -> None:
     assert cli.json("lint")["data"] == []
 
 
+def test_what_our_own_tools_do_is_no_finding(cli: Cli) -> None:
+    cli("trigger", "refund.succeeded")
+    assert cli.json("lint", "--final")["data"] == []
+
+
 def test_a_finding_is_told_with_its_request_its_order_and_what_to_do(cli: Cli) -> None:
     lose(cli.sandbox, "k1")
     cli.sandbox.charge(order_id="o1", idempotency_key="k2")
