@@ -2,13 +2,13 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gatecrash.cli._gateway import talks_to_gateway
-from gatecrash.cli._output import document, json_line, money, note, styled
+from gatecrash.cli._output import document, json_line, note
 
 if TYPE_CHECKING:
     from gatecrash.client import Sandbox
@@ -18,41 +18,10 @@ _LOOK_AGAIN_S = 0.2
 Entry = dict[str, Any]
 
 
-def _request(entry: Entry) -> str:
-    body = entry.get("body") or {}
-    amount = money(entry["amount"], body.get("currency", "")) if entry["amount"] else ""
-    key = f"key {entry['idempotency_key']}" if entry["idempotency_key"] else ""
-    return _join(entry["operation"], amount, key, entry["method"], entry["path"], dialect=entry["dialect"])
-
-
-def _answer(entry: Entry) -> str:
-    replayed = "replayed" if entry.get("replayed") else ""
-    return _join(entry["operation"], f"no answer: {entry['broken']}" if "broken" in entry else str(entry["status"]), replayed)
-
-
-def _fault(entry: Entry) -> str:
-    what = click.style(f"{entry['fault']} at {entry['station']}", fg="red")
-    return _join(what, entry.get("event_type") or entry.get("operation") or "", entry["rule_id"])
-
-
-def _delivery(entry: Entry) -> str:
-    copy = "copy" if entry.get("copy") else ""
-    answer = str(entry["status"]) if entry["status"] is not None else (entry["error"] or "")
-    return _join(entry["event_type"], f"attempt {entry['attempt']}", copy, styled(entry["outcome"]), answer, entry["event_id"])
-
-
-def _rest(entry: Entry) -> str:
-    return _join(*(f"{name}={value}" for name, value in entry.items() if name not in ("seq", "at", "kind", "order_id")))
-
-
-def _finding(entry: Entry) -> str:
-    return _join(click.style(entry["rule"], fg="red"), f"#{entry['about']}", entry["detail"])
-
-
-# kind of entry → how its line goes on
-KINDS: dict[str, Callable[[Entry], str]] = {
-    "request": _request, "answer": _answer, "fault": _fault, "delivery": _delivery, "endpoint": _rest, "control": _rest,
-    "start": _rest, "finding": _finding,
+# kinds of entries, and how they look on a terminal
+KINDS: dict[str, str | None] = {
+    "request": None, "answer": None, "fault": "red", "delivery": "cyan", "endpoint": "yellow", "control": "bright_black",
+    "start": "bright_black", "finding": "yellow",
 }  # fmt: skip
 
 
@@ -128,10 +97,6 @@ def following(sandbox: "Sandbox", last: Entry | None, after: int, kind: str | No
 
 def tell_entry(entry: Entry) -> None:
     """One entry, one line."""
-    order = f"[{entry['order_id']}]" if entry.get("order_id") else ""
-    tell = KINDS.get(entry["kind"], _rest)
-    click.echo(f"{entry['seq']:>5}  {entry['at']}  {entry['kind']:8}  {_join(tell(entry), order)}")
+    from gatecrash.client.lines import words
 
-
-def _join(*parts: str, dialect: str = "native") -> str:
-    return "  ".join(part for part in (*parts, f"({dialect})" if dialect != "native" else "") if part)
+    click.echo(f"{entry['seq']:>5}  {entry['at']}  {click.style(words(entry), fg=KINDS.get(entry['kind']))}")

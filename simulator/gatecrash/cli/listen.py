@@ -199,7 +199,7 @@ def _someone_listens_at(url: str) -> bool:
 
 def flaw_of(arrived: "Arrived", secret: str, now: float) -> str | None:
     """Why an app should not trust it; None if it should."""
-    from gatecrash.webhooks.verifying import flaw
+    from gatecrash.client.catch import flaw
 
     if not arrived.whole:
         return "it was cut short"

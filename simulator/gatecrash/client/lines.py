@@ -8,7 +8,7 @@ from gatecrash.client.call import Json
 _LINES = {
     "request": "→ {method} {path}",
     "answer": "← {status} {operation}",
-    "fault": "✗ {fault} at {station}",
+    "fault": "✗ {fault} at {station} of {operation}",
     "delivery": "⇢ {event_type} to {endpoint_id}, attempt {attempt}: {outcome}",
     "endpoint": "⇢ {endpoint_id} is {status}: {reason}",
     "control": "· {action}",
@@ -16,7 +16,10 @@ _LINES = {
     "start": "· the gateway started",
 }
 # what a line says besides, if the entry has it
-_ALSO = ("order_id", "idempotency_key", "amount", "replayed", "copy", "status", "error", "broken", "rule_id")
+_ALSO = (
+    "order_id", "idempotency_key", "amount", "event_type", "attempt", "replayed", "copy", "status", "error", "broken", "rule_id",
+    "seconds", "mode", "timers_fired",
+)  # fmt: skip
 
 
 class _Known(dict[str, object]):
@@ -24,12 +27,17 @@ class _Known(dict[str, object]):
         return "–"
 
 
-def line(entry: Json) -> str:
-    """`#12 10:00:00.000 → POST /v1/charges order_id=o-1`."""
+def words(entry: Json) -> str:
+    """What an entry says: `→ POST /v1/charges order_id=o-1`."""
     form = _LINES.get(str(entry["kind"]), str(entry["kind"]))
     also = [f"{name}={entry[name]}" for name in _ALSO if entry.get(name) not in (None, False) and f"{{{name}}}" not in form]
+    return " ".join([form.format_map(_Known(entry)), *also])
+
+
+def line(entry: Json) -> str:
+    """`#12 10:00:00.000 → POST /v1/charges order_id=o-1`."""
     time = str(entry["at"]).partition("T")[2].removesuffix("Z")
-    return " ".join([f"#{entry['seq']}", time, form.format_map(_Known(entry)), *also])
+    return f"#{entry['seq']} {time} {words(entry)}"
 
 
 def lines(entries: Iterable[Json], last: int) -> list[str]:
