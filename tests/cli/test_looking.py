@@ -58,6 +58,28 @@ def test_a_sandbox_is_listed_and_emptied(cli: Cli) -> None:
     assert cli.sandbox.charges() == []
 
 
+def test_a_sandbox_goes_back_to_a_snapshot(cli: Cli) -> None:
+    assert "No snapshots" in cli("sandboxes", "snapshots").stdout
+    cli.sandbox.charge(order_id="before")
+    assert cli.json("sandboxes", "snapshot")["name"] == "default"
+    assert "Snapshot paid of sandbox" in cli("sandboxes", "snapshot", "paid").stdout
+    cli.sandbox.charge(order_id="after")
+    assert "goes on from snapshot paid" in cli("sandboxes", "restore", "paid").stdout
+    assert [charge["order_id"] for charge in cli.sandbox.charges()] == ["before"]
+    assert cli.json("sandboxes", "restore")["name"] == "default"
+    assert {one["name"] for one in cli.json("sandboxes", "snapshots")} == {"default", "paid"}
+    assert "paid" in cli("sandboxes", "snapshots").stdout
+    assert "nowhere" in cli.refused("sandboxes", "restore", "nowhere", code=1)
+
+
+def test_a_sandbox_is_made_with_a_seed_and_removed(cli: Cli) -> None:
+    assert cli.json("sandboxes", "create", "--seed", "7")["seed"] == "7"
+    assert "is there already" in cli.refused("sandboxes", "create", code=1)
+    assert "is removed" in cli("sandboxes", "remove").stdout
+    assert cli.sandbox.name not in [one["name"] for one in cli.json("sandboxes", "list")]
+    assert "is made, with seed" in cli("sandboxes", "create").stdout
+
+
 @pytest.mark.parametrize("verb", [("events", "list"), ("books",), ("faults", "list"), ("journal",), ("clock", "show")])
 def test_a_verb_acts_on_its_own_sandbox(cli: Cli, verb: tuple[str, ...]) -> None:
     Cli(cli.sandbox.url, cli.sandbox.name + "-other").sandbox.charge(order_id="elsewhere")

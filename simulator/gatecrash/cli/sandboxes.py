@@ -1,6 +1,6 @@
 """`gatecrash sandboxes`: which there are, and what can be done to one as a whole."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,12 +28,68 @@ def list_sandboxes(sandbox: "Sandbox", as_json: bool) -> None:
         table(("name", "secret key", "since", "seed"), rows, empty="")
 
 
+@command.command("create")
+@click.option("--seed", help="Ids and choices come from this.  [default: one that follows from the gateway's seed and the name]")
+@talks_to_gateway
+def create(sandbox: "Sandbox", as_json: bool, seed: str | None) -> None:
+    """Make the sandbox before its first use, to give it a seed of its own."""
+    body = {"name": sandbox.name} if seed is None else {"name": sandbox.name, "seed": seed}
+    made = sandbox.request("POST", "/_gatecrash/sandboxes", body)
+    _tell(made, f"Sandbox {made['name']} is made, with seed {made['seed']}.", as_json)
+
+
 @command.command("reset")
 @talks_to_gateway
 def reset(sandbox: "Sandbox", as_json: bool) -> None:
-    """Empty the sandbox: objects, rules, clock, journal, books."""
+    """Empty the sandbox: objects, rules, clock, journal, books. Its seed and its snapshots stay."""
     sandbox.reset()
+    _tell({"sandbox": sandbox.name, "reset": True}, f"Sandbox {sandbox.name} is empty.", as_json)
+
+
+@command.command("remove")
+@talks_to_gateway
+def remove(sandbox: "Sandbox", as_json: bool) -> None:
+    """Take the sandbox away, and its snapshots. Whoever names it again gets a new one."""
+    removed = sandbox.request("DELETE", f"/_gatecrash/sandboxes/{sandbox.name}")
+    _tell(removed, f"Sandbox {sandbox.name} is removed.", as_json)
+
+
+@command.command("snapshot")
+@click.argument("name", default="default")
+@talks_to_gateway
+def snapshot(sandbox: "Sandbox", as_json: bool, name: str) -> None:
+    """Keep the sandbox as it is now, in place of an older snapshot of that NAME."""
+    kept = sandbox.snapshot(name)
+    _tell(kept, f"Snapshot {kept['name']} of sandbox {sandbox.name} is kept, as of {kept['now']}.", as_json)
+
+
+@command.command("restore")
+@click.argument("name", default="default")
+@talks_to_gateway
+def restore(sandbox: "Sandbox", as_json: bool, name: str) -> None:
+    """Have the sandbox go on as it was when the snapshot of that NAME was taken."""
+    restored = sandbox.restore(name)
+    _tell(restored, f"Sandbox {sandbox.name} goes on from snapshot {restored['name']}, as of {restored['now']}.", as_json)
+
+
+@command.command("snapshots")
+@talks_to_gateway
+def snapshots(sandbox: "Sandbox", as_json: bool) -> None:
+    """The snapshots of the sandbox."""
+    found = sandbox.request("GET", f"/_gatecrash/sandboxes/{sandbox.name}/snapshots")["data"]
     if as_json:
-        document({"sandbox": sandbox.name, "reset": True})
+        document(found)
     else:
-        click.echo(f"Sandbox {sandbox.name} is empty.")
+        rows = [(one["name"], one["now"], one["created_at"]) for one in found]
+        table(
+            ("snapshot", "sandbox time", "taken"),
+            rows,
+            empty=f"No snapshots of sandbox {sandbox.name}; `gatecrash sandboxes snapshot` takes one.",
+        )
+
+
+def _tell(result: dict[str, Any], words: str, as_json: bool) -> None:
+    if as_json:
+        document(result)
+    else:
+        click.echo(words)

@@ -150,6 +150,7 @@ class AsyncSandbox(Twin[Sandbox]):
     deliveries = awaited(Sandbox.deliveries)
     journal = awaited(Sandbox.journal)
     books = awaited(Sandbox.books)
+    lint = awaited(Sandbox.lint)
     seed = awaited(Sandbox.seed)
     lint = awaited(Sandbox.lint)
     reset = awaited(Sandbox.reset)
