@@ -18,6 +18,7 @@ from gatecrash.server.app import App
 from gatecrash.server.descriptors import connections_max
 from gatecrash.server.gateway import Gateway
 from gatecrash.server.host import Host
+from gatecrash.store.errors import StoreFailed
 from gatecrash.store.sqlite import SqliteStore
 
 DATABASE = "gatecrash.sqlite3"
@@ -67,9 +68,10 @@ async def serving(
             sockets[name] = leave.enter_context(await _bind(settings, gateway.dialects, name, rebinding))
         try:
             await gateway.start()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, StoreFailed) as error:
+            why = error.why if isinstance(error, StoreFailed) else error
             raise SetupError(
-                f"the database {settings.data}/{DATABASE} is damaged: {error}; restore it, or give an empty --data folder."
+                f"the database {settings.data}/{DATABASE} is damaged: {why}; restore it, or give an empty --data folder."
             ) from error
         for name, bound in sockets.items():
             runner = await _listen(gateway, name, bound, settings.grace_s)

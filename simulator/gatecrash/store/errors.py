@@ -11,6 +11,7 @@ class StoreFailed(Refused):
     """A commit failed (disk full, file gone): nothing of its group happened. Whoever asked is told so."""
 
     def __init__(self, path: str, why: object) -> None:
+        self.why = why
         super().__init__(
             "gateway_gone",
             f"the gateway could not write {path}: {why}; nothing of this request happened. Free some space and retry.",
