@@ -152,7 +152,6 @@ class AsyncSandbox(Twin[Sandbox]):
     books = awaited(Sandbox.books)
     lint = awaited(Sandbox.lint)
     seed = awaited(Sandbox.seed)
-    lint = awaited(Sandbox.lint)
     reset = awaited(Sandbox.reset)
     remove = awaited(Sandbox.remove)
     snapshot = awaited(Sandbox.snapshot)
