@@ -9,7 +9,7 @@ def test_events_are_listed_newest_first(cli: Cli) -> None:
     cli.sandbox.charge(order_id="a")
     cli.sandbox.charge(1000, "jpy", order_id="b")
     rows = cli("events", "list").stdout.splitlines()
-    assert rows[0].split() == ["TIME", "TYPE", "ID", "ORDER", "AMOUNT", "ABOUT"]
+    assert rows[0].split() == ["TIME", "TYPE", "ID", "ORDER", "AMOUNT"]
     assert [row.split()[3:6] for row in rows[1:]] == [["b", "1000", "jpy"], ["a", "42.00", "usd"]]
     assert [event["data"]["order_id"] for event in cli.json("events", "list", "--limit", "1")] == ["b"]
     assert [event["data"]["order_id"] for event in cli.json("events", "list", "--order-id", "a")] == ["a"]

@@ -31,31 +31,45 @@ def note(message: str) -> None:
     click.echo(click.style(f"-- {message}", fg="bright_black"), err=True)
 
 
+# a column with cells longer than this, of several words, is prose and may be broken into lines; ids never are
+_PROSE = 24
+
+
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """Print rows under headings; `empty` in place of a table without rows. None is shown as nothing at all."""
+    """Print rows under headings; `empty` in place of a table without rows. None is shown as nothing at all.
+
+    On a terminal it is drawn, prose broken to fit; where even that does not fit, and in a pipe, a row is one line.
+    """
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
     if not cells:
         click.echo(empty)
-    elif sys.stdout.isatty():
-        _draw(headings, cells)
-    else:
+    elif not (sys.stdout.isatty() and _drawn(headings, cells)):
         wide = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
         for row in ([heading.upper() for heading in headings], *cells):
             click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, wide, strict=True)).rstrip())
 
 
-def _draw(headings: Sequence[str], cells: list[list[str]]) -> None:
+def _drawn(headings: Sequence[str], cells: list[list[str]]) -> bool:
+    """Draw a table, if the terminal is wide enough; whether it was."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0))
-    for heading in headings:
-        drawn.add_column(heading, overflow="fold")
+    console = Console(highlight=False)
+    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    needed = 0
+    for heading, *column in zip(headings, *cells, strict=True):
+        prose = any(" " in cell and len(cell) > _PROSE for cell in column)
+        width = _PROSE if prose else max(map(len, (heading, *column)))
+        drawn.add_column(heading, no_wrap=not prose, min_width=width)
+        needed += width + 2
+    if needed > console.width:
+        return False
     for row in cells:
         drawn.add_row(*(Text(cell, STYLES.get(cell, "")) for cell in row))
-    Console(highlight=False).print(drawn)
+    console.print(drawn)
+    return True
 
 
 def styled(word: str, width: int = 0) -> str:

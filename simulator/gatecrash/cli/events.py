@@ -28,7 +28,7 @@ def list_events(sandbox: "Sandbox", as_json: bool, event_type: str | None, order
         document(events)
         return
     table(
-        ("time", "type", "id", "order", "amount", "about"),
+        ("time", "type", "id", "order", "amount"),
         [(event["timestamp"], event["type"], event["id"], *_about(event["data"])) for event in events],
         empty=f"No such events in sandbox {sandbox.name}; `gatecrash trigger charge.succeeded` makes one.",
     )
@@ -70,9 +70,9 @@ def resend(sandbox: "Sandbox", as_json: bool, event_id: str, endpoint_id: str | 
 
 
 def _about(data: dict[str, Any]) -> tuple[Any, ...]:
-    """Order, amount and id of what an event is about."""
+    """Order and amount of what an event is about."""
     amount = money(data["amount"], data["currency"]) if "amount" in data and "currency" in data else None
-    return data.get("order_id"), amount, data.get("id")
+    return data.get("order_id"), amount
 
 
 def _table_of(deliveries: list[dict[str, Any]], empty: str) -> None:
