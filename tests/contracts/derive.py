@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gatecrash import resources
+from tests.contracts import card_tables
 from tests.contracts.checker import Json, load
 
 # file → the component it is
@@ -46,3 +47,4 @@ def path(file: str) -> Path:
 if __name__ == "__main__":
     for file in DERIVED:
         path(file).write_text(written(derive(file)), encoding="utf-8")
+    card_tables.PAGE.write_text(card_tables.written(card_tables.PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -9,6 +9,9 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from gatecrash import resources
+from gatecrash.core.banks import TEST_ACCOUNTS
+from gatecrash.core.cards import TEST_CARDS
+from tests.contracts import card_tables
 from tests.contracts.checker import AT_THE_EDGE, Contract, load, read
 from tests.contracts.derive import DERIVED, derive, path, written
 
@@ -116,6 +119,12 @@ def test_every_link_leads_to_an_operation_by_parameters_it_has(name: str) -> Non
 @pytest.mark.parametrize("file", DERIVED)
 def test_a_schema_that_stands_alone_is_cut_out_of_the_contract(file: str) -> None:
     assert path(file).read_text(encoding="utf-8") == written(derive(file)), "run `python -m tests.contracts.derive`"
+
+
+def test_the_tables_of_test_cards_say_what_the_numbers_do() -> None:
+    page = card_tables.PAGE.read_text(encoding="utf-8")
+    assert page == card_tables.written(page), "run `python -m tests.contracts.derive`"
+    assert all(f"`{number}`" in page.replace(" ", "") for number in (*TEST_CARDS, *TEST_ACCOUNTS))
 
 
 def test_a_name_that_stands_twice_is_found(tmp_path: Any) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatecrash.core.banks import TEST_ACCOUNTS
 from gatecrash.core.cards import TEST_CARDS
 from gatecrash.core.redaction import MASK, find_card_number, has_long_number, mask, redact, suspicious
 
@@ -29,6 +30,9 @@ DRESSES = {
     "two of them": "4242424242424242 5555555555554444",
     "amex, as printed": "3782 822463 10005",
     "no test card, but could be one": "4539 5787 6362 1486",
+    "an account": "000123456789",
+    "an account, groups": "000-123 456 789",
+    "an account and more": "account 000123456789 17, please",
 }
 # as raw JSON
 RAW = {
@@ -69,8 +73,8 @@ def test_a_card_number_in_json_is_suspected_while_raw_and_gone_when_redacted(raw
     assert MASK in json.dumps(redacted)
 
 
-@pytest.mark.parametrize("number", TEST_CARDS)
-def test_every_test_card_is_found(number: str) -> None:
+@pytest.mark.parametrize("number", [*TEST_CARDS, *TEST_ACCOUNTS])
+def test_every_test_card_and_account_is_found(number: str) -> None:
     assert find_card_number(number)
     assert mask(number) == MASK
 
@@ -111,7 +115,20 @@ def test_secrets_are_masked_behind_the_prefix_that_tells_what_they_were(secret: 
 
 
 @pytest.mark.parametrize(
-    "field", ["number", "cvc", "cvv", "secret", "client_token", "authorization", "password", "holder_name", "CVC", "Number"]
+    "field",
+    [
+        "number",
+        "cvc",
+        "cvv",
+        "secret",
+        "client_token",
+        "authorization",
+        "password",
+        "holder_name",
+        "account_number",
+        "CVC",
+        "Number",
+    ],
 )
 def test_fields_that_hold_secrets_are_masked_whatever_they_hold(field: str) -> None:
     for value in ("x", 7, ["x"], {"a": "x"}):

@@ -11,13 +11,16 @@ import aiohttp
 import pytest
 
 from tests.server.aid import eventually, insist, lost, pid_of
-from tests.support.cards import card
+from tests.support.cards import card, token_of
 from tests.support.client import Client, Reply
 from tests.support.process import ServerProcess
 from tests.webhooks.receiver import Receiver
 
-# approved, declined, of another length; and a real-looking one that is no test card
-NUMBERS = ("4242424242424242", "5555555555554444", "378282246310005", "4000000000009995", "4539578763621486")
+# approved, declined, of another length; accounts; and a real-looking one that is no test card
+NUMBERS = (
+    "4242424242424242", "5555555555554444", "378282246310005", "4000000000009995", "000123456789", "000222222227",
+    "4539578763621486",
+)  # fmt: skip
 CVC = "7391"
 
 
@@ -68,7 +71,14 @@ async def put_everywhere(client: Client, number: str) -> list[Reply]:
             key="pk",
             idem=f"t-{text[-2:]}{len(text)}",
         )
+        account = {"routing_number": "110000000", "account_number": text, "holder_name": "Ada " + CVC}
+        await send("POST", "/v1/tokens", {"bank_account": account}, key="pk", idem=f"b-{text[-2:]}{len(text)}")
         # in the right place, in the wrong shape
+        await send("POST", "/v1/tokens", {"bank_account": {**account, "routing_number": text}}, key="pk")
+        await send("POST", "/v1/tokens", {"bank_account": {**account, text: 1}}, key="pk")
+        await send("POST", "/v1/tokens", {"bank_account": text}, key="pk")
+        await send("POST", "/v1/tokens", {"bank_account": account}, key="sk")
+        await send("POST", "/v1/tokens", {"bank_account": account, "card": card(text, cvc=CVC)}, key="pk")
         await send("POST", "/v1/tokens", {"card": card(text, cvc="x")}, key="pk")
         await send("POST", "/v1/tokens", {"card": {"number": text}}, key="pk")
         await send("POST", "/v1/tokens", {"card": text, "cvc": CVC}, key="pk")
@@ -88,6 +98,12 @@ async def put_everywhere(client: Client, number: str) -> list[Reply]:
         ):
             await send("POST", "/v1/charges", {**good, "metadata": metadata})
         await send("POST", "/v1/charges/txn_1/refunds", {"reason": text})
+        await send("POST", "/v1/disputes/dp_1/evidence", {"text": f"He paid with {text}."})
+        await send("POST", f"/v1/disputes/{text}/accept", {})
+        await send("POST", "/v1/payment_methods", {"payment_nonce": text})
+        await send("POST", "/v1/subscriptions/sub_1", {"payment_method": text})
+        for field in ("payment_method", "amount", "currency", "interval", "order_id", "metadata", text):
+            await send("POST", "/v1/subscriptions", {"payment_method": "pm_1", "amount": 900, "currency": "usd", field: text})
         await send("POST", "/v1/webhook_endpoints", {"url": f"http://127.0.0.1:9/{text}", "description": text, "events": [text]})
         await send("POST", "/v1/webhook_endpoints", {"url": "http://127.0.0.1:9/", "description": text})
         await send("POST", "/v1/events/evt_1/resend", {"endpoint_id": text})
@@ -111,6 +127,11 @@ async def put_everywhere(client: Client, number: str) -> list[Reply]:
         for path in (
             "/v1/charges/{}",
             "/v1/refunds/{}",
+            "/v1/disputes/{}",
+            "/v1/disputes?charge_id={}",
+            "/v1/payment_methods/{}",
+            "/v1/subscriptions/{}",
+            "/v1/subscriptions?status={}",
             "/v1/events/{}/deliveries",
             "/{}",
             "/errors/{}",
@@ -148,19 +169,22 @@ async def test_no_card_number_no_security_code_and_no_secret_is_to_be_found(http
         rotated = await client.post(f"/v1/webhook_endpoints/{endpoint['id']}/rotate_secret", {}, idem="rotation")
         replies: list[Reply] = []
         for number in NUMBERS:
+            secret = {"holder_name": CVC} if number.startswith("000") else {"cvc": CVC}
             for station in ("request.received", "operation.executed", "operation.committed"):
                 await client.add_fault(station, "crash", params={"down_s": 0}, match={"operation": "tokens.create"})
                 pid = await pid_of(client)
                 assert (
-                    await lost(
-                        client.post("/v1/tokens", {"card": card(number, cvc=CVC)}, key="pk", idem=f"{station} {number[-4:]}")
-                    )
+                    await lost(client.post("/v1/tokens", token_of(number, **secret), key="pk", idem=f"{station} {number[-4:]}"))
                     is None
                 )
                 assert await pid_of(client) != pid
             replies += await insist_everywhere(client, number)
             if number != NUMBERS[-1]:
                 await client.try_charge(number, idem=f"charge-{number[-4:]}")
+                nonce = await client.make_nonce(number)
+                saved = await client.post("/v1/payment_methods", {"payment_nonce": nonce}, idem=f"save-{number[-4:]}")
+                if saved.status == 201:
+                    await client.subscribe(saved["id"])
         await eventually(lambda: client.journal("delivery"))
         page = (await client.get("/_gatecrash/journal?limit=1000")).expect(200)
         journal = page.raw
@@ -168,7 +192,16 @@ async def test_no_card_number_no_security_code_and_no_secret_is_to_be_found(http
             page = (await client.get(f"/_gatecrash/journal?limit=1000&after={page['data'][-1]['seq']}")).expect(200)
             journal += page.raw
         replies += [
-            await client.get(path) for path in ("/v1/charges", "/v1/events", "/v1/webhook_endpoints", "/_gatecrash/faults")
+            await client.get(path)
+            for path in (
+                "/v1/charges",
+                "/v1/events",
+                "/v1/payment_methods",
+                "/v1/subscriptions",
+                "/v1/disputes",
+                "/v1/webhook_endpoints",
+                "/_gatecrash/faults",
+            )
         ]
         in_life = {path: path.read_bytes() for path in data.iterdir()}
     finally:

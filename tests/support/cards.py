@@ -36,6 +36,6 @@ def bank_account(name_or_number: str = "bank", **changes: Any) -> dict[str, Any]
 
 def token_of(name_or_number: str = "visa", **changes: Any) -> dict[str, Any]:
     """What to send to POST /v1/tokens for a card or an account."""
-    if name_or_number in ACCOUNTS:
+    if name_or_number in ACCOUNTS or name_or_number in ACCOUNTS.values():
         return {"bank_account": bank_account(name_or_number, **changes)}
     return {"card": card(name_or_number, **changes)}

@@ -25,6 +25,8 @@ _FACES = {
     "bank_account": frozenset({"bank_name", "routing_number", "last4"}),
 }
 
+_TEST_NUMBERS = (*TEST_CARDS, *TEST_ACCOUNTS)
+
 MASK = "[removed]"
 # a longer run of digits and blanks is no honest text, and is not searched but taken for the worst
 _RUN_MAX = 400
@@ -36,7 +38,7 @@ def find_card_number(text: str) -> str | None:
         run = match.group()
         if (
             len(run) > _RUN_MAX
-            or _holds_test_card(run)
+            or _holds_test_number(run)
             or any(len(digits) in (15, 16) and luhn_valid(digits) and brand_of(digits) != "unknown" for digits in _numbers(run))
         ):
             return run
@@ -56,13 +58,13 @@ def _numbers(run: str) -> Iterator[str]:
                 yield digits
 
 
-def _holds_test_card(run: str) -> bool:
+def _holds_test_number(run: str) -> bool:
     digits = re.sub("[ -]", "", run)
-    return digits in TEST_ACCOUNTS or any(number in digits for number in TEST_CARDS)
+    return any(number in digits for number in _TEST_NUMBERS)
 
 
 def _could_be_card(run: str) -> bool:
-    return len(run) > _RUN_MAX or _holds_test_card(run) or any(luhn_valid(digits) for digits in _numbers(run))
+    return len(run) > _RUN_MAX or _holds_test_number(run) or any(luhn_valid(digits) for digits in _numbers(run))
 
 
 def mask(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.support.cards import card
+from tests.support.cards import card, token_of
 from tests.support.client import Client, Reply
 from tests.support.process import ServerProcess
 
@@ -16,7 +16,7 @@ Start = Callable[..., ServerProcess]
 
 HOLDER = "Canary Holdersson"
 REAL_LOOKING = "4539578763621486"
-NUMBERS = ("4242424242424242", "4000000000000002", "378282246310005", REAL_LOOKING)
+NUMBERS = ("4242424242424242", "4000000000000002", "378282246310005", REAL_LOOKING, "000123456789")
 DRESSES = (
     "{0}", "{0} 12/40", "{0} 123", "{1}", "{2}", "{2}-12", "x{0}y",
 )  # fmt: skip
@@ -34,7 +34,8 @@ def escaped(text: str) -> str:
 async def scatter(client: Client, number: str) -> list[Reply]:
     """Send a card number to where it belongs, and to everywhere it does not."""
     replies = [
-        await client.post("/v1/tokens", {"card": card(number, holder_name=HOLDER, cvc="8317")}, key="pk", idem=f"t-{number}")
+        await client.post("/v1/tokens", token_of(number, holder_name=HOLDER), key="pk", idem=f"t-{number[-6:]}"),
+        await client.post("/v1/tokens", {"card": card(number, holder_name=HOLDER, cvc="8317")}, key="pk", idem=f"u-{number}"),
     ]
     if replies[0].status == 201:
         replies.append(await client.try_charge(payment_nonce=replies[0]["id"], idem=f"c-{number}"))
