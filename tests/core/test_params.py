@@ -204,5 +204,13 @@ def test_a_card_number_from_a_server_is_refused_wherever_it_stands(given: dict[s
     assert "POST /v1/tokens" in refused.value.detail
 
 
+def test_the_fraction_of_a_number_is_no_card_number() -> None:
+    refuse_card_numbers({"seconds": 0.4242424242424242, "more": [1799.4111111111111, float("inf")]})
+
+    for number in (4242424242424242.0, 4242424242424242.5):
+        with pytest.raises(Refused):
+            refuse_card_numbers({"seconds": number})
+
+
 def test_what_holds_no_card_number_passes() -> None:
     refuse_card_numbers({"order_id": "order-17", "metadata": {"phone": "+4930901820"}, "n": 17, "list": ["x", 1, None]})

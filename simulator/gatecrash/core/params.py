@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -90,8 +91,13 @@ def _refuse_card_numbers(value: Any, where: str) -> None:
     elif isinstance(value, list):
         for inner in value:
             _refuse_card_numbers(inner, where)
-    elif isinstance(value, (str, int, float)) and find_card_number(str(value)):
+    elif isinstance(value, (str, int, float)) and find_card_number(_as_written(value)):
         raise _holds_card_number(where)
+
+
+def _as_written(value: str | int | float) -> str:
+    """Of a number its whole part: the digits of a fraction are no card, and a clock's seconds have sixteen of them."""
+    return str(int(value)) if isinstance(value, float) and isfinite(value) else str(value)
 
 
 def _holds_card_number(where: str) -> Refused:
