@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import random
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -199,3 +201,57 @@ async def test_two_gateways_never_share_a_folder_not_even_while_one_is_down(
     second = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=30, check=False)
     assert second.returncode == 2
     assert f"process id {server.process.pid}" in second.stderr
+
+
+async def test_an_answer_that_nobody_takes_is_given_up(strict: LiveGateway, http: aiohttp.ClientSession) -> None:
+    client = Client(http, strict.url)
+    for _ in range(20):
+        await client.try_charge(metadata={f"key{i}": "x" * 500 for i in range(50)})
+    ask = f"GET /_gatecrash/journal?limit=1000 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_test_{client.sandbox}\r\n\r\n"
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(deaf, ("127.0.0.1", strict.port))
+        await loop.sock_sendall(deaf, ask.encode() * 100)
+        # the buffers in between are full long before all of it is out
+        await eventually(lambda: strict.gateway.capacity.taken == 2)
+        await eventually(lambda: strict.gateway.capacity.taken == 1)
+    await client.charge()
+
+
+async def test_whatever_bytes_come_others_are_served(http: aiohttp.ClientSession, server: ServerProcess) -> None:
+    """Requests with a few bytes changed, dropped or doubled: the same in every run."""
+    client = Client(http, server.url)
+    worker = await pid_of(client)
+    draw = random.Random(402)
+    body = json.dumps({"amount": 1, "currency": "usd", "payment_nonce": await client.make_nonce()}).encode()
+    whole = (
+        b"POST /v1/charges HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_test_%s\r\nContent-Type: application/json\r\n"
+        b"Idempotency-Key: k\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
+    ) % (client.sandbox.encode(), len(body), body)
+    assert b" 201 Created" in await listen(server.port, whole)
+    statuses = set()
+    for _ in range(300):
+        spoilt = bytearray(whole)
+        for _ in range(draw.randint(1, 4)):
+            at = draw.randrange(len(spoilt))
+            match draw.randrange(3):
+                case 0:
+                    spoilt[at] = draw.randrange(256)
+                case 1:
+                    del spoilt[at : at + draw.randint(1, 30)]
+                case _:
+                    spoilt[at:at] = spoilt[at : at + draw.randint(1, 30)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(bytes(spoilt))
+        writer.write_eof()
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(20):
+                statuses.add((await reader.read())[9:12])
+        writer.close()
+    assert not [status for status in statuses if status.startswith(b"5")], statuses
+    assert b"400" in statuses
+    assert len((await client.get("/v1/charges"))["data"]) == 1
+    assert await pid_of(client) == worker
+    assert "Traceback" not in server.log

@@ -92,9 +92,7 @@ class Gateway(State):
             sandbox.linter = strict.caught_up(tx.journal(0)) if row.strict else None
             return row
 
-        row = await self._renew(sandbox, put_back)
-        self.timekeeper.poke(sandbox)
-        return row
+        return await self._renew(sandbox, put_back)
 
     async def remove_snapshot(self, sandbox: Sandbox, name: str) -> SandboxRow:
         """Take a snapshot away; gives what it was."""
@@ -127,10 +125,12 @@ class Gateway(State):
             undo()
             sandbox.remember(before)
 
-        filled = await self.store.submit(sandbox.name, renew, keep_old)
-        # what began between the cut and the commit belonged to what is gone
-        await self.timekeeper.stop(sandbox)
-        return filled
+        try:
+            return await self.store.submit(sandbox.name, renew, keep_old)
+        finally:
+            # what began between the cut and the commit belonged to what is gone
+            await self.timekeeper.stop(sandbox)
+            self.timekeeper.poke(sandbox)
 
 
 def _snapshot(tx: StoreTransaction, name: str, param: str = "name") -> SandboxRow:

@@ -14,7 +14,8 @@ class Host(NamedTuple):
     """`now`: real time in milliseconds. `crash(down_s)` never returns; None where nothing would start us again.
 
     `control_token`: what the control API wants to see; None where nobody but this machine can reach it. `connections_max`: at
-    once, over all ports. `request_s`: how long a request's head, and then its body, may take to arrive.
+    once, over all ports. `request_s`: how long a request's head, then its body, may take to arrive, and a large answer to be
+    taken.
     """
 
     now: Callable[[], int] = wall_ms

@@ -19,8 +19,7 @@ from gatecrash.dialects.interface import Answer
 from gatecrash.dialects.native.errors import problem
 from gatecrash.sockets import break_connection
 
-# how long a client may take over an answer that is larger than what buffers hold
-_ANSWER_S = 60.0
+# an answer that is larger is not out as soon as it is written
 _BUFFERED = 64 * 1024
 # how long a connection may be idle
 _IDLE_S = 75.0
@@ -87,7 +86,7 @@ class _Connection(RequestHandler):
         if not isinstance(resp, web.Response) or resp.content_length is None or resp.content_length <= _BUFFERED:
             return await super().finish_response(request, resp, start_time)
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(self._server.request_s):
                 return await super().finish_response(request, resp, start_time)
         except TimeoutError:
             break_connection(request.transport, reset=True)
@@ -122,7 +121,8 @@ class _Connection(RequestHandler):
 class HttpServer(web.Server):
     """Serves one handler; `when_gone` tells when the client of a request has left.
 
-    `request_id` makes one for what is no request; `request_s` is how long a request may take to arrive.
+    `request_id` makes one for what is no request; `request_s` is how long a request may take to arrive, and a large answer to
+    be taken.
     """
 
     def __init__(self, handler: Handler, request_id: Callable[[], str], capacity: Capacity, request_s: float) -> None:

@@ -27,6 +27,7 @@ class Memory(NamedTuple):
     journal_length: int
     clock: Clock
     plane: Plane
+    linter: Linter | None
 
 
 class Sandbox:
@@ -126,10 +127,10 @@ class Sandbox:
             self.clock.since = real_now
 
     def memory(self) -> Memory:
-        return Memory(self.ids, self.ids.issued, self.seed, self.journal_length, self.clock, self.plane)
+        return Memory(self.ids, self.ids.issued, self.seed, self.journal_length, self.clock, self.plane, self.linter)
 
     def remember(self, memory: Memory) -> None:
-        self.ids, self.ids.issued, self.seed, self.journal_length, self.clock, self.plane = memory
+        self.ids, self.ids.issued, self.seed, self.journal_length, self.clock, self.plane, self.linter = memory
 
     def row(self) -> SandboxRow:
         clock = msgspec.json.encode(self.clock).decode()

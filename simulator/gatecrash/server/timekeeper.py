@@ -41,7 +41,8 @@ class Timekeeper:
 
     def poke(self, sandbox: Sandbox) -> None:
         """Timers changed, or time moved: look again."""
-        if not self._closed and not sandbox.down and not sandbox.moving.locked() and not sandbox.poked:
+        idle = not (self._closed or sandbox.removed or sandbox.down or sandbox.moving.locked())
+        if idle and not sandbox.poked:
             sandbox.poked = True
             if sandbox.attempts:
                 # whoever is under way may be done in a moment: look once for all of them
@@ -61,6 +62,8 @@ class Timekeeper:
         try:
             found = await self.run_due(sandbox)
         except Refused as refused:
+            if sandbox.removed:
+                return
             # the disk is full, say: what is due stays due, and is looked at again
             print(f"gatecrash: timers of sandbox {sandbox.name} wait: {refused.detail}", file=sys.stderr, flush=True)
             if not self._closed:
@@ -107,7 +110,7 @@ class Timekeeper:
             # two looks in one commit may both have seen it
             lane = sandbox.attempts.setdefault(told.endpoint.id, {})
             if told.delivery.id not in lane:
-                lane[told.delivery.id] = asyncio.get_running_loop().create_task(self._attempt(sandbox, told))
+                lane[told.delivery.id] = asyncio.get_running_loop().create_task(self._attempt(sandbox, told, ended))
         return found
 
     def _take_due(self, ctx: Context, sandbox: Sandbox) -> _Due:
@@ -123,8 +126,11 @@ class Timekeeper:
             jump = ctx.tx.next_timer(after=ctx.now, besides=timers.SUBSCRIPTION_RENEWS)
         return _Due(taken.attempts, handled, _earlier(taken.next_at, following), _earlier(taken.next_at, jump))
 
-    async def _attempt(self, sandbox: Sandbox, told: Told) -> None:
+    async def _attempt(self, sandbox: Sandbox, told: Told, ended: asyncio.Event) -> None:
+        """`ended` is set if the life in which it was told of is over."""
         try:
+            if ended.is_set():
+                return
             await self._deliveries.attempt(sandbox, told)
         except (Broken, Refused):
             pass  # the sandbox is another one now, or could not be written to: what is due stays due
