@@ -99,4 +99,6 @@ def tell_entry(entry: Entry) -> None:
     """One entry, one line."""
     from gatecrash.client.lines import words
 
-    click.echo(f"{entry['seq']:>5}  {entry['at']}  {click.style(words(entry), fg=KINDS.get(entry['kind']))}")
+    colour = KINDS.get(entry["kind"])
+    told = words(entry) if colour is None else click.style(words(entry), fg=colour)
+    click.echo(f"{entry['seq']:>5}  {entry['at']}  {told}")
