@@ -138,7 +138,7 @@ def test_every_code_stands_under_the_status_it_is_given_with() -> None:
             assert {status_of(code) for code in codes} == {status}, where
             assert not where[-3:].isdigit() or where[-3:] == str(status)
             seen |= codes
-    # these two only a fault rule, and a limit that is yet to come, would give
+    # these two only a fault rule gives
     unplaced = set(CATALOGUE) - seen - {"injected", "rate_limited"}
     assert not unplaced, f"no answer of the contract names these codes; add them where they are given: {sorted(unplaced)}"
     assert set(STATUS) <= set(CATALOGUE)
@@ -182,7 +182,7 @@ def test_stations_and_kinds_are_those_of_the_code() -> None:
     assert where == {kind: [name for name in STATIONS if why_not(name, kind) is None] for kind in KINDS}
 
 
-PARAMS: Json = {"delay": {"seconds": 1.5}, "status": {"status": 503}}
+PARAMS: Json = {"delay": {"seconds": 1.5}, "status": {"status": 503}, "rate_limit": {"limit": 3}}
 
 
 @pytest.mark.parametrize("station", STATIONS)

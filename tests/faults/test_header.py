@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 
 from gatecrash.core.errors import Refused
+from gatecrash.dialects.interface import Route
+from gatecrash.dialects.native.routes import ROUTES
 from gatecrash.faults.rule import HEADER, parse_header
+from tests.support.cards import card
 from tests.support.client import Client
 
 
@@ -91,3 +94,26 @@ async def test_a_crash_by_header_is_refused_where_nothing_would_start_the_gatewa
     refused.refused(400, "fault_rule_invalid", "kind")
     refused = await client.post("/_gatecrash/faults", {"station": "request.received", "kind": "crash"})
     refused.refused(400, "fault_rule_invalid", "kind")
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation)
+@pytest.mark.parametrize("station", ["request.received", "operation.claimed", "operation.executed", "operation.committed"])
+@pytest.mark.asyncio
+async def test_it_works_on_every_request(client: Client, route: Route, station: str) -> None:
+    charge = await client.charge(capture=route.operation == "refunds.create", order_id="one")
+    endpoint = (await client.post("/v1/webhook_endpoints", {"url": "http://127.0.0.1:9/"})).expect(201)
+    (event, *_) = (await client.get("/v1/events"))["data"]
+    ids = {"charges": charge["id"], "webhook_endpoints": endpoint["id"], "events": event["id"]}
+    path = route.path.replace("{id}", ids.get(route.path.split("/")[2], "none"))
+    bodies = {
+        "charges.create": {"amount": 1, "currency": "usd", "payment_nonce": await client.make_nonce()},
+        "webhook_endpoints.create": {"url": "http://127.0.0.1:9/"},
+        "tokens.create": {"card": card()},
+    }
+    key = "sk" if "secret" in route.keys else "pk"
+    header = {HEADER: f"{station}=status;status=418"}
+    body = bodies.get(route.operation, {}) if route.method == "POST" else None
+    reply = await client.call(route.method, path, body, key=key, headers=header)
+    assert (reply.status, reply["code"]) == (418, "injected")
+    (struck,) = await client.journal("fault")
+    assert (struck["station"], struck["operation"]) == (station, route.operation)

@@ -16,6 +16,7 @@ KNOWN: dict[str, Any] = {
     "event_type": "charge.succeeded",
     "amount": 4200,
     "attempt": 2,
+    "card": "4242",
 }
 OTHER: dict[str, Any] = {
     "operation": "charges.get",
@@ -26,6 +27,7 @@ OTHER: dict[str, Any] = {
     "event_type": "charge.failed",
     "amount": 4201,
     "attempt": 1,
+    "card": "4444",
 }
 
 
@@ -61,6 +63,7 @@ def test_a_match_without_fields_matches_everything() -> None:
         ("order_id", "wanted"),
         ("idempotency_key", "wanted"),
         ("amount", 777),
+        ("card", "4242"),
     ],
 )
 @pytest.mark.asyncio

@@ -29,6 +29,8 @@ GOOD: dict[str, list[dict[str, Any]]] = {
         {"status": 599, "headers": {"Retry-After": "3", "X-Empty": ""}, "body": {"any": ["json", 1, None]}},
         {"status": 503, "body": "text"},
     ],
+    "decline": [{}, {"decline_code": "lost_card"}],
+    "rate_limit": [{"limit": 1}, {"limit": 5, "window_s": 0.5}],
     "drop": [{}],
     "duplicate": [{}, {"count": 1}, {"count": 100}],
     "hold": [{}, {"until": "charge.failed", "count": 3, "seconds": 0.5}],
@@ -56,6 +58,8 @@ BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"status": 500, "headers": []}, "headers"),
         ({"status": 500, "reason": "why"}, "reason"),
     ],
+    "decline": [({"decline_code": "bad_mood"}, ""), ({"code": "lost_card"}, "code")],
+    "rate_limit": [({}, "limit"), ({"limit": 0}, "limit"), ({"limit": 1, "window_s": 0}, "window_s")],
     "drop": [({"count": 1}, "count")],
     "hold": [({"until": "charge"}, ""), ({"count": 0}, "count"), ({"seconds": 0}, "seconds"), ({"seconds": 3e6}, "seconds")],
     "forge": [({"secret": "x"}, "secret")],
@@ -133,5 +137,5 @@ async def test_a_rule_is_shown_whole_as_it_was_understood(client: Client) -> Non
     assert shown.pop("seed")
     assert shown == {
         "station": "webhook.due", "kind": "duplicate", "params": {"count": 2}, "match": {"attempt": 1}, "nth": 1, "times": None,
-        "probability": None, "seen": 0, "fired": 0,
+        "probability": None, "seen": 0, "fired": 0, "window": None,
     }  # fmt: skip

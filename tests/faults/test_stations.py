@@ -10,7 +10,7 @@ from gatecrash.faults.stations import STATIONS, check, why_not
 from tests.support.client import Client
 
 PAIRS = list(itertools.product(STATIONS, KINDS))
-PARAMS = {"delay": {"seconds": 0}, "status": {"status": 503}}
+PARAMS = {"delay": {"seconds": 0}, "status": {"status": 503}, "rate_limit": {"limit": 1}}
 REQUEST = (
     "request.received",
     "operation.claimed",
@@ -32,7 +32,8 @@ def test_the_stations_are_those_of_the_design_in_the_order_they_are_passed() -> 
 
 def test_the_kinds_are_those_that_were_promised() -> None:
     assert list(KINDS) == [
-        "crash", "hang", "delay", "reset", "close", "truncate", "drip", "garbage", "status", "drop", "duplicate", "hold",
+        "crash", "hang", "delay", "reset", "close", "truncate", "drip", "garbage", "status", "decline",
+        "rate_limit", "drop", "duplicate", "hold",
         "forge", "tamper", "stale",
     ]  # fmt: skip
 

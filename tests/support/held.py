@@ -15,7 +15,7 @@ from gatecrash.dialects import registry
 from tests.contracts.checker import Breach, load
 
 # kinds of fault that put another answer in the place of the one that was due
-_FORGING = ("status", "garbage")
+_FORGING = ("status", "garbage", "rate_limit")
 _held: dict[str, str] = {}
 _forged: set[tuple[str, str]] = set()
 breaches: list[Breach] = []

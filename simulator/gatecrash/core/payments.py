@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from gatecrash.core import ledger, payment_methods, timers, tokens
 from gatecrash.core.banks import TEST_ACCOUNTS
-from gatecrash.core.cards import TEST_CARDS, Behaviour, expired
+from gatecrash.core.cards import APPROVED, TEST_CARDS, Behaviour, expired
 from gatecrash.core.clock import DAY, rfc3339
 from gatecrash.core.errors import Refused
 from gatecrash.core.events import emit
@@ -97,11 +97,12 @@ def create_charge(ctx: Context, params: CreateCharge, subscription_id: str | Non
         payment_nonce=params.payment_nonce, payment_method=params.payment_method, subscription_id=subscription_id,
         created_at=ctx.now,
     )  # fmt: skip
-    if source.card is None:
+    if source.card is None and ctx.decline_code is None:
         _debit(ctx, charge, number)
         return charge
-    behaviour = TEST_CARDS[number]
-    charge.decline_code = behaviour.decline_code or ("expired_card" if expired(source.card, ctx.now) else None)
+    behaviour = TEST_CARDS.get(number, APPROVED)  # a bank account comes here to be declined
+    too_old = source.card is not None and expired(source.card, ctx.now)
+    charge.decline_code = ctx.decline_code or behaviour.decline_code or ("expired_card" if too_old else None)
     if charge.decline_code is not None:
         if subscription_id is not None and ctx.tx.get(Subscription, subscription_id) is None:
             charge.subscription_id = None  # it does not begin

@@ -97,10 +97,14 @@ class Transaction(Protocol):
 
 
 class Context(NamedTuple):
-    """Everything a core function may know. `now` is sandbox time in milliseconds."""
+    """Everything a core function may know. `now` is sandbox time in milliseconds.
+
+    `decline_code`: what the issuer says to a charge, whatever the card, because a fault rule wants it.
+    """
 
     tx: Transaction
     sandbox: str
     now: int
     ids: Ids
     vault: Vault
+    decline_code: str | None = None

@@ -2,6 +2,15 @@
 
 from typing import Any, Protocol
 
+from msgspec import Struct
+
+
+class Window(Struct):
+    """A stretch of sandbox time up to `ends_at` (milliseconds), in which `passed` requests were let through."""
+
+    ends_at: int
+    passed: int = 0
+
 
 class Broken(Exception):
     """The exchange is over: no further byte, nothing that was not committed yet happens."""
@@ -16,10 +25,11 @@ class Instead(Exception):
 
 
 class Exchange(Protocol):
-    """A request, or one attempt to deliver a webhook, held at `station` by the rule `held_by`."""
+    """A request, or one attempt to deliver a webhook, held at `station` by the rule `held_by`, whose window is `window`."""
 
     station: str
     held_by: str
+    window: Window | None
 
     async def crash(self, down_s: float) -> None:
         """SIGKILL this gateway; its supervisor starts it again after `down_s`."""
@@ -51,6 +61,12 @@ class RequestExchange(Exchange, Protocol):
 
     async def garbage(self, size: int) -> None:
         """Send `size` bytes that mean nothing instead of the answer, or behind it; or fill the rest of its body with them."""
+
+    async def decline(self, decline_code: str) -> None:
+        """Have the issuer say no when the outcome is computed for good."""
+
+    async def limit(self, allowed: str) -> None:
+        """Refuse it until `window` ends, since more came than what is allowed."""
 
 
 class AttemptExchange(Exchange, Protocol):

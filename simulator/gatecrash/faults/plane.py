@@ -53,18 +53,21 @@ class Plane:
         return any(rule.match.fits(labels) for rule in self.armed.get(station, ()))
 
     async def strike(
-        self, station: str, labels: Labels, exchange: Exchange, record: Recorder, extra: Sequence[Rule] = ()
+        self, station: str, labels: Labels, exchange: Exchange, record: Recorder, now: int, extra: Sequence[Rule] = ()
     ) -> None:
-        """Let every armed rule that matches strike, in the order they were added; `extra` are a request's own."""
+        """Let every armed rule that matches strike, in the order they were added.
+
+        `now` is sandbox time; `extra` are a request's own rules.
+        """
         candidates = [*self.armed.get(station, ()), *(rule for rule in extra if rule.station == station)]
         matched = [rule for rule in candidates if rule.match.fits(labels) and not rule.exhausted]
-        striking = [rule for rule in matched if rule.meets(labels)]
+        striking = [rule for rule in matched if rule.meets(labels, now)]
         if not matched:
             return
         self._index()
         await record(matched, striking, labels)
         for rule in striking:
-            exchange.held_by = rule.id
+            exchange.held_by, exchange.window = rule.id, rule.window
             await rule.make().strike(exchange)
 
     def _index(self) -> None:

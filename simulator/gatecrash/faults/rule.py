@@ -11,6 +11,7 @@ from gatecrash.core.events import TYPES
 from gatecrash.core.operations import OPERATIONS
 from gatecrash.core.params import to_params
 from gatecrash.faults import stations
+from gatecrash.faults.exchange import Window
 from gatecrash.faults.kinds import KINDS
 from gatecrash.faults.kinds.kind import Kind
 
@@ -31,6 +32,7 @@ class Labels(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True
     event_type: str | None = None
     amount: int | None = None
     attempt: int | None = None
+    card: str | None = None  # its last four digits
 
 
 class Match(Labels, frozen=True):
@@ -67,17 +69,21 @@ class Rule(Struct):
     seed: str = ""
     seen: int = 0
     fired: int = 0
+    window: Window | None = None
 
     @property
     def exhausted(self) -> bool:
         return self.times is not None and self.fired >= self.times
 
-    def meets(self, labels: Labels) -> bool:
-        """Count an occurrence if it matches; whether to strike it. Decided by seed and count alone, so it repeats."""
+    def meets(self, labels: Labels, now: int = 0) -> bool:
+        """Count an occurrence at sandbox time `now` if it matches; whether to strike it. No chance, so it repeats."""
         if self.exhausted or not self.match.fits(labels):
             return False
         self.seen += 1
         if self.seen < self.nth or not self._drawn():
+            return False
+        strikes, self.window = self.make().counts(self.window, now)
+        if not strikes:
             return False
         self.fired += 1
         return True
@@ -100,18 +106,33 @@ def new_rule(rule_id: str, asked: RuleParams, default_seed: str) -> Rule:
     except Refused as refused:
         name = f"params.{refused.param}" if refused.param else "params"
         raise Refused("fault_rule_invalid", f"in params of {asked.kind}: {refused.detail}", name) from refused
+    match = _for_operation(asked)
     _check_match(asked)
     times = asked.times
     if isinstance(times, UnsetType):
-        times = None if asked.probability is not None else 1
+        times = None if asked.probability is not None or KINDS[asked.kind].always else 1
     seed = default_seed if asked.seed is None else str(asked.seed)
     return Rule(
-        rule_id, asked.station, asked.kind, asked.params, asked.match, asked.nth, times, asked.probability, seed
+        rule_id, asked.station, asked.kind, asked.params, match, asked.nth, times, asked.probability, seed
     )  # fmt: skip
 
 
 # what a rule can match on, by the way its station lies on; the rest is known on both
-_ONLY = {"request": {"idempotency_key"}, "webhook": {"event_type", "attempt"}}
+_ONLY = {"request": {"idempotency_key", "card"}, "webhook": {"event_type", "attempt"}}
+
+
+def _for_operation(asked: RuleParams) -> Match:
+    """What a rule matches, if its kind is for one operation only: that one."""
+    only = KINDS[asked.kind].operation
+    if only is None:
+        return asked.match
+    if asked.match.operation not in (None, only):
+        raise Refused(
+            "fault_rule_invalid",
+            f"match.operation was {asked.match.operation!r}; {asked.kind} strikes {only} alone, so expected that, or none.",
+            "match.operation",
+        )
+    return msgspec.structs.replace(asked.match, operation=only)
 
 
 def _check_match(asked: RuleParams) -> None:

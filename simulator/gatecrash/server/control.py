@@ -8,13 +8,14 @@ import msgspec
 from msgspec import Meta, Struct
 
 from gatecrash.core import ledger, subscriptions
+from gatecrash.core.cards import DECLINES
 from gatecrash.core.clock import Mode, parse_rfc3339, rfc3339
 from gatecrash.core.errors import Refused
 from gatecrash.core.params import parse_object, refuse_card_numbers, to_params
 from gatecrash.core.redaction import has_long_number
 from gatecrash.dialects.interface import Answer, Asked
 from gatecrash.dialects.native.errors import problem
-from gatecrash.faults.rule import Rule, RuleParams, new_rule
+from gatecrash.faults.rule import Match, Rule, RuleParams, new_rule
 from gatecrash.faults.stations import STATIONS, table
 from gatecrash.server import guard, sandbox_calls, strict
 from gatecrash.server.gateway import Gateway
@@ -28,6 +29,25 @@ FINDINGS_MAX = 1000
 
 class Nothing(Struct, forbid_unknown_fields=True):
     pass
+
+
+class ListFaults(Struct, forbid_unknown_fields=True):
+    """`fired`: only rules that struck, or only those that never did."""
+
+    fired: bool | None = None
+
+
+class ForceOutcome(Struct, forbid_unknown_fields=True):
+    """What the issuer says to the next charges of a card (its last four digits), of an order, or of the whole sandbox."""
+
+    decline_code: str = "generic_decline"
+    card: Annotated[str, Meta(pattern="^[0-9]{4}$")] | None = None
+    order_id: str | None = None
+    times: Annotated[int, Meta(ge=1)] | None = 1
+
+    def __post_init__(self) -> None:
+        if self.decline_code not in DECLINES:
+            raise ValueError(f"Expected decline_code to be one of {', '.join(DECLINES)}")
 
 
 class SetClock(Struct, forbid_unknown_fields=True):
@@ -131,11 +151,14 @@ async def _readyz(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: As
 
 def shown_rule(rule: Rule) -> dict[str, Any]:
     shown: dict[str, Any] = msgspec.to_builtins(rule)
+    if rule.window is not None:
+        shown["window"]["ends_at"] = rfc3339(rule.window.ends_at)
     return shown
 
 
-async def _list_faults(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
-    return listed([shown_rule(rule) for rule in sandbox.plane.rules.values()])
+async def _list_faults(gateway: Gateway, sandbox: Sandbox, params: ListFaults, asked: Asked) -> Any:
+    rules = sandbox.plane.rules.values()
+    return listed([shown_rule(rule) for rule in rules if params.fired in (None, rule.fired > 0)])
 
 
 async def _add_fault(gateway: Gateway, sandbox: Sandbox, params: RuleParams, asked: Asked) -> Any:
@@ -146,6 +169,12 @@ async def _add_fault(gateway: Gateway, sandbox: Sandbox, params: RuleParams, ask
         raise Refused("fault_rule_invalid", "the sandbox was reset while the rule was added; add it again.")
     sandbox.plane.add(rule)
     return shown_rule(rule)
+
+
+async def _force_outcome(gateway: Gateway, sandbox: Sandbox, params: ForceOutcome, asked: Asked) -> Any:
+    match = Match(card=params.card, order_id=params.order_id)
+    rule = RuleParams("operation.executed", "decline", {"decline_code": params.decline_code}, match, times=params.times)
+    return await _add_fault(gateway, sandbox, rule, asked)
 
 
 def _find_rule(sandbox: Sandbox, asked: Asked) -> Rule:
@@ -276,11 +305,12 @@ ROUTES = (
     ControlRoute(
         "DELETE", "/_gatecrash/sandboxes/{name}/snapshots/{snapshot}", Nothing, sandbox_calls.remove_snapshot, whose="path"
     ),
-    ControlRoute("GET", "/_gatecrash/faults", Nothing, _list_faults),
+    ControlRoute("GET", "/_gatecrash/faults", ListFaults, _list_faults),
     ControlRoute("POST", "/_gatecrash/faults", RuleParams, _add_fault, success=201),
     ControlRoute("DELETE", "/_gatecrash/faults", Nothing, _clear_faults),
     ControlRoute("GET", "/_gatecrash/faults/{id}", Nothing, _get_fault),
     ControlRoute("DELETE", "/_gatecrash/faults/{id}", Nothing, _remove_fault),
+    ControlRoute("POST", "/_gatecrash/outcomes", ForceOutcome, _force_outcome, success=201),
     ControlRoute("GET", "/_gatecrash/stations", Nothing, _stations),
     ControlRoute("GET", "/_gatecrash/clock", Nothing, _clock),
     ControlRoute("POST", "/_gatecrash/clock", SetClock, _set_clock),

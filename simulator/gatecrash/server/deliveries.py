@@ -102,7 +102,9 @@ class Deliveries:
             exchange.station = station
             exchange.check_life()
             if station in sandbox.plane.armed:
-                await sandbox.plane.strike(station, labels, exchange, lambda *struck: self._state.record_strike(sandbox, *struck))
+                await sandbox.plane.strike(
+                    station, labels, exchange, lambda *struck: self._state.record_strike(sandbox, *struck), sandbox.now()
+                )
 
         async def send_copies() -> None:
             for _ in range(exchange.orders.copies):

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from gatecrash.faults.exchange import Broken
+from gatecrash.faults.exchange import Broken, Window
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import State
 
@@ -18,6 +18,7 @@ class Holding:
         self._ended = sandbox.ended
         self.station = ""
         self.held_by = ""
+        self.window: Window | None = None
         self.left: asyncio.Event | None = None
 
     async def crash(self, down_s: float) -> None:

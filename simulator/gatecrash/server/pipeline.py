@@ -5,14 +5,14 @@ received → authenticated → decoded → claimed → executed → committed �
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import web
 
 from gatecrash.core import idempotency, tokens
 from gatecrash.core.errors import Refused
-from gatecrash.core.records import Charge, Dispute, Subscription
+from gatecrash.core.records import Charge, Dispute, Nonce, PaymentMethod, Subscription
 from gatecrash.core.transaction import Context
 from gatecrash.dialects.interface import Answer, Asked, Call, Caller, Dialect, Route
 from gatecrash.faults.exchange import Broken, Instead
@@ -174,7 +174,7 @@ class Pipeline:
         if caller.client_token is not None:
             tokens.use_client_token(ctx, caller.client_token)
         try:
-            result = call.operation.run(ctx, call.params)
+            result = call.operation.run(ctx._replace(decline_code=exchange.decline_code), call.params)
             answer = dialect.render(route, result, ctx, exchange.request_id)
         except Refused as refused:
             # decided by executing, so it is a result: nothing of it happened, and it is kept like any other
@@ -236,14 +236,13 @@ class Pipeline:
 
     async def _labels(self, sandbox: Sandbox, asked: Asked, route: Route, call: Call | None) -> Labels:
         params = None if call is None else call.params
-        order_id = getattr(params, "order_id", None)
-        if params is not None and sandbox.plane.armed and (kind := _OF_AN_ORDER.get(route.operation)) is not None:
-            # only a rule needs to know whose it is
-            named = await self._state.run(sandbox, lambda ctx: ctx.tx.get(kind, params.id))
-            order_id = None if named is None else named.order_id
+        about = _About(getattr(params, "order_id", None))
+        if params is not None and sandbox.plane.armed:
+            # only a rule needs to know whose charge it is, and of which card
+            about = await self._state.run(sandbox, lambda ctx: _about(ctx, route.operation, params))
         return Labels(
             operation=route.operation, dialect=self._dialect.name, path=asked.path,
-            order_id=order_id, amount=getattr(params, "amount", None),
+            order_id=about.order_id, amount=getattr(params, "amount", None), card=about.card,
             idempotency_key=None if call is None else call.idempotency_key,
         )  # fmt: skip
 
@@ -297,6 +296,26 @@ def _misused_headers(asked: Asked, key_header: str) -> dict[str, list[str]]:
     read = key_header.lower() if asked.method == "POST" else ""
     misused = [name[:60] for name in asked.headers if "idempot" in (lowered := name.lower()) and lowered != read]
     return {"misused_headers": misused} if misused else {}
+
+
+class _About(NamedTuple):
+    """The order that a request is about, and the last four digits of the card."""
+
+    order_id: str | None
+    card: str | None = None
+
+
+def _about(ctx: Context, operation: str, params: Any) -> _About:
+    about: Any
+    if (named := _OF_AN_ORDER.get(operation)) is not None:
+        about = ctx.tx.get(named, params.id)
+        order_id = getattr(about, "order_id", None)
+    else:
+        nonce, method = getattr(params, "payment_nonce", None), getattr(params, "payment_method", None)
+        about = ctx.tx.get(Nonce, nonce) if nonce is not None else None if method is None else ctx.tx.get(PaymentMethod, method)
+        order_id = getattr(params, "order_id", None)
+    card = getattr(about, "card", None)
+    return _About(order_id, None if card is None else card["last4"])
 
 
 def add_cors(response: web.StreamResponse, origin: str | None) -> None:

@@ -7,6 +7,7 @@ from hashlib import shake_128
 
 from aiohttp import web
 
+from gatecrash.core.errors import Refused
 from gatecrash.faults.exchange import Broken, Instead
 from gatecrash.faults.rule import Labels, Rule
 from gatecrash.server.holding import Holding
@@ -36,6 +37,8 @@ class RequestExchange(Holding):
         self.labels = Labels()
         self.request_id = sandbox.ids.new("req")
         self.outlet: Outlet | None = None
+        # what the issuer is to say, whatever the card
+        self.decline_code: str | None = None
 
     async def at(self, station: str) -> None:
         """Pass a station; whatever is armed there strikes."""
@@ -45,7 +48,7 @@ class RequestExchange(Holding):
             if self.left is None:
                 self.left = asyncio.Event()
                 self._server.when_gone(self._request, self.left)
-            await self._sandbox.plane.strike(station, self.labels, self, self._record, self._rules)
+            await self._sandbox.plane.strike(station, self.labels, self, self._record, self._sandbox.now(), self._rules)
 
     def expects(self, stations: tuple[str, ...]) -> bool:
         """Whether anything could strike this request at one of these."""
@@ -83,6 +86,19 @@ class RequestExchange(Holding):
         await self.open_outlet().write_more(self._noise(size))
         if self.station != "response.sent":
             raise Broken(f"a fault rule sent {size} bytes of garbage instead of an answer")
+
+    async def decline(self, decline_code: str) -> None:
+        self.decline_code = decline_code
+
+    async def limit(self, allowed: str) -> None:
+        assert self.window is not None, "whoever limits counts"
+        wait_s = -(-(self.window.ends_at - self._sandbox.now()) // 1000)
+        raise Refused(
+            "rate_limited",
+            f"more than {allowed} of sandbox time came, and a fault rule allows no more; "
+            f"wait {wait_s} s and repeat the request with the same key.",
+            retry_after_s=max(1, wait_s),
+        )
 
     def _noise(self, size: int) -> bytes:
         """Bytes that are neither HTTP nor text, the same for the same request."""

@@ -5,6 +5,7 @@ from gatecrash.faults.kinds.connection import Close, Reset
 from gatecrash.faults.kinds.deliveries import Drop, Duplicate, Hold
 from gatecrash.faults.kinds.kind import Kind
 from gatecrash.faults.kinds.messages import Forge, Stale, Tamper
+from gatecrash.faults.kinds.outcomes import Decline, RateLimit
 from gatecrash.faults.kinds.process import Crash
 from gatecrash.faults.kinds.timing import Delay, Hang
 from gatecrash.faults.kinds.wire import Drip, Garbage, Truncate
@@ -19,6 +20,8 @@ KINDS: dict[str, type[Kind]] = {
     "drip": Drip,
     "garbage": Garbage,
     "status": Status,
+    "decline": Decline,
+    "rate_limit": RateLimit,
     "drop": Drop,
     "duplicate": Duplicate,
     "hold": Hold,

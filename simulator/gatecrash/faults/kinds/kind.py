@@ -5,11 +5,21 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
+from gatecrash.faults.exchange import Window
+
 
 class Kind(Struct, forbid_unknown_fields=True):
     """The fields of a kind are its params. `refused`: station, or way (request, webhook) → why it cannot strike there."""
 
     refused: ClassVar[Mapping[str, str]] = {}
+    # the one operation that it can strike, if it is for one only
+    operation: ClassVar[str | None] = None
+    # whether a rule that does not say how often strikes always
+    always: ClassVar[bool] = False
+
+    def counts(self, window: Window | None, now: int) -> tuple[bool, Window | None]:
+        """Whether to strike a matching occurrence at sandbox time `now`, and what to remember of it."""
+        return True, None
 
     def kills(self) -> bool:
         """Whether the process dies of it, so that somebody must start it again."""
