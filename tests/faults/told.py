@@ -1,6 +1,5 @@
 """The tables of docs/faults.md, told by the code; `python -m tests.faults.told` writes them anew."""
 
-import re
 from inspect import cleandoc
 from pathlib import Path
 
@@ -22,10 +21,9 @@ def where() -> str:
         kinds = [kind for kind in KINDS if any(cells[kind, station] is None for station in stations)]
         parts += ["| " + " | ".join([f"on a {way}'s way", *(f"`{name}`" for name in stations)]) + " |"]
         parts += ["|---" * (len(stations) + 1) + "|"]
-        parts += [
-            f"| `{kind}` | " + " | ".join("●" if cells[kind, station] is None else "" for station in stations) + " |"
-            for kind in kinds
-        ]
+        for kind in kinds:
+            marks = ["●" if cells[kind, station] is None else "" for station in stations]
+            parts += [f"| `{kind}` | " + " | ".join(marks) + " |"]
         parts += ["", *(f"- `{name}`: {STATIONS[name].when}" for name in stations), ""]
     parts += ["Why not elsewhere:", ""]
     for kind in KINDS:
@@ -56,12 +54,9 @@ def _params(kind: type[Kind]) -> str:
 def told(page: str) -> str:
     """The page with its tables as the code tells them."""
     for mark, text in (("table", where()), ("kinds", kinds())):
-        page = re.sub(
-            f"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)",
-            lambda found, text=text: f"{found[1]}\n{text}\n\n{found[2]}",
-            page,
-            flags=re.S,
-        )
+        begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
+        before, _, rest = page.partition(begin)
+        page = f"{before}{begin}\n{text}\n\n{end}{rest.partition(end)[2]}"
     return page
 
 
