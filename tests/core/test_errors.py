@@ -14,7 +14,7 @@ from gatecrash.store.errors import StoreFailed
 SOURCE = Path(gatecrash.__file__).parent
 
 # explained, though nothing of the gateway's own raises it: what a fault rule's `status` may stand for
-ON_PURPOSE = {"rate_limited", "injected"}
+ON_PURPOSE = {"injected"}
 
 
 def raised_codes() -> dict[str, str]:
