@@ -33,7 +33,7 @@ def test_every_field_of_a_rule_can_be_given(cli: Cli) -> None:
     assert rule == {
         "station": "webhook.due", "kind": "delay", "params": {"seconds": 2.5},
         "match": {"event_type": "charge.succeeded", "amount": 4200, "attempt": 2},
-        "nth": 2, "times": 3, "probability": 0.5, "seed": "x", "seen": 0, "fired": 0,
+        "nth": 2, "times": 3, "probability": 0.5, "seed": "x", "seen": 0, "fired": 0, "window": None,
     }  # fmt: skip
 
 

@@ -136,6 +136,7 @@ async def settled(client: Client) -> bool:
 
 @pytest.mark.asyncio
 async def test_an_advance_that_is_under_way_is_cut_too(client: Client, shop: Receiver) -> None:
+    (await client.post("/_gatecrash/clock", {"mode": "frozen"})).expect(200)
     await shop.register(client)
     await client.add_fault("webhook.due", "crash", params=QUICK, match={"attempt": 2})
     shop.answers = [500, 200]
