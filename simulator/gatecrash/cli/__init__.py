@@ -17,6 +17,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "explain": "What a code means and what to do: errors, declines, stations, kinds, oracles.",
     },
     "Judge a merchant": {
+        "init": "Write a merchant.toml for your merchant.",
+        "check": "Whether a merchant.toml works: start, order, pay and read, step by step.",
         "prove": "Every failure story against your merchant, judged against the gateway's books.",
         "replay": "A failure that prove has found, once more.",
     },

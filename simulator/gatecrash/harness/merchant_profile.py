@@ -44,7 +44,8 @@ class Call:
 
     def fill(self, values: Mapping[str, Any]) -> "Call":
         """The call with its placeholders replaced. Raises KeyError for one without a value."""
-        return replace(self, path=fill(self.path, values), body=fill(self.body, values), headers=fill(self.headers, values))
+        headers = {name: str(value) for name, value in fill(self.headers, values).items()}
+        return replace(self, path=fill(self.path, values), body=fill(self.body, values), headers=headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

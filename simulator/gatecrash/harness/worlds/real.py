@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -58,6 +59,7 @@ class RealWorld(World):
             cwd=self.scratch,  # not the user's folder: -m would import what lies there under our name
         )
         self._merchant: Process | None = None
+        self._was_reset = False
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -112,6 +114,7 @@ class RealWorld(World):
         ready = self.profile.ready
         answers = f"answers GET {ready} with 2xx"
         if self.profile.start is None:
+            self._reset_running_merchant()
             if not await self.until(lambda: self._answers(Host.MERCHANT, ready), within_s=self.profile.ready_s):
                 raise SetupFailed(
                     f"the merchant at {self.profile.url} never {answers}, within {self.profile.ready_s:g} s; start it, or "
@@ -123,7 +126,7 @@ class RealWorld(World):
             self._merchant = Process(
                 name="merchant",
                 command=[str(part) for part in fill(start.command, self.values)],
-                env=os.environ | fill(start.env, self.values),
+                env=os.environ | {name: str(value) for name, value in fill(start.env, self.values).items()},
                 log=self.scratch / "merchant.log",
                 cwd=start.cwd,
             )
@@ -131,6 +134,19 @@ class RealWorld(World):
             return
         self._merchant.start()
         await self._ready(self._merchant, lambda: self._answers(Host.MERCHANT, ready), answers, self.profile.ready_s)
+
+    def _reset_running_merchant(self) -> None:
+        if not self.profile.reset or self._was_reset:
+            return
+        self._was_reset = True
+        command = [str(part) for part in fill(self.profile.reset, self.values)]
+        cwd = self.profile.path.resolve().parent if self.profile.path else None
+        try:
+            done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=self.profile.ready_s, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise SetupFailed(f"the reset command {' '.join(command)} did not work: {error}") from error
+        if done.returncode != 0:
+            raise SetupFailed(f"the reset command {' '.join(command)} ended with {done.returncode}: {done.stderr[-500:]}")
 
     async def kill(self, host: Host) -> None:
         if host is Host.MERCHANT:

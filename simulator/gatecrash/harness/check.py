@@ -1,0 +1,124 @@
+"""Whether a profile tells the truth: the merchant is started, ordered from, paid at and read, one step at a time."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, NamedTuple
+
+from gatecrash.harness.gateway import Gateway
+from gatecrash.harness.history import PAID, PENDING
+from gatecrash.harness.merchant_profile import Call, MerchantProfile, resolve
+from gatecrash.harness.money import money
+from gatecrash.harness.world import Host, Reply, SetupFailed, World
+
+AMOUNT, CURRENCY, CARD = 4200, "usd", "visa"
+_EXCERPT = 300
+
+
+class Step(NamedTuple):
+    """`sent` and `received`: the exchange, where there was one. `hint`: what to do when it is not `ok`."""
+
+    what: str
+    ok: bool
+    sent: str = ""
+    received: str = ""
+    hint: str = ""
+
+
+async def check(world: World) -> AsyncIterator[Step]:
+    """The steps, each as it is done, in a world that is entered; ends with the first that fails."""
+    profile, values = world.profile, world.values
+    yield Step(f"the gateway serves at {values['gateway_url']}", True)
+    gateway = Gateway(world, values["secret_key"], values["publishable_key"])
+    if profile.webhook_path is not None:
+        values["webhook_secret"] = await gateway.register_webhooks(values["merchant_url"] + profile.webhook_path)
+        if profile.start is None:
+            yield Step(f"its webhooks are signed with {values['webhook_secret']}: the merchant must know that secret", True)
+    try:
+        await world.start_merchant()
+    except SetupFailed as error:
+        yield Step("the merchant starts", False, hint=str(error))
+        return
+    yield Step(f"the merchant answers GET {profile.ready} at {values['merchant_url']}", True)
+
+    order = {"amount": AMOUNT, "currency": CURRENCY}
+    sent, reply = await _exchange(world, profile.place_order, order)
+    order_id = resolve(reply.body, profile.order_id)
+    placed = reply.ok and isinstance(order_id, str | int) and not isinstance(order_id, bool)
+    hint = f"expected a 2xx whose body has the order's id at {profile.order_id!r} (place_order.order_id)"
+    yield Step(f"it takes an order for {money(AMOUNT, CURRENCY)} {CURRENCY}", placed, sent, _told(reply), "" if placed else hint)
+    if not placed:
+        return
+    order |= {"order_id": order_id}
+
+    step, status = await _read(world, order, "the order can be read")
+    yield step
+    if status is None:
+        return
+    if status == PAID:
+        yield Step("it is not paid yet", False, hint="a fresh order reads PAID; look at read_order.status and at [statuses]")
+        return
+
+    sent, reply = await _exchange(world, profile.pay, {**order, "nonce": await gateway.nonce(CARD)})
+    told = profile.status(resolve(reply.body, profile.pay_status)) if reply.status else None
+    hint = f"expected a 2xx with the order's status at {profile.pay_status!r} (pay.status), {PAID} or {PENDING} by [statuses]"
+    paid = reply.ok and told in (PAID, PENDING)
+    yield Step(f"it takes a payment{f' and says {told}' if told else ''}", paid, sent, _told(reply), "" if paid else hint)
+    if not paid:
+        return
+
+    async def settled() -> bool:
+        return (await _read(world, order, ""))[1] == PAID
+
+    await world.until(settled, within_s=3 * profile.reconcile_s + 2)
+    step, status = await _read(world, order, "the order afterwards")
+    hint = f"it reads {status}, not {PAID}: name the shop's word in [statuses], or wait for longer with timeouts.reconcile_s"
+    yield step if status == PAID else step._replace(ok=False, hint=hint)
+    if status != PAID:
+        return
+    charges = await gateway.charges({})
+    taken = [charge for charge in charges if charge.net > 0]
+    exact = [(charge.net, charge.currency) for charge in taken] == [(AMOUNT, CURRENCY)]
+    listed = ", ".join(f"{money(charge.net, charge.currency)} {charge.currency}" for charge in taken) or "nothing"
+    hint = "the merchant must charge at the gateway that its environment names: {gateway_url}, with {secret_key}"
+    yield Step("the gateway's books have one charge for it", exact, received=listed, hint="" if exact else hint)
+    if exact and profile.webhook_path is not None:
+        yield await _webhook(world, gateway, profile)
+
+
+async def _read(world: World, order: Mapping[str, Any], what: str) -> tuple[Step, str | None]:
+    profile = world.profile
+    sent, reply = await _exchange(world, profile.read_order, order)
+    status = profile.status(resolve(reply.body, profile.order_status)) if reply.ok else None
+    hint = f"expected a 2xx with the status at {profile.order_status!r} (read_order.status)"
+    if status is not None and profile.fulfilments is not None and resolve(reply.body, profile.fulfilments) is None:
+        hint = f"there is nothing at {profile.fulfilments!r} (read_order.fulfilments); leave it out if the shop does not tell"
+        return Step(what, False, sent, _told(reply), hint), None
+    return Step(f"{what}: {status}", status is not None, sent, _told(reply), "" if status else hint), status
+
+
+async def _webhook(world: World, gateway: Gateway, profile: MerchantProfile) -> Step:
+    async def delivered() -> list[dict[str, Any]]:
+        return await gateway.journal(kind="delivery")
+
+    deliveries = await world.until(delivered, within_s=profile.page_s) or []
+    accepted = any(entry["outcome"] == "succeeded" for entry in deliveries)
+    said = ", ".join(f"{entry['event_type']} → {entry['status'] or entry['error']}" for entry in deliveries) or "none was sent"
+    hint = f"expected a 2xx to POST {profile.webhook_path}; the signing secret is {{webhook_secret}}, Standard Webhooks"
+    return Step("it acknowledges the webhook", accepted, received=said, hint="" if accepted else hint)
+
+
+async def _exchange(world: World, call: Call, values: Mapping[str, Any]) -> tuple[str, Reply]:
+    filled = call.fill({**world.values, **values})
+    reply = await world.request(
+        Host.MERCHANT, filled.method, filled.path, filled.body,
+        form=filled.form, headers=filled.headers, timeout_s=world.profile.page_s,
+    )  # fmt: skip
+    body = "" if filled.body is None else " " + json.dumps(filled.body, ensure_ascii=False)
+    return f"{filled.method} {filled.path}{body}", reply
+
+
+def _told(reply: Reply) -> str:
+    if reply.status == 0:
+        return reply.error
+    body = "a body that is no JSON" if reply.body is None else json.dumps(reply.body, ensure_ascii=False)
+    return f"{reply.status} {body if len(body) <= _EXCERPT else body[:_EXCERPT] + '…'}"
