@@ -31,7 +31,7 @@ def talking(command: click.Command, words: tuple[str, ...]) -> Iterator[list[str
             found = command.get_command(context, name)
             assert found is not None
             yield from talking(found, (*words, name))
-    elif any("--control-token" in parameter.opts for parameter in command.params):
+    elif any("--url" in parameter.opts for parameter in command.params):
         yield [*words, *NEEDS.get(" ".join(words), [])]
 
 

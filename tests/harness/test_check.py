@@ -57,7 +57,7 @@ def test_a_profile_from_flags_works_with_little_mending(gatecrash: Run, tmp_path
 
 
 def test_what_init_writes_is_a_profile_with_what_was_said(gatecrash: Run, tmp_path: Path) -> None:
-    done = gatecrash("init", "shop.toml", "--url", "http://127.0.0.1:9000", "--pay-path", '/pay "now"', "--webhook-path", "")
+    done = gatecrash("init", "shop.toml", "--runs-at", "http://127.0.0.1:9000", "--pay-path", '/pay "now"', "--webhook-path", "")
     assert done.returncode == 0, done.stderr
     shop = load(tmp_path / "shop.toml")
     assert (shop.url, shop.start, shop.pay.path, shop.webhook_path) == ("http://127.0.0.1:9000", None, '/pay "now"', None)
