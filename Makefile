@@ -34,6 +34,8 @@ test: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.rooms
+	$(BIN)/python -m tests.benchmarks.plugin
 
 lint: .venv/ready
 	PATH="$(CURDIR)/$(BIN):$(TOX_PATH):$$PATH" $(BIN)/tox run -e lint,types
