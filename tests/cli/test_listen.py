@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +22,7 @@ from gatecrash.cli.listen import secret_of
 from gatecrash.client import Sandbox
 from tests.cli.conftest import Cli
 from tests.support.process import ServerProcess
+from tests.support.waiting import PATIENCE_S, until
 
 
 class Hit(NamedTuple):
@@ -107,21 +107,12 @@ class Listen:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            return self.process.wait(10)
+            return self.process.wait(PATIENCE_S)
         finally:
             self.process.kill()
             for pipe in (self.process.stdout, self.process.stderr):
                 assert pipe is not None
                 pipe.close()
-
-
-def eventually(look: Callable[[], Any]) -> Any:
-    """What a look gives, as soon as it gives anything."""
-    give_up_at = time.monotonic() + 15
-    while not (found := look()):
-        assert time.monotonic() < give_up_at
-        time.sleep(0.005)
-    return found
 
 
 @pytest.fixture
@@ -160,7 +151,7 @@ def test_the_answer_of_the_app_goes_back_to_the_gateway(cli: Cli, app: App, list
     cli("clock", "freeze")
     cli.sandbox.charge()
     assert "→ 503" in running.line()
-    delivery = eventually(lambda: next((one for one in cli.sandbox.deliveries() if one["attempts"]), None))
+    delivery = until(lambda: next((one for one in cli.sandbox.deliveries() if one["attempts"]), None))
     assert (delivery["attempts"][0]["status"], delivery["attempts"][0]["excerpt"]) == (503, "fine")
     assert "next timer" in cli("clock", "show").stdout
     assert "in 50m" in cli("clock", "show").stdout, "Retry-After is heard"

@@ -12,6 +12,7 @@ from standardwebhooks import Webhook as PublicWebhook
 from gatecrash.client import Sandbox, WaitTimeout
 from gatecrash.client.catch import Answer, Caught, Webhook, flaw
 from gatecrash.webhooks.signing.standard import signatures
+from tests.support.waiting import until
 
 
 def post(caught: Caught, body: bytes, headers: dict[str, str]) -> int:
@@ -121,10 +122,7 @@ def test_leaving_takes_endpoint_listener_and_threads_away_whatever_is_on_its_way
     with sandbox.webhooks.catch(answer=Answer(after_s=3600)) as caught:
         sandbox.charge()
         idle = socket.create_connection(("127.0.0.1", int(caught.url.rpartition(":")[2].partition("/")[0])))
-        deadline = time.monotonic() + 10
-        while len(threads()) < 3 and time.monotonic() < deadline:  # it accepts, holds one webhook and one connection
-            time.sleep(0.002)
-        assert len(threads()) == 3
+        until(lambda: len(threads()) == 3)  # it accepts, holds one webhook and one connection
     idle.close()
     assert threads() == []
     assert sandbox.webhooks.list() == []

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from gatecrash.core.errors import Refused
-from gatecrash.core.money import AMOUNT_MAX, EXPONENTS, Amount, check_currency
+from gatecrash.core.money import AMOUNT_MAX, EXPONENTS, Amount, check_currency, decimal, shown
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,19 @@ def test_an_amount_within_bounds_is_taken(amount: int) -> None:
 def test_anything_else_is_no_amount(amount: object) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(amount, Amount)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "written"),
+    [
+        (4200, "usd", "42.00"),
+        (5, "eur", "0.05"),
+        (4200, "jpy", "4200"),
+        (1234, "kwd", "1.234"),
+        (-5, "usd", "-0.05"),
+        (4200, "", "4200"),
+    ],
+)
+def test_money_is_shown_with_the_currencys_own_digits(amount: int, currency: str, written: str) -> None:
+    assert decimal(amount, currency) == written
+    assert shown(amount, currency) == f"{written} {currency}".strip()

@@ -8,17 +8,15 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gatecrash import AsyncSandbox, Gateway, GatewayError, GatewayStartError, GatewayUnreachable
+from tests.support.waiting import PATIENCE_S, until
 
 BOTH = pytest.mark.parametrize("process", [False, True], ids=["thread", "process"])
-PATIENCE_S = 20.0
 
 
 def threads() -> list[str]:
@@ -30,14 +28,6 @@ def runs(pid: int) -> bool:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    give_up_at = time.monotonic() + PATIENCE_S
-    while not (found := condition()):
-        assert time.monotonic() < give_up_at, condition
-        time.sleep(0.005)
-    return found
 
 
 @BOTH
@@ -163,7 +153,7 @@ def test_a_process_does_not_outlive_a_test_run_that_is_killed(tmp_path: Path) ->
         assert runs(worker)
         assert runs(supervisor)
         run.send_signal(signal.SIGKILL)
-        eventually(lambda: not runs(worker) and not runs(supervisor))
+        until(lambda: not runs(worker) and not runs(supervisor))
 
 
 def test_a_program_that_forgets_to_close_it_ends_all_the_same() -> None:

@@ -236,4 +236,4 @@ def test_what_a_story_expects_is_judged_where_the_oracles_are_silent() -> None:
 def test_a_double_charge_says_how_much_was_taken_and_owed() -> None:
     [violation] = judge(history(order(), charge(1), charge(2)))
     assert violation.oracle == "S1"
-    assert "8400 usd taken, 4200 usd owed" in violation.message
+    assert "84.00 usd taken, 42.00 usd owed" in violation.message

@@ -6,7 +6,6 @@ import pytest
 from rich.console import Console
 
 from gatecrash.harness.history import Charge, History, Order
-from gatecrash.harness.money import money
 from gatecrash.harness.oracles import Violation, judge
 from gatecrash.harness.report import row, show, summary
 from gatecrash.harness.run import Outcome
@@ -72,20 +71,6 @@ def test_a_table_is_never_wider_than_the_terminal(width: int) -> None:
     assert max(map(len, drawn.splitlines())) <= width
     assert "84.00" in drawn
     assert "NO, charged" in " ".join(drawn.split())
-
-
-@pytest.mark.parametrize(
-    ("amount", "currency", "shown"),
-    [
-        (4200, "usd", "42.00"),
-        (5, "eur", "0.05"),
-        (4200, "jpy", "4200"),
-        (1234, "kwd", "1.234"),
-        (-5, "usd", "-0.05"),
-    ],
-)
-def test_money_is_shown_with_the_currencys_own_digits(amount: int, currency: str, shown: str) -> None:
-    assert money(amount, currency) == shown
 
 
 def test_what_only_the_story_expected_is_told_too() -> None:

@@ -26,6 +26,7 @@ from reference_merchant.store import Store
 from tests.reference_merchant.stage import Stage
 from tests.support import held
 from tests.support.gateway import LiveGateway
+from tests.support.waiting import eventually
 
 Json = dict[str, Any]
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -223,18 +224,12 @@ class Rig:
 
     async def until(self, order_id: str, **wanted: Any) -> Json:
         """The order, as soon as it has these values."""
-        async with asyncio.timeout(10):
-            while True:
-                order = await self.see(order_id)
-                if all(order[name] == value for name, value in wanted.items()):
-                    return order
-                await asyncio.sleep(0.005)
 
-    async def eventually(self, condition: Callable[[], Any]) -> None:
-        """Wait until a condition holds."""
-        async with asyncio.timeout(10):
-            while not condition():  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
+        async def seen() -> Json | None:
+            order = await self.see(order_id)
+            return order if all(order[name] == value for name, value in wanted.items()) else None
+
+        return dict(await eventually(seen))
 
     async def event(
         self, event_type: str, data: Json, *, event_id: str = "evt_1", secret: str = SECRET, **changes: Any

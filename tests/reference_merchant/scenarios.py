@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tests.reference_merchant.stage import Stage
+from tests.support.waiting import eventually
 
 Scenario = Callable[[Stage], Awaitable[None]]
 SCENARIOS: dict[str, Scenario] = {}
@@ -148,9 +149,7 @@ async def a_call_repeated_while_it_is_in_flight(stage: Stage) -> None:
     await stage.fault("operation.claimed", "delay", params={"seconds": 600})
     await stage.pay(order)
     await stage.calm(order)
-    async with asyncio.timeout(10):
-        while not await stage.charges():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+    await eventually(stage.charges)
 
 
 @exposes("timeout_paid")

@@ -13,6 +13,7 @@ import aiohttp
 from reference_merchant import mutants
 from tests.support.client import Client
 from tests.support.gateway import LiveGateway
+from tests.support.waiting import eventually
 
 Json = dict[str, Any]
 AGES = 1e8
@@ -142,9 +143,11 @@ class Stage:
 
     async def struck(self, times: int = 1) -> None:
         """Wait until faults have struck so often."""
-        async with asyncio.timeout(10):
-            while len(await self.client.journal("fault")) < times:  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
+
+        async def enough() -> bool:
+            return len(await self.client.journal("fault")) >= times
+
+        await eventually(enough)
 
     async def mend(self) -> None:
         (await self.client.call("DELETE", "/_gatecrash/faults")).expect(200)
@@ -185,9 +188,11 @@ class Stage:
 
     async def done_or_struck(self, task: "asyncio.Task[Any]", before: int = 0) -> None:
         """Wait until a task is done, or more faults have struck than before."""
-        async with asyncio.timeout(10):
-            while not task.done() and len(await self.journal("fault")) <= before:  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
+
+        async def over() -> bool:
+            return task.done() or len(await self.journal("fault")) > before
+
+        await eventually(over)
 
     async def close(self) -> None:
         for task in self._left:

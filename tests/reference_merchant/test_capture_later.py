@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.waiting import eventually
+
 pytestmark = pytest.mark.asyncio
 WEEK = 7 * 86400
 
@@ -150,9 +152,10 @@ async def test_a_second_authorization_of_one_order_is_voided(stage: Any) -> None
 
     await stage.deliver(await stage.event("charge.authorized", nth=1))
 
-    async with asyncio.timeout(10):
-        while (await stage.client.get_charge(second["id"]))["status"] != "voided":  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+    async def voided() -> bool:
+        return bool((await stage.client.get_charge(second["id"]))["status"] == "voided")
+
+    await eventually(voided)
     assert (await stage.see(order))["status"] == "AUTHORIZED"
 
 

@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from reference_merchant import mutants
+from tests.support.waiting import eventually
 
 Start = Callable[..., Awaitable[tuple[Any, str]]]
 
@@ -42,9 +43,7 @@ async def start(tmp_path: Path, gateway: Any) -> AsyncIterator[Start]:
             stderr=asyncio.subprocess.STDOUT,
         )
         running.append(process)
-        async with asyncio.timeout(20):
-            while not url_file.exists() and process.returncode is None:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await eventually(lambda: url_file.exists() or process.returncode is not None)
         return process, json.loads(url_file.read_text())["merchant"] if url_file.exists() else ""
 
     yield run
@@ -52,6 +51,16 @@ async def start(tmp_path: Path, gateway: Any) -> AsyncIterator[Start]:
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+async def killed_while_charging(http: aiohttp.ClientSession, process: Any, gateway: Any, url: str, body: Any) -> None:
+    """Have it killed while it waits for the answer to a charge that was made."""
+    paying = asyncio.create_task(http.post(url + "/create-payment", json=body))
+    await eventually(lambda: gateway.charges)
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+    with pytest.raises(aiohttp.ClientError):
+        await paying
 
 
 async def place(http: aiohttp.ClientSession, url: str) -> str:
@@ -66,23 +75,16 @@ async def test_a_shop_killed_after_the_charge_learns_the_outcome_when_it_is_back
     async with aiohttp.ClientSession() as http:
         order = await place(http, url)
         body = {"order_id": order, "payment_nonce": "nonce_a"}
-        paying = asyncio.create_task(http.post(url + "/create-payment", json=body))
-        async with asyncio.timeout(10):
-            while not gateway.charges:  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        await process.wait()
-        with pytest.raises(aiohttp.ClientError):
-            await paying
+        await killed_while_charging(http, process, gateway, url, body)
 
         _, url = await start()
-        async with asyncio.timeout(10):
-            while True:
-                async with http.get(f"{url}/orders/{order}") as response:
-                    seen = await response.json()
-                if seen["status"] == "PAID" and seen["fulfilments"] == 1:
-                    break
-                await asyncio.sleep(0.02)
+
+        async def learnt() -> bool:
+            async with http.get(f"{url}/orders/{order}") as response:
+                seen = await response.json()
+            return bool(seen["status"] == "PAID" and seen["fulfilments"] == 1)
+
+        await eventually(learnt)
 
     assert len(gateway.charges) == 1
 
@@ -94,14 +96,7 @@ async def test_the_naive_shop_killed_after_the_charge_never_learns_of_it(start: 
     async with aiohttp.ClientSession() as http:
         order = await place(http, url)
         body = {"order_id": order, "payment_nonce": "nonce_a"}
-        paying = asyncio.create_task(http.post(url + "/create-payment", json=body))
-        async with asyncio.timeout(10):
-            while not gateway.charges:  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        await process.wait()
-        with pytest.raises(aiohttp.ClientError):
-            await paying
+        await killed_while_charging(http, process, gateway, url, body)
 
         _, url = await start(MUTANT="naive")
         async with http.get(f"{url}/orders/{order}") as response:

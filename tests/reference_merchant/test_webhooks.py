@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.waiting import eventually
+
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 
@@ -33,7 +35,7 @@ async def test_a_webhook_before_the_answer_pays_once(shop: Any, gateway: Any) ->
     gateway.faults = ["hang"]
     order = await shop.order()
     paying = asyncio.create_task(shop.pay(order))
-    await shop.eventually(lambda: gateway.charges)
+    await eventually(lambda: gateway.charges)
 
     await shop.event("charge.succeeded", gateway.charges[0])
     await shop.until(order, status="PAID", fulfilments=1)
@@ -284,7 +286,7 @@ async def test_a_second_successful_charge_of_one_order_is_given_back_once(shop: 
     for event_id in ("evt_1", "evt_2"):
         await shop.event("charge.succeeded", second, event_id=event_id)
 
-    await shop.eventually(lambda: gateway.refunds)
+    await eventually(lambda: gateway.refunds)
     seen = await shop.see(order)
     assert (seen["status"], seen["amount_refunded"], seen["fulfilments"]) == ("PAID", 0, 1)
     assert [(each["charge_id"], each["amount"]) for each in gateway.refunds] == [("txn_2", 4200)]
@@ -300,5 +302,5 @@ async def test_a_success_of_a_cancelled_order_is_given_back(shop: Any, gateway: 
 
     await shop.event("charge.succeeded", charge)
 
-    await shop.eventually(lambda: gateway.refunds)
+    await eventually(lambda: gateway.refunds)
     assert (await shop.see(order))["status"] == "CANCELLED"

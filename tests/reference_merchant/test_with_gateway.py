@@ -2,18 +2,15 @@
 
 import asyncio
 import itertools
-import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
+
+from tests.support.process import ServerProcess
+from tests.support.waiting import PATIENCE_S, eventually
 
 VISA, DECLINED = "4242424242424242", "4000000000000002"
 SANDBOXES = itertools.count(1)
@@ -21,23 +18,9 @@ SANDBOXES = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def gateway_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("gateway")
-    url_file = folder / "url"
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [Path(sys.executable).with_name("gatecrash"), "serve", "--memory", "--port", "0", "--url-file", url_file],
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
-    deadline = time.monotonic() + 30
-    while not url_file.exists():
-        assert process.poll() is None, (folder / "log").read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    yield json.loads(url_file.read_text())["native"]
-    process.terminate()
-    process.wait(20)
+    server = ServerProcess(tmp_path_factory.mktemp("gateway"), "--memory")
+    yield server.url
+    server.stop()
 
 
 class Sandbox:
@@ -50,7 +33,7 @@ class Sandbox:
     async def call(self, method: str, path: str, body: Any = None, key: str = "sk") -> Any:
         """Ask the gateway; one that has just been crashed is waited for."""
         headers = {"Authorization": f"Bearer {key}_test_{self.name}"}
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 try:
                     async with self.shop.http.request(method, self.url + path, json=body, headers=headers) as response:
@@ -74,9 +57,11 @@ class Sandbox:
 
     async def until(self, condition: Callable[[list[Any]], Any]) -> None:
         """Wait until the deliveries in the gateway's journal meet a condition."""
-        async with asyncio.timeout(10):
-            while not condition(await self.deliveries()):  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+
+        async def met() -> Any:
+            return condition(await self.deliveries())
+
+        await eventually(met)
 
     async def attach(self, *, webhooks: bool, **settings: Any) -> None:
         """Point the shop at this sandbox, and the sandbox's webhooks at the shop."""
@@ -307,9 +292,10 @@ async def test_a_charge_too_many_is_given_back_at_the_gateway(sandbox: Sandbox, 
     body = {"amount": 4200, "currency": "usd", "payment_nonce": await sandbox.nonce(), "order_id": order}
     await sandbox.call("POST", "/v1/charges", body)
 
-    async with asyncio.timeout(10):
-        while sorted(each["amount_refunded"] for each in await sandbox.charges(order)) != [0, 4200]:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    async def given_back() -> bool:
+        return sorted(each["amount_refunded"] for each in await sandbox.charges(order)) == [0, 4200]
+
+    await eventually(given_back)
     assert (await shop.see(order))["status"] == "PAID"
 
 

@@ -5,10 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.support.waiting import PATIENCE_S, until
 
 DEMO = (sys.executable, "-m", "gatecrash", "demo")
 
@@ -75,13 +76,9 @@ def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path, sent: signal
         preexec_fn=lambda: signal.signal(sent, signal.SIG_DFL),
     )
     try:
-        deadline = time.monotonic() + 30
-        while len(survivors(tmp_path)) < 4:  # gateways and shops are up
-            assert running.poll() is None, running.communicate()
-            assert time.monotonic() < deadline
-            os.sched_yield()
+        until(lambda: len(survivors(tmp_path)) >= 4 or running.poll() is not None)  # gateways and shops are up
         running.send_signal(sent)
-        _, told = running.communicate(timeout=30)
+        _, told = running.communicate(timeout=PATIENCE_S)
     finally:
         running.kill()
         running.wait()

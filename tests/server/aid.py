@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from tests.support.client import Client, Reply
-
-PATIENCE_S = 15.0
+from tests.support.waiting import PATIENCE_S
 
 
 async def insist(call: Callable[[], Awaitable[Reply]]) -> Reply:
@@ -19,18 +18,6 @@ async def insist(call: Callable[[], Awaitable[Reply]]) -> Reply:
                 return await call()
             except aiohttp.ClientError:
                 await asyncio.sleep(0.002)
-
-
-async def eventually(condition: Callable[[], Any]) -> Any:
-    """What a condition gives, as soon as it is true; it may be a coroutine function."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            found = condition()
-            if asyncio.iscoroutine(found):
-                found = await found
-            if found:
-                return found
-            await asyncio.sleep(0.002)
 
 
 async def lost(call: Awaitable[Reply]) -> Reply | None:

@@ -10,10 +10,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.server.aid import eventually, insist, lost, pid_of
+from tests.server.aid import insist, lost, pid_of
 from tests.support.cards import card, token_of
 from tests.support.client import Client, Reply
 from tests.support.process import ServerProcess
+from tests.support.waiting import eventually
 from tests.webhooks.receiver import Receiver
 
 # approved, declined, of another length; accounts; and a real-looking one that is no test card

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from gatecrash.server.control import ROUTES
-from tests.server.aid import NOTHING, eventually, traces
+from tests.server.aid import NOTHING, traces
 from tests.support.client import Client
+from tests.support.waiting import eventually
 
 CLOSED = [
     (route.method, route.path.replace("{id}", "rule_x").replace("{name}", "x").replace("{snapshot}", "x"))

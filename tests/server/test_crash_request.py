@@ -152,15 +152,14 @@ async def test_a_single_request_can_bring_the_crash_in_its_header(merchant: Clie
 async def test_connections_are_refused_while_it_is_down_and_it_comes_back_on_the_same_port(
     merchant: Client, mortal: ServerProcess
 ) -> None:
-    await merchant.add_fault("request.received", "crash", params={"down_s": 0.3})
-    loop = asyncio.get_running_loop()
+    await merchant.add_fault("request.received", "crash", params={"down_s": 2})
+    began = asyncio.get_running_loop().time()
     with pytest.raises(aiohttp.ClientError):
         await merchant.get("/v1/charges")
-    died = loop.time()
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", mortal.port)
     assert (await insist(lambda: merchant.get("/readyz")))["status"] == "ready"
-    assert 0.25 <= loop.time() - died < 5
+    assert asyncio.get_running_loop().time() - began >= 2
     assert (await merchant.get("/v1/charges")).status == 200
 
 

@@ -6,9 +6,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.server.aid import eventually, insist, lost, pid_of, traces
+from tests.server.aid import insist, lost, pid_of, traces
 from tests.server.wire import Heard, Wire, ask
 from tests.support.client import Client
+from tests.support.waiting import eventually
 from tests.webhooks.receiver import Receiver, only_delivery
 
 BEFORE = ("request.received", "operation.claimed", "operation.executed")

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.server.aid import eventually, insist, pid_of, traces
+from tests.server.aid import insist, pid_of, traces
 from tests.support.client import Client
+from tests.support.waiting import eventually
 from tests.webhooks.receiver import Receiver, only_delivery, seconds_between
 
 

@@ -10,9 +10,10 @@ import pytest
 from standardwebhooks import WebhookVerificationError
 
 from gatecrash.faults.stations import STATIONS, table
-from tests.server.aid import eventually, insist, pid_of, traces
+from tests.server.aid import insist, pid_of, traces
 from tests.server.wire import Heard, ask
 from tests.support.client import Client
+from tests.support.waiting import eventually
 from tests.webhooks.receiver import Receiver, deliveries
 
 CELLS = [(cell.station, cell.kind) for cell in table() if cell.why_not is None]

@@ -12,10 +12,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.server.aid import eventually, insist, pid_of
+from tests.server.aid import insist, pid_of
 from tests.support.client import Client
 from tests.support.gateway import LiveGateway
 from tests.support.process import ServerProcess
+from tests.support.waiting import PATIENCE_S, eventually
 
 pytestmark = pytest.mark.asyncio
 
@@ -187,6 +188,6 @@ async def test_an_attempt_that_is_always_late_comes_once_and_time_goes_on(client
     rule = {"station": "webhook.due", "kind": "delay", "params": {"seconds": 0}, "times": None}
     (await client.post(FAULTS, rule)).expect(201)
     await client.charge()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await client.advance(4)
     assert len(await client.journal("delivery")) == 1

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.server.aid import eventually, insist, lost, traces
+from tests.server.aid import insist, lost, traces
 from tests.server.wire import Heard, Wire
 from tests.support.client import Client
+from tests.support.waiting import eventually
 
 BEFORE = ("request.received", "operation.claimed", "operation.executed")
 STATIONS = (*BEFORE, "operation.committed", "response.partial")

@@ -12,9 +12,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.server.aid import eventually, insist, lost, pid_of, traces
+from tests.server.aid import insist, lost, pid_of, traces
 from tests.support.client import Client, Reply
 from tests.support.process import ServerProcess
+from tests.support.waiting import eventually
 
 ORDERS, CONNECTIONS = 200, 8
 

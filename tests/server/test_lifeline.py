@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import msgspec
 import pytest
 
 from gatecrash.client import GatewayUnreachable, Sandbox
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -25,10 +25,7 @@ def serve(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def sandbox_of(folder: Path) -> Sandbox:
-    deadline = time.monotonic() + 30
-    while not (folder / "urls.json").exists():
-        assert time.monotonic() < deadline, "the gateway was not ready in 30 s"
-        time.sleep(0.005)
+    until((folder / "urls.json").exists)
     return Sandbox(msgspec.json.decode((folder / "urls.json").read_bytes())["native"], "me")
 
 

@@ -16,10 +16,11 @@ import pytest
 import pytest_asyncio
 
 from tests.contracts.checker import load
-from tests.server.aid import eventually, pid_of
+from tests.server.aid import pid_of
 from tests.support.client import Client
 from tests.support.gateway import LiveGateway
 from tests.support.process import ServerProcess
+from tests.support.waiting import PATIENCE_S, eventually
 
 pytestmark = pytest.mark.asyncio
 HEAD = b"POST /v1/charges HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_test_slow\r\n"
@@ -42,7 +43,7 @@ async def listen(port: int, *said: bytes) -> bytes:
         for part in said:
             writer.write(part)
             await writer.drain()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while part := await reader.read(65536):
                 heard += part
     writer.close()
@@ -87,7 +88,7 @@ async def test_a_slow_second_request_on_a_connection_is_ended_too(strict: LiveGa
     one = b"GET /v1/charges HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_test_slow\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", strict.port)
     writer.write(one)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         assert b"200 OK" in await reader.readuntil(b"has_more")
         writer.write(one[:30])
         assert b"408 Request Timeout" in await reader.read()
@@ -108,7 +109,7 @@ async def test_one_connection_too_many_is_told_so_and_leaves_the_others_alone(
     assert "3 connections" in shown["detail"]
     reader, writer = held[0]
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         assert b"200 OK" in await reader.read()
     for _, each in held:
         each.close()
@@ -148,7 +149,7 @@ async def test_a_thousand_that_wait_and_fifty_that_drip_keep_nobody_from_paying(
     # and every one of the thousand is still served
     for reader, writer in idle[::100]:
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             assert b"200 OK" in await reader.read()
     for _, writer in (*idle, *dripping):
         writer.close()
@@ -170,7 +171,7 @@ async def test_when_descriptors_run_out_it_says_so_once_and_goes_on(
     told = 0
     for reader, _ in flood[40:]:
         with contextlib.suppress(ConnectionError):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 told += b"too_many_connections" in await reader.read(4096)
     assert told > 200
     for _, writer in flood:
@@ -247,7 +248,7 @@ async def test_whatever_bytes_come_others_are_served(http: aiohttp.ClientSession
         writer.write(bytes(spoilt))
         writer.write_eof()
         with contextlib.suppress(ConnectionError):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 statuses.add((await reader.read())[9:12])
         writer.close()
     assert not [status for status in statuses if status.startswith(b"5")], statuses

@@ -11,11 +11,12 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.server.aid import eventually, insist, lost, pid_of
+from tests.server.aid import insist, lost, pid_of
 from tests.store.test_full_disk import limit_pages
 from tests.support.client import Client
 from tests.support.gateway import LiveGateway
 from tests.support.process import ServerProcess
+from tests.support.waiting import eventually
 from tests.webhooks.receiver import Receiver
 
 pytestmark = pytest.mark.asyncio

@@ -7,10 +7,10 @@ import pytest
 
 from gatecrash.core import due, timers
 from gatecrash.core.records import Claim
-from tests.server.aid import eventually
 from tests.support.cards import token_of
 from tests.support.client import Client
 from tests.support.gateway import LiveGateway
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio
 DAY = 86_400

@@ -8,6 +8,7 @@ from multidict import CIMultiDict
 
 from tests.support import held
 from tests.support.client import Client
+from tests.support.waiting import PATIENCE_S
 
 
 class Heard(NamedTuple):
@@ -56,7 +57,7 @@ class Wire:
     async def listen(self) -> Heard:
         """Everything until the connection ends."""
         heard = b""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 try:
                     chunk = await self.reader.read(65536)
@@ -81,7 +82,7 @@ class Wire:
 
     async def listen_for(self, size: int) -> bytes:
         """As many bytes, of a connection that stays open."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             return await self.reader.readexactly(size)
 
     def silent(self) -> bool:

@@ -4,10 +4,10 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from tests.support import held
+from tests.support.waiting import PATIENCE_S, written
 
 
 class ServerProcess:
@@ -21,12 +21,7 @@ class ServerProcess:
             command = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"})
-        deadline = time.monotonic() + 30
-        while not self.url_file.exists():
-            assert self.process.poll() is None, self.log
-            assert time.monotonic() < deadline, "the gateway was not ready in 30 s"
-            time.sleep(0.005)
-        self.url: str = json.loads(self.url_file.read_text())["native"]
+        self.url: str = json.loads(written(self.url_file, self.process, self.log_file))["native"]
         held.hold(self.url, "gateway")
 
     @property
@@ -43,7 +38,7 @@ class ServerProcess:
         if self.process.poll() is None:
             self.process.terminate()
         try:
-            return self.process.wait(20)
+            return self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
@@ -61,12 +56,7 @@ class ShopProcess:
         ]  # fmt: skip
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        deadline = time.monotonic() + 30
-        while not url_file.exists():
-            assert self.process.poll() is None, self.log
-            assert time.monotonic() < deadline, "the shop was not ready in 30 s"
-            time.sleep(0.01)
-        self.url: str = json.loads(url_file.read_text())["merchant"]
+        self.url: str = json.loads(written(url_file, self.process, self.log_file))["merchant"]
         held.hold(self.url, "merchant")
 
     @property
@@ -76,4 +66,4 @@ class ShopProcess:
     def stop(self) -> None:
         held.let_go(self.url)
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(PATIENCE_S)

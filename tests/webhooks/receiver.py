@@ -11,6 +11,7 @@ from aiohttp import web
 from standardwebhooks import Webhook
 
 from tests.support.client import Client
+from tests.support.waiting import PATIENCE_S
 
 
 class Hit(NamedTuple):
@@ -71,7 +72,7 @@ class Receiver:
 
     async def got(self, count: int) -> list[Hit]:
         """Everything, once there are so many."""
-        async with asyncio.timeout(15), self._changed:
+        async with asyncio.timeout(PATIENCE_S), self._changed:
             await self._changed.wait_for(lambda: len(self.hits) >= count)
         return self.hits
 

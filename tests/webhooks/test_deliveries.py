@@ -6,9 +6,9 @@ import pytest
 from aiohttp import web
 
 from gatecrash.core.deliveries import Schedule
-from tests.server.aid import eventually
 from tests.support.client import Client
 from tests.support.gateway import LiveGateway
+from tests.support.waiting import eventually
 from tests.webhooks.receiver import Receiver, deliveries, only_delivery
 from tests.webhooks.speaking import speak
 

@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 from standardwebhooks import WebhookVerificationError
 
-from tests.server.aid import eventually
 from tests.support.client import Client
 from tests.support.gateway import LiveGateway
+from tests.support.waiting import PATIENCE_S, eventually
 from tests.webhooks.receiver import Receiver, deliveries, only_delivery, seconds_between
 
 
@@ -73,7 +73,7 @@ async def test_the_merchant_sees_its_connection_reset_or_closed(client: Client, 
         (await client.post("/v1/webhook_endpoints", {"url": url})).expect(201)
         await client.add_fault("webhook.sent", kind)
         await client.charge()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             assert await seen == kind
         (failed,) = await eventually(lambda: attempted(client, 1))
         assert "broke the connection" in failed["error"]

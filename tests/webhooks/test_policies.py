@@ -9,9 +9,9 @@ from aiohttp import web
 
 from gatecrash.core.deliveries import Schedule
 from gatecrash.webhooks import schedules
-from tests.server.aid import eventually
 from tests.support.client import Client
 from tests.support.gateway import LiveGateway
+from tests.support.waiting import eventually
 from tests.webhooks.receiver import Receiver, only_delivery, seconds_between
 from tests.webhooks.speaking import speak
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from gatecrash.webhooks.schedules import STANDARD_WEBHOOKS
-from tests.server.aid import eventually
 from tests.support.client import Client
 from tests.support.gateway import LiveGateway
+from tests.support.waiting import eventually
 from tests.webhooks.receiver import Receiver, deliveries, only_delivery, seconds_between
 
 HOUR = 3600

@@ -8,9 +8,9 @@ import pytest
 
 from gatecrash.core.errors import Refused
 from gatecrash.webhooks.targets import LocalResolver, TargetNotAllowed, check_url, is_inside
-from tests.server.aid import eventually
 from tests.support.client import Client
 from tests.support.gateway import LiveGateway
+from tests.support.waiting import eventually
 from tests.webhooks.receiver import Receiver, only_delivery
 
 NOBODY: frozenset[str] = frozenset()

@@ -76,14 +76,3 @@ def styled(word: str, width: int = 0) -> str:
     """A word in the style that it has everywhere, padded to `width`; plain where there are no colours."""
     padded = word.ljust(width)
     return click.style(padded, fg=STYLES[word]) if word in STYLES else padded
-
-
-def money(amount: int, currency: str) -> str:
-    """`42.00 usd` for 4200 usd, `4200 jpy` for 4200 jpy."""
-    from gatecrash.core.money import EXPONENTS
-
-    places = EXPONENTS.get(currency, 0)
-    if not places:
-        return f"{amount} {currency}"
-    whole, rest = divmod(abs(amount), 10**places)
-    return f"{'-' if amount < 0 else ''}{whole}.{rest:0{places}} {currency}"

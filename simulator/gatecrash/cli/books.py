@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import click
 
 from gatecrash.cli._gateway import talks_to_gateway
-from gatecrash.cli._output import document, money, table
+from gatecrash.cli._output import document, table
+from gatecrash.core import money
 
 if TYPE_CHECKING:
     from gatecrash.client import Sandbox
@@ -27,7 +28,7 @@ def command(sandbox: "Sandbox", as_json: bool) -> None:
             [
                 (
                     order["order_id"] or "(none)", order["charges"],
-                    *(money(order[name], order["currency"]) for name in ("captured", "refunded", "net")),
+                    *(money.shown(order[name], order["currency"]) for name in ("captured", "refunded", "net")),
                 )
                 for order in books["orders"]
             ],
@@ -40,7 +41,7 @@ def command(sandbox: "Sandbox", as_json: bool) -> None:
                 [
                     (
                         account["account"],
-                        *(money(account[name], account["currency"]) for name in ("debits", "credits", "balance")),
+                        *(money.shown(account[name], account["currency"]) for name in ("debits", "credits", "balance")),
                     )
                     for account in books["accounts"]
                 ],

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gatecrash.cli._gateway import talks_to_gateway
-from gatecrash.cli._output import document, money, table
+from gatecrash.cli._output import document, table
+from gatecrash.core import money
 
 if TYPE_CHECKING:
     from gatecrash.client import Sandbox
@@ -71,7 +72,7 @@ def resend(sandbox: "Sandbox", as_json: bool, event_id: str, endpoint_id: str | 
 
 def _about(data: dict[str, Any]) -> tuple[Any, ...]:
     """Order and amount of what an event is about."""
-    amount = money(data["amount"], data["currency"]) if "amount" in data and "currency" in data else None
+    amount = money.shown(data["amount"], data["currency"]) if "amount" in data and "currency" in data else None
     return data.get("order_id"), amount
 
 

@@ -35,3 +35,17 @@ def check_currency(code: str) -> None:
         f"currency was {code[:20]!r}; expected a lower-case ISO 4217 code such as 'usd'{hint}.",
         "currency",
     )
+
+
+def decimal(amount: int, currency: str) -> str:
+    """`42.00` for 4200 usd; what has no minor units, or no currency that is known, stays whole."""
+    places = EXPONENTS.get(currency, 0)
+    if not places:
+        return str(amount)
+    whole, rest = divmod(abs(amount), 10**places)
+    return f"{'-' if amount < 0 else ''}{whole}.{rest:0{places}}"
+
+
+def shown(amount: int, currency: str) -> str:
+    """`42.00 usd`, as people read it."""
+    return f"{decimal(amount, currency)} {currency}".rstrip()

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gatecrash.core import money
 from gatecrash.harness import history
 from gatecrash.harness.gateway import Gateway
 from gatecrash.harness.history import FAILED, PAID, PENDING
 from gatecrash.harness.merchant_profile import Call, MerchantProfile, resolve
-from gatecrash.harness.money import money
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
 
 ERROR = "error"
@@ -74,7 +74,7 @@ class Customer:
         then.
         """
         call = self.profile.place_order
-        self.note("customer", "shop", f"orders for {money(amount, currency)} {currency}")
+        self.note("customer", "shop", f"orders for {money.shown(amount, currency)}")
         reply = await self._call(call, {"amount": amount, "currency": currency})
         order_id = resolve(reply.body, self.profile.order_id)
         if not reply.ok or not isinstance(order_id, str | int):

@@ -8,10 +8,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from markupsafe import Markup
 
+from gatecrash.core import money
 from gatecrash.core.redaction import mask
 from gatecrash.harness import sequence
 from gatecrash.harness.history import History
-from gatecrash.harness.money import money
 from gatecrash.harness.oracles import ORACLES
 from gatecrash.harness.prove import Proof
 from gatecrash.harness.report import verdict
@@ -62,11 +62,11 @@ def _money(history: History, order: Any) -> dict[str, Any]:
     captured = history.captured(order)
     return {
         "order": order,
-        "owed": money(order.amount, order.currency),
-        "taken": money(captured, order.currency),
+        "owed": money.shown(order.amount, order.currency),
+        "taken": money.shown(captured, order.currency),
         "agree": captured == order.amount if order.status == "PAID" else captured == 0,
         "charges": [
-            {"id": charge.id, "status": charge.status, "net": money(charge.net, charge.currency), "currency": charge.currency}
+            {"id": charge.id, "status": charge.status, "net": money.shown(charge.net, charge.currency)}
             for charge in history.charges_of(order)
         ],
     }

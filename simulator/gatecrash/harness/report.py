@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gatecrash.core import money
 from gatecrash.harness.history import PAID
-from gatecrash.harness.money import money
 from gatecrash.harness.run import Outcome
 
 if TYPE_CHECKING:
@@ -84,10 +84,10 @@ def _cells(outcome: Outcome) -> "tuple[str, Text, str]":
 
     found, currency = row(outcome), outcome.story.currency
     off = found["captured"] not in (0, found["order_amount"])
-    charged = Text(money(found["captured"], currency), style="bold red" if off else "")
+    charged = Text(money.decimal(found["captured"], currency), style="bold red" if off else "")
     paid, times = found["order_status"] == PAID, found["fulfilments"]
     shipped = f", shipped {times}×" if times not in (None, int(paid)) else ""
-    return money(found["order_amount"], currency), charged, f"{found['order_status']}{shipped}"
+    return money.decimal(found["order_amount"], currency), charged, f"{found['order_status']}{shipped}"
 
 
 def _verdict(outcome: Outcome) -> "Text":

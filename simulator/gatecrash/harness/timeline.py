@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from gatecrash.core import money
 from gatecrash.harness.history import History
-from gatecrash.harness.money import money
 
 ACTORS = ("customer", "shop", "gateway")
 #: Done by the harness, not by the shop.
@@ -103,7 +103,7 @@ def _request(entry: Mapping[str, Any]) -> str:
     amount = entry.get("amount")
     body = entry.get("body")
     currency = body.get("currency", "") if isinstance(body, Mapping) else ""
-    what = f" {money(amount, currency)} {currency}".rstrip() if isinstance(amount, int) else ""
+    what = f" {money.shown(amount, currency)}" if isinstance(amount, int) else ""
     key = entry.get("idempotency_key")
     keyed = f", key …{key[-6:]}" if key else ", no key" if entry.get("method") == "POST" else ""
     return f"{entry['operation']}{what}{keyed}"

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.client import Client
 from tests.support.gateway import LiveGateway
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -42,7 +43,7 @@ async def say(gateway: LiveGateway, what: bytes) -> bytes:
     """Send bytes and read all that comes back until the gateway closes, or this side has said all."""
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     writer.write(what)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         head = await reader.readuntil(b"\r\n\r\n")
         length = next(int(line.partition(b":")[2]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
         body = await reader.readexactly(length)
@@ -93,7 +94,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_changes_nothing(cl
     writer.write(head.encode() + body)
     await writer.drain()
     writer.write_eof()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await reader.read()
     writer.close()
     assert (await client.get("/v1/charges"))["data"] == []
@@ -104,7 +105,7 @@ async def test_requests_in_one_breath_are_answered_in_turn(client: Client, gatew
     one = f"GET /v1/charges HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_test_{client.sandbox}\r\n".encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     writer.write((one + b"\r\n") * 3 + one + b"Connection: close\r\n\r\n")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         answers = await reader.read()
     writer.close()
     assert answers.count(b"HTTP/1.1 200 OK") == 4

@@ -10,6 +10,7 @@ import pytest
 from tests.support.cards import card
 from tests.support.client import Client, Reply
 from tests.support.gateway import LiveGateway
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -187,7 +188,7 @@ async def test_while_the_first_is_held_the_second_is_told_to_wait(client: Client
     nonce = await client.make_nonce()
     rule = await client.add_fault("operation.claimed", "hang")
     first = asyncio.ensure_future(client.try_charge(payment_nonce=nonce, idem="k"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (await client.get(f"/_gatecrash/faults/{rule}"))["fired"] == 0:
             pass
     again = (await client.try_charge(payment_nonce=nonce, idem="k")).refused(409, "idempotency_key_in_use", "Idempotency-Key")

@@ -37,8 +37,3 @@ def oracle(code: str, title: str) -> Callable[[Callable[[History], Findings]], O
         return Oracle(code, title, cleandoc(judge.__doc__ or ""), judge)
 
     return wrap
-
-
-def money(amount: int, currency: str) -> str:
-    """`4200 usd` in minor units: no exponent table, hence no way to misplace a point."""
-    return f"{amount} {currency}"

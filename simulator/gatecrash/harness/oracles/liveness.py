@@ -1,8 +1,9 @@
 """L oracles: what must happen in the end, once the faults are over and everybody is up again."""
 
+from gatecrash.core import money
 from gatecrash.harness.cards import GOOD_CARDS
 from gatecrash.harness.history import FAILED, PAID, PENDING, SHOWS_PAYMENT, History, Order
-from gatecrash.harness.oracles._oracle import Findings, money, oracle
+from gatecrash.harness.oracles._oracle import Findings, oracle
 
 
 @oracle("L1", "charged, never paid")
@@ -15,7 +16,7 @@ def charged_never_paid(history: History) -> Findings:
     for order in history.orders:
         taken = history.captured(order)
         if taken > 0 and order.status not in SHOWS_PAYMENT:
-            yield f"order {order.id}: {money(taken, order.currency)} taken, and the shop says {order.status}"
+            yield f"order {order.id}: {money.shown(taken, order.currency)} taken, and the shop says {order.status}"
 
 
 @oracle("L2", "stuck")

@@ -1,7 +1,8 @@
 """S oracles: what must never happen, whatever breaks."""
 
+from gatecrash.core import money
 from gatecrash.harness.history import PAID, SHOWS_PAYMENT, TERMINAL, History
-from gatecrash.harness.oracles._oracle import Findings, money, oracle
+from gatecrash.harness.oracles._oracle import Findings, oracle
 
 #: Where a terminal status may still go: what was paid can be given back.
 LEGAL_AFTER_TERMINAL = {PAID: {"REFUNDED", "PARTIALLY_REFUNDED"}, "PARTIALLY_REFUNDED": {"REFUNDED"}}
@@ -24,7 +25,7 @@ def charged_twice(history: History) -> Findings:
             ids = ", ".join(charge.id for charge in kept)
             yield (
                 f"order {order.id} was charged {len(kept)} times: "
-                f"{money(total, kept[0].currency)} taken, {money(order.amount, order.currency)} owed ({ids})"
+                f"{money.shown(total, kept[0].currency)} taken, {money.shown(order.amount, order.currency)} owed ({ids})"
             )
 
 
@@ -40,8 +41,8 @@ def wrong_amount(history: History) -> Findings:
             holds_money = charge.amount_captured > 0 or charge.status == "authorized"
             if holds_money and (charge.amount, charge.currency) != (order.amount, order.currency):
                 yield (
-                    f"order {order.id} costs {money(order.amount, order.currency)}, "
-                    f"charge {charge.id} asked for {money(charge.amount, charge.currency)}"
+                    f"order {order.id} costs {money.shown(order.amount, order.currency)}, "
+                    f"charge {charge.id} asked for {money.shown(charge.amount, charge.currency)}"
                 )
 
 
@@ -58,8 +59,8 @@ def paid_without_charge(history: History) -> Findings:
         taken = sum(charge.net for charge in history.charges_of(order) if charge.currency == order.currency)
         if taken < order.amount:
             yield (
-                f"order {order.id} is PAID for {money(order.amount, order.currency)}, "
-                f"but the gateway captured {money(taken, order.currency)}"
+                f"order {order.id} is PAID for {money.shown(order.amount, order.currency)}, "
+                f"but the gateway captured {money.shown(taken, order.currency)}"
             )
 
 
