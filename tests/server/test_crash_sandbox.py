@@ -56,17 +56,14 @@ async def test_a_single_request_can_bring_it_in_its_header(client: Client) -> No
 @pytest.mark.asyncio
 async def test_whatever_comes_for_it_while_it_is_down_is_reset_and_others_go_on(server_client: Client) -> None:
     client, other = server_client, server_client.other()
-    pid = await pid_of(client)
-    await client.add_fault("request.received", "crash", params={"scope": "sandbox", "down_s": 0.5})
+    pid, began = await pid_of(client), asyncio.get_running_loop().time()
+    await client.add_fault("request.received", "crash", params={"scope": "sandbox", "down_s": 2})
     assert await ask(client, "GET", "/v1/charges") == Heard(b"", reset=True)
-    loop = asyncio.get_running_loop()
-    died = loop.time()
     for path in ("/v1/charges", "/_gatecrash/journal", "/_gatecrash/faults"):
         assert await ask(client, "GET", path) == Heard(b"", reset=True)
     (await other.try_charge()).expect(201)
-    assert loop.time() - died < 0.5, "all of that was while it was down"
     (await insist(lambda: client.get("/v1/charges"))).expect(200)
-    assert loop.time() - died >= 0.45
+    assert asyncio.get_running_loop().time() - began >= 2
     assert await pid_of(client) == pid
 
 

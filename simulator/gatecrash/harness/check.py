@@ -4,10 +4,10 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple
 
+from gatecrash.core import money
 from gatecrash.harness.gateway import Gateway
 from gatecrash.harness.history import PAID, PENDING
 from gatecrash.harness.merchant_profile import Call, MerchantProfile, resolve
-from gatecrash.harness.money import money
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
 
 AMOUNT, CURRENCY, CARD = 4200, "usd", "visa"
@@ -45,7 +45,7 @@ async def check(world: World) -> AsyncIterator[Step]:
     order_id = resolve(reply.body, profile.order_id)
     placed = reply.ok and isinstance(order_id, str | int) and not isinstance(order_id, bool)
     hint = f"expected a 2xx whose body has the order's id at {profile.order_id!r} (place_order.order_id)"
-    yield Step(f"it takes an order for {money(AMOUNT, CURRENCY)} {CURRENCY}", placed, sent, _told(reply), "" if placed else hint)
+    yield Step(f"it takes an order for {money.shown(AMOUNT, CURRENCY)}", placed, sent, _told(reply), "" if placed else hint)
     if not placed:
         return
     order |= {"order_id": order_id}
@@ -78,7 +78,7 @@ async def check(world: World) -> AsyncIterator[Step]:
     charges = await gateway.charges({})
     taken = [charge for charge in charges if charge.net > 0]
     exact = [(charge.net, charge.currency) for charge in taken] == [(AMOUNT, CURRENCY)]
-    listed = ", ".join(f"{money(charge.net, charge.currency)} {charge.currency}" for charge in taken) or "nothing"
+    listed = ", ".join(f"{money.shown(charge.net, charge.currency)}" for charge in taken) or "nothing"
     hint = "the merchant must charge at the gateway that its environment names: {gateway_url}, with {secret_key}"
     yield Step("the gateway's books have one charge for it", exact, received=listed, hint="" if exact else hint)
     if exact and profile.webhook_path is not None:

@@ -25,13 +25,13 @@ def authenticate(headers: Mapping[str, str]) -> Caller:
     """`Authorization: Bearer KEY` → the sandbox and the kind of key."""
     header = headers.get("Authorization")
     if not header:
-        raise Refused("key_missing", "the Authorization header is missing; send `Authorization: Bearer sk_testNAME`.")
+        raise Refused("key_missing", "the Authorization header is missing; send `Authorization: Bearer sk_test_NAME`.")
     scheme, _, key = header.partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key:
         raise Refused(
             "key_missing",
-            "the Authorization header is not of the form `Bearer KEY`; send `Bearer sk_testNAME`.",
+            "the Authorization header is not of the form `Bearer KEY`; send `Bearer sk_test_NAME`.",
         )
     if find_card_number(key):
         raise Refused("key_invalid", "the key holds what looks like a card number; name the sandbox otherwise, say sk_test_me.")
@@ -42,7 +42,7 @@ def authenticate(headers: Mapping[str, str]) -> Caller:
         return Caller(name, "client_token", key)
     raise Refused(
         "key_invalid",
-        "the key is not of the form sk_testNAME or pk_testNAME with a NAME of 1 to 64 letters, digits, '-' or '_'.",
+        "the key is not of the form sk_test_NAME or pk_test_NAME with a NAME of 1 to 64 letters, digits, '-' or '_'.",
     )
 
 
