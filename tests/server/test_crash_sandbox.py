@@ -9,6 +9,7 @@ import pytest
 from tests.server.aid import insist, lost, pid_of, traces
 from tests.server.wire import Heard, Wire, ask
 from tests.support.client import Client
+from tests.support.gateway import LiveGateway
 from tests.support.waiting import eventually
 from tests.webhooks.receiver import Receiver, only_delivery
 
@@ -148,3 +149,17 @@ async def test_an_advance_that_is_under_way_is_cut_too(client: Client, shop: Rec
 
 async def attempted(client: Client) -> bool:
     return bool((await only_delivery(client))["attempts"])
+
+
+@pytest.mark.asyncio
+async def test_it_comes_up_though_somebody_was_about_to_look_at_what_is_due(
+    gateway: LiveGateway, client: Client, shop: Receiver
+) -> None:
+    await shop.register(client)
+    await client.add_fault("webhook.sent", "hang")
+    await client.charge()
+    await shop.got(1)
+    sandbox = gateway.gateway.sandbox(client.sandbox)
+    gateway.gateway.timekeeper.poke(sandbox)  # with an attempt under way that is put off for a moment
+    gateway.gateway.crash_sandbox(sandbox, 0.05)
+    (await insist(lambda: client.get("/v1/charges"))).expect(200)

@@ -108,6 +108,7 @@ class Gateway(State):
         """Cut off what is in flight in a sandbox, empty it, and have `fill` say what it is now."""
         sandbox.epoch += 1
         sandbox.end_life()
+        sandbox.down = False  # whatever comes of it: stopping takes away the alarm that would bring it up
         sandbox.plane.let_go()
         await self.timekeeper.stop(sandbox)
         before = sandbox.memory()

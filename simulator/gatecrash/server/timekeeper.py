@@ -58,6 +58,9 @@ class Timekeeper:
         task.add_done_callback(self._tasks.discard)
 
     async def _work(self, sandbox: Sandbox) -> None:
+        if sandbox.down:
+            sandbox.poked = False
+            return  # its alarm is what brings it up, and then it is looked at
         ended = sandbox.ended
         try:
             found = await self.run_due(sandbox)
