@@ -237,3 +237,9 @@ def test_a_double_charge_says_how_much_was_taken_and_owed() -> None:
     [violation] = judge(history(order(), charge(1), charge(2)))
     assert violation.oracle == "S1"
     assert "84.00 usd taken, 42.00 usd owed" in violation.message
+
+
+def test_what_a_shop_does_again_and_again_is_told_once() -> None:
+    tries = [(seconds, None, 503, 4200) for seconds in range(4)]
+    messages = [each.message for each in judge(history(order(), charge(), **asked(*tries))) if each.oracle == "P1"]
+    assert len(messages) == len(set(messages)) == 1

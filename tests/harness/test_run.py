@@ -43,6 +43,8 @@ class ScriptedWorld(World):
         self.advanced: list[float] = []
         self.journal: list[dict[str, Any]] = []
         self.nonces_paid: list[str] = []
+        self.order_id: str | int = "o1"
+        self.orders_paid: list[str | int] = []
         self.numbers = itertools.count(1)
         self.clock_s = 0.0
         self.passed_s = 0.0
@@ -83,11 +85,12 @@ class ScriptedWorld(World):
         if not self.up:
             return Reply(0, error="refused")
         if path == "/orders":
-            return {"id": "o1"}
-        if path == "/orders/o1":
-            return {"id": "o1", "status": self.status, "fulfilments": int(self.status == "PAID")}
+            return {"id": self.order_id}
+        if path == f"/orders/{self.order_id}":
+            return {"id": self.order_id, "status": self.status, "fulfilments": int(self.status == "PAID")}
         told, _, page = (self.script.pop(0) if self.script else "FAILED").partition(">")
         self.nonces_paid.append(body["payment_nonce"])
+        self.orders_paid.append(body["order_id"])
         self.status = page or (told if told != "error" else self.status)
         if "PAID" in (told, page):
             self.charges.insert(0, charge(next(self.numbers), body["payment_nonce"]))
@@ -244,3 +247,11 @@ async def test_a_shop_that_takes_no_order_is_a_mistake_in_the_set_up() -> None:
     world.shop = lambda *_: Reply(404, {"error": "nothing here"})  # type: ignore[method-assign]
     with pytest.raises(SetupFailed, match=r"the shop took no order: POST /orders answered 404 .*nothing here"):
         await played(world, PAY)
+
+
+async def test_an_order_whose_id_is_a_number_is_paid_by_that_number() -> None:
+    world = ScriptedWorld("PAID")
+    world.order_id = 7
+    outcome = await played(world, PAY)
+    assert world.orders_paid == [7]
+    assert outcome.history.orders[0].id == "7"

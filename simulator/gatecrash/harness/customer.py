@@ -60,6 +60,7 @@ class Customer:
     gateway: Gateway
     orders: list[OrderInProgress] = field(default_factory=list)
     notes: list[history.Note] = field(default_factory=list)
+    given_ids: dict[str, str | int] = field(default_factory=dict)  #: order ids as the shop gave them: a number goes back as one
 
     def note(self, source: str, target: str, text: str) -> None:
         """Writes down what no journal knows, for whoever reads the story afterwards."""
@@ -77,13 +78,14 @@ class Customer:
         self.note("customer", "shop", f"orders for {money.shown(amount, currency)}")
         reply = await self._call(call, {"amount": amount, "currency": currency})
         order_id = resolve(reply.body, self.profile.order_id)
-        if not reply.ok or not isinstance(order_id, str | int):
+        if not reply.ok or not isinstance(order_id, str | int) or isinstance(order_id, bool):
             raise SetupFailed(
                 f"the shop took no order: {call.method} {call.path} answered {reply.status} "
                 f"{reply.body or reply.error}; "
                 f"expected a 2xx with the order's id at {self.profile.order_id}"
             )
         order = OrderInProgress(str(order_id), amount, currency)
+        self.given_ids[order.id] = order_id
         self.orders.append(order)
         return order
 
@@ -146,6 +148,8 @@ class Customer:
         return FAILED if reply.status == 402 else ERROR
 
     async def _call(self, call: Call, values: Mapping[str, Any]) -> Reply:
+        if "order_id" in values:
+            values = {**values, "order_id": self.given_ids.get(values["order_id"], values["order_id"])}
         filled = call.fill({**self.world.values, **values})
         return await self.world.request(
             Host.MERCHANT, filled.method, filled.path, filled.body,

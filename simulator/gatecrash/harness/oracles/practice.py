@@ -26,7 +26,10 @@ def storm(history: History) -> Findings:
 
 
 def _found(history: History, rules: set[str]) -> Findings:
+    """What the rules found, in their words; told once, however often the shop did it."""
+    told: dict[str, None] = {}
     for finding in lint.lint(history.journal):
         if finding.rule in rules:
             about = f"order {finding.order_id}: " if finding.order_id else ""
-            yield f"{about}{finding.detail}"
+            told[f"{about}{finding.detail}"] = None
+    yield from told
