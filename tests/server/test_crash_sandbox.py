@@ -5,6 +5,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from tests.server.aid import insist, lost, pid_of, traces
 from tests.server.wire import Heard, Wire, ask
@@ -123,6 +124,27 @@ async def test_attempts_in_flight_are_cut_and_made_again(server_client: Client, 
     await shop.got(2)
     await eventually(lambda: settled(client))
     assert len((await only_delivery(client))["attempts"]) == 1
+
+
+@pytest.mark.asyncio
+async def test_it_comes_up_again_though_its_timers_were_about_to_be_looked_at(client: Client, shop: Receiver) -> None:
+    answered = asyncio.Event()
+
+    async def wait(request: web.BaseRequest) -> web.StreamResponse:
+        await answered.wait()
+        return web.Response()
+
+    shop.answers = [wait]
+    await shop.register(client)
+    nonce = await client.make_nonce()
+    await client.charge()
+    await shop.got(1)  # while an attempt is under way, what is due is looked at a moment after a change
+    fault = {"Gatecrash-Fault": "operation.committed=crash;scope=sandbox;down_s=0.01"}
+    body = {"amount": 1, "currency": "usd", "payment_nonce": nonce}
+    assert await lost(client.post("/v1/charges", body, headers=fault)) is None
+    answered.set()
+    await insist(lambda: client.get("/v1/charges"))
+    await shop.got(3)
 
 
 async def settled(client: Client) -> bool:

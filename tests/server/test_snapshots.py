@@ -239,6 +239,16 @@ async def test_a_removed_sandbox_is_gone_and_its_name_begins_anew(client: Client
     assert shown["seed"] != "mine"
 
 
+async def test_a_request_that_meets_the_removal_is_cut_off_like_any_in_flight(client: Client) -> None:
+    for _ in range(5):
+        await client.add_fault("request.received", "delay", params={"seconds": 0}, times=None)
+        calls = [lost(client.get("/v1/charges")) for _ in range(10)]
+        removed, *answers = await asyncio.gather(lost(client.call("DELETE", room(client))), *calls)
+        assert removed is not None
+        assert removed.status == 200
+        assert {answer.status for answer in answers if answer is not None} <= {200}
+
+
 async def test_a_restore_that_cannot_be_written_leaves_all_as_it_was(
     http: aiohttp.ClientSession, kept_gateway: LiveGateway
 ) -> None:

@@ -32,7 +32,7 @@ class Plane:
         return rule
 
     def clear(self) -> list[Rule]:
-        removed = [rule for rule_id in list(self.rules) if (rule := self.remove(rule_id)) is not None]
+        removed, self.rules, self.armed = list(self.rules.values()), {}, {}
         self.let_go()  # of those held by rules of request headers too
         return removed
 

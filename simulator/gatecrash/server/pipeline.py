@@ -104,9 +104,9 @@ class Pipeline:
             self._state.admit(call.params)
         except Refused as refused:
             call, refusal = None, refused
-        exchange.labels = await self._labels(sandbox, asked, route, call)
-        self._note_request(exchange, sandbox, asked, route, call)
         try:
+            exchange.labels = await self._labels(sandbox, asked, route, call)
+            self._note_request(exchange, sandbox, asked, route, call)
             await exchange.at("request.received")
             if call is None:
                 assert refusal is not None
@@ -115,6 +115,7 @@ class Pipeline:
         except Instead as instead:
             return Outcome(Answer(instead.status, instead.body, instead.headers, instead.content_type))
         except Refused as refused:
+            exchange.check_life()  # a sandbox that is removed meanwhile refuses everything, and answers nothing
             return Outcome(dialect.render_refusal(refused, exchange.request_id))
 
     async def _carry_out(self, exchange: RequestExchange, sandbox: Sandbox, route: Route, caller: Caller, call: Call) -> Outcome:

@@ -62,10 +62,13 @@ class Timekeeper:
             sandbox.poked = False
             return  # its alarm is what brings it up, and then it is looked at
         ended = sandbox.ended
+        if sandbox.down:  # asked before it went down; its alarm is the one that brings it up again
+            sandbox.poked = False
+            return
         try:
             found = await self.run_due(sandbox)
         except Refused as refused:
-            if sandbox.removed:
+            if sandbox.removed or ended.is_set():
                 return
             # the disk is full, say: what is due stays due, and is looked at again
             print(f"gatecrash: timers of sandbox {sandbox.name} wait: {refused.detail}", file=sys.stderr, flush=True)

@@ -89,14 +89,15 @@ class Courier:
             await go_on.wait()
 
         post = asyncio.ensure_future(self._post(url, message, message.body if at_sent is None else held_body(), timeout_s))
-        held: asyncio.Future[None] | None = None
+        tasks: list[asyncio.Future[Any]] = [post]
         try:
             if at_sent is not None:
                 arrived = asyncio.ensure_future(written.wait())
+                tasks.append(arrived)
                 await asyncio.wait((post, arrived), return_when=asyncio.FIRST_COMPLETED)
-                arrived.cancel()
                 if written.is_set():
                     held = asyncio.ensure_future(at_sent())
+                    tasks.append(held)
                     done, _ = await asyncio.wait((held,), timeout=timeout_s)
                     if not done:  # held for longer than anybody waits for an answer
                         held.cancel()
@@ -114,7 +115,6 @@ class Courier:
         except (aiohttp.ClientError, OSError, ValueError, Refused) as error:
             return Sent(error=mask(str(error) or type(error).__name__)[:_EXCERPT])
         finally:
-            tasks: list[asyncio.Future[Any]] = [post] if held is None else [post, held]
             for task in tasks:
                 task.cancel()
                 await asyncio.wait((task,))
