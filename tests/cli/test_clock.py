@@ -58,7 +58,15 @@ def test_without_a_timer_there_is_none_to_move_to(cli: Cli) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("advance",), ("advance", "3d", "--to-next"), ("advance", "soon"), ("scale", "0"), ("scale", "fast"), ("scale", "nan")],
+    [
+        ("advance",),
+        ("advance", "3d", "--to-next"),
+        ("advance", "soon"),
+        ("scale", "0"),
+        ("scale", "fast"),
+        ("scale", "nan"),
+        ("scale", "inf"),
+    ],
 )
 def test_wrong_use_is_told(cli: Cli, arguments: tuple[str, ...]) -> None:
     assert "Error: " in cli("clock", *arguments, code=2).stderr

@@ -182,3 +182,12 @@ def test_an_argument_that_cannot_be_is_named(url: str, options: dict[str, Any], 
     with pytest.raises(ValueError, match=named.split()[0]) as refused:
         Sandbox(url, **options)
     assert str(refused.value).startswith(named)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_json_has_no_word_for_is_refused_here(sandbox: Sandbox, number: float) -> None:
+    with pytest.raises(ValueError, match="rate was"):
+        sandbox.clock.scale(number)
+    with pytest.raises(ValueError, match="probability was"):
+        sandbox.faults.add("request.received", "reset", probability=number)
+    assert (sandbox.clock.show()["mode"], sandbox.faults.list()) == ("real", [])

@@ -36,7 +36,7 @@ from tests.support.client import Client
     ],
 )
 def test_a_header_is_read_as_rules(value: str, expected: list[tuple[str, str, dict[str, Any]]]) -> None:
-    rules = parse_header(value)
+    rules = parse_header(value, "charges.list")
     assert [(rule.station, rule.kind, rule.params) for rule in rules] == expected
     assert all((rule.nth, rule.times) == (1, 1) for rule in rules)
 
@@ -57,12 +57,14 @@ def test_a_header_is_read_as_rules(value: str, expected: list[tuple[str, str, di
         ("request.received=delay;seconds", "params.seconds", "a number"),
         ("request.received=delay;seconds=long", "params.seconds", "a number"),
         ("request.received=delay;seconds=1;until=2", "params.until", "known are: seconds"),
+        ("request.received=rate_limit;limit=1", HEADER, "POST /_gatecrash/faults"),
+        ("operation.executed=decline", HEADER, "charges.create alone, and this request is charges.list"),
         ("request.received=reset;hard=true", "params.hard", "known are: none"),
     ],
 )
 def test_a_header_that_makes_no_sense_is_refused_with_the_reason(value: str, param: str, says: str) -> None:
     with pytest.raises(Refused) as caught:
-        parse_header(value)
+        parse_header(value, "charges.list")
     assert caught.value.code == "fault_rule_invalid"
     assert caught.value.param == param
     assert says in caught.value.detail

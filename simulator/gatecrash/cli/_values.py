@@ -1,6 +1,7 @@
 """Values as people write them: durations (`3d`, `90m`, `1.5h`, `1h30m`, `45` for seconds), and numbers that are numbers."""
 
 import re
+from math import isfinite
 from typing import Any
 
 import click
@@ -46,11 +47,11 @@ class Duration(click.ParamType[float]):
 
 
 class Number(click.FloatRange):
-    """A float within a range; `nan` lies in none."""
+    """A float within a range; `nan` and `inf` lie in none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number: float = super().convert(value, param, ctx)
-        if number != number:
+        if not isfinite(number):
             self.fail(f"{value!r} is no number", param, ctx)
         return number
 

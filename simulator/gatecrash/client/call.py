@@ -1,6 +1,7 @@
 """One sandbox's calls: JSON in, JSON out, under its keys; what the gateway refuses is raised."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 from urllib.parse import urlencode
 
@@ -43,6 +44,7 @@ class Calls:
         raw = None
         if body is not None or method == "POST":
             sent["Content-Type"] = "application/json"
+            _refuse_infinite(body)
             raw = msgspec.json.encode({} if body is None else body)
         reply = self.http.request(method, path, raw, {**sent, **(headers or {})}, timeout_s=timeout_s)
         if not 200 <= reply.status < 300:
@@ -62,6 +64,18 @@ class Calls:
             found += page["data"]
             if not page["has_more"] or not page["data"]:
                 return found
+
+
+def _refuse_infinite(value: Any, where: str = "the body") -> None:
+    """Refuse a number that JSON has no word for: it would go out as null, and mean that nothing was given."""
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"{where} was {value}; expected a finite number.")
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            _refuse_infinite(inner, str(name))
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            _refuse_infinite(inner, where)
 
 
 def with_query(path: str, **query: Any) -> str:

@@ -36,7 +36,12 @@ class Labels(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True
 
 
 class Match(Labels, frozen=True):
-    """Labels that are wanted: every one that is given must be equal."""
+    """Labels that are wanted: every one that is given must be equal. What no label ever is, is refused."""
+
+    path: Annotated[str, Meta(pattern="^(/|https?://)")] | None = None
+    amount: Annotated[int, Meta(ge=1)] | None = None
+    attempt: Annotated[int, Meta(ge=1)] | None = None
+    card: Annotated[str, Meta(pattern="^[0-9]{4}$")] | None = None
 
     def fits(self, labels: Labels) -> bool:
         return all(getattr(self, name) in (None, getattr(labels, name)) for name in self.__struct_fields__)
@@ -158,8 +163,8 @@ def _check_match(asked: RuleParams) -> None:
             )
 
 
-def parse_header(value: str) -> list[Rule]:
-    """`STATION=KIND[;PARAM=VALUE…][, …]` → rules for this one request."""
+def parse_header(value: str, operation: str) -> list[Rule]:
+    """`STATION=KIND[;PARAM=VALUE…][, …]` → rules for this one request, which asks for `operation`."""
     if not value.isascii():
         raise Refused("fault_rule_invalid", f"{HEADER} holds characters that are not ASCII; write them as JSON escapes.", HEADER)
     rules = []
@@ -183,8 +188,26 @@ def parse_header(value: str) -> list[Rule]:
                 f"{HEADER} named {station.strip()}, where no request passes; add a rule with POST /_gatecrash/faults instead.",
                 HEADER,
             )
-        rules.append(new_rule(FROM_HEADER, RuleParams(station.strip(), kind.strip(), given), ""))
+        rule = new_rule(FROM_HEADER, RuleParams(station.strip(), kind.strip(), given), "")
+        _check_for_one(rule, operation)
+        rules.append(rule)
     return rules
+
+
+def _check_for_one(rule: Rule, operation: str) -> None:
+    """Refuse what could never strike this one request: a fault that does nothing would read as a fault survived."""
+    if KINDS[rule.kind].always:
+        raise Refused(
+            "fault_rule_invalid",
+            f"{rule.kind} counts requests, and the header is for one alone; add a rule with POST /_gatecrash/faults instead.",
+            HEADER,
+        )
+    if not rule.match.fits(Labels(operation=operation)):
+        raise Refused(
+            "fault_rule_invalid",
+            f"{rule.kind} strikes {rule.match.operation} alone, and this request is {operation}; send it with that.",
+            HEADER,
+        )
 
 
 def _value(text: str) -> Any:

@@ -68,7 +68,7 @@ class Pipeline:
             sandbox.admit(connection)
             header = asked.headers.get(HEADER)
             try:
-                rules = self._own_rules(header) if header else ()
+                rules = self._own_rules(header, route) if header else ()
             except Refused as refused:
                 request_id = sandbox.ids.new("req")
                 return self._plain(dialect.render_refusal(refused, request_id), asked, route, request_id)
@@ -88,8 +88,8 @@ class Pipeline:
             if exchange is not None and exchange.left is not None:
                 self._server.forget(request)
 
-    def _own_rules(self, header: str) -> Sequence[Rule]:
-        rules = parse_header(header)
+    def _own_rules(self, header: str, route: Route) -> Sequence[Rule]:
+        rules = parse_header(header, route.operation)
         self._state.check_mortal(rules)
         return rules
 
