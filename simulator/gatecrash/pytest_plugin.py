@@ -148,7 +148,7 @@ def _private_sandbox(request: pytest.FixtureRequest, server: Server, start_again
     for marker in reversed(list(item.iter_markers(_MARKER))):  # the nearest last
         try:
             sandbox.faults.add(*marker.args, **marker.kwargs)
-        except (GatewayError, TypeError) as error:
+        except (GatewayError, TypeError, ValueError) as error:
             pytest.fail(f"{_shown(marker)} cannot be armed: {error}", pytrace=False)
     yield sandbox
     if item.config.stash[_RUN].url is not None and item.stash.get(_FAILED, False):

@@ -71,6 +71,18 @@ def test_a_header_that_makes_no_sense_is_refused_with_the_reason(value: str, par
 
 
 @pytest.mark.asyncio
+async def test_a_header_that_comes_twice_is_read_whole(client: Client) -> None:
+    fields = [
+        ("Authorization", f"Bearer sk_test_{client.sandbox}"),
+        (HEADER, "request.received=delay;seconds=0"),
+        (HEADER, "request.received=status;status=503"),
+    ]
+    async with client.http.get(client.url + "/v1/charges", headers=fields) as answer:
+        assert answer.status == 503
+    assert [entry["fault"] for entry in await client.journal("fault")] == ["delay", "status"]
+
+
+@pytest.mark.asyncio
 async def test_a_refused_header_changes_nothing(client: Client) -> None:
     nonce = await client.make_nonce()
     body = {"amount": 4200, "currency": "usd", "payment_nonce": nonce}

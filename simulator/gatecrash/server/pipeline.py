@@ -66,7 +66,7 @@ class Pipeline:
         sandbox.requests += 1
         try:
             sandbox.admit(connection)
-            header = asked.headers.get(HEADER)
+            header = ",".join(request.headers.getall(HEADER, ()))
             try:
                 rules = self._own_rules(header, route) if header else ()
             except Refused as refused:
