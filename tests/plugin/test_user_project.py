@@ -71,7 +71,7 @@ def test_the_same_seed_gives_the_same_ids_and_another_others(tmp_path: Path) -> 
 
     unasked = told("")
     assert len(unasked) == 1
-    assert unasked == told("0") == told("1", "--gatecrash-seed=0")
+    assert unasked == told("1", "--gatecrash-seed=0")
     assert told("1") != unasked
 
 

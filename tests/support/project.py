@@ -68,7 +68,7 @@ PROJECT = {
 COMMANDS = {
     "pytest": [str(Path(sys.executable).with_name("pytest"))],
     "python -m pytest": [sys.executable, "-m", "pytest"],
-    "four workers": [sys.executable, "-m", "pytest", "-n", "4"],
+    "two workers": [sys.executable, "-m", "pytest", "-n", "2"],
 }
 _PASSED = re.compile(r"\b8 passed\b")
 # other plugins of this environment, which take seconds to load

@@ -47,7 +47,7 @@ class Http:
         """Raises GatewayUnreachable when there is no answer. Redirects are answers like any other."""
         headers = headers or {}
         repeatable = method in _SAFE or any(name.lower() == "idempotency-key" for name in headers)
-        give_up_at = time.monotonic() + self.patience_s
+        began = time.monotonic()
         while True:
             connection, fresh = self._take()
             # from here on it may be that the gateway has heard us
@@ -71,7 +71,7 @@ class Http:
                 connection.close()
                 # refused: nothing was sent. Lost: it may be repeated if repeating changes nothing, at once if the
                 # connection was merely old
-                if (not sent or repeatable) and (not fresh or time.monotonic() < give_up_at):
+                if (not sent or repeatable) and (not fresh or time.monotonic() < began + self.patience_s):
                     if fresh:
                         time.sleep(_AGAIN_S)
                     continue

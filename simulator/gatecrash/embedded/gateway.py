@@ -74,6 +74,7 @@ class Gateway:
         host, self._host = self._host, None
         try:
             if self._http is not None:
+                self._http.patience_s = 0.0  # nobody will be there any more: whoever knocks may leave
                 self._http.close()
         finally:
             if host is not None:
