@@ -1,9 +1,34 @@
 """Imports: what is light stays light, and arrows point one way."""
 
+import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+import gatecrash
+
+# room → the rooms that it may know, also where an import is put off
+ARROWS = {
+    "core": set(),
+    "client": set(),
+    "lint": set(),
+    "sockets": set(),
+    "resources": set(),
+    "store": {"core"},
+    "faults": {"core"},
+    "webhooks": {"core", "sockets"},
+    "dialects": {"core", "webhooks"},
+    "server": {"core", "store", "faults", "webhooks", "dialects", "lint", "sockets", "resources"},
+    "harness": {"core", "lint", "resources"},
+    "embedded": {"client", "server", "store"},
+    "pytest_plugin": {"client", "Gateway", "Sandbox"},
+    "cli": {"client", "core", "dialects", "faults", "harness", "lint", "server", "__version__"},
+    "__init__": {"client", "embedded"},
+    "__main__": {"cli"},
+}
 
 
 def loaded_by(code: str) -> set[str]:
@@ -36,6 +61,27 @@ def loaded_by(code: str) -> set[str]:
 def test_what_starts_the_command_line_is_light(code: str) -> None:
     heavy = {"aiohttp", "sqlite3", "cryptography", "jinja2", "yaml", "jsonschema", "hypothesis", "rich", "pytest"}
     assert not loaded_by(code) & heavy
+
+
+def imported(file: Path) -> Iterator[str]:
+    """The rooms that a file names in an import, wherever in it."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        yield from (name.split(".")[1] for name in names if name.startswith("gatecrash."))
+
+
+def test_arrows_between_rooms_point_one_way() -> None:
+    package = Path(gatecrash.__file__).parent
+    found: dict[str, set[str]] = {}
+    for file in package.rglob("*.py"):
+        room = file.relative_to(package).parts[0].removesuffix(".py")
+        found.setdefault(room, set()).update(imported(file))
+    astray = {room: known - ARROWS[room] - {room} for room, known in found.items()}
+    assert not any(astray.values()), {room: names for room, names in astray.items() if names}
 
 
 def test_the_core_knows_nobody_above_it() -> None:
