@@ -42,3 +42,18 @@ def test_colours_are_for_terminals_that_want_them(cli: Cli) -> None:
     assert "\x1b[" in on_terminal(cli, "clock", "show", columns=80)
     assert "\x1b[" not in on_terminal(cli, "clock", "show", columns=80, NO_COLOR="1")
     assert "\x1b[" not in cli("clock", "show").stdout
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize(
+    "words", [("journal", "--json"), ("books",), ("trigger", "charge.succeeded"), ("explain", "card_declined")]
+)
+def test_output_that_cannot_be_written_is_told_in_one_line(cli: Cli, words: tuple[str, ...]) -> None:
+    where = () if words[0] == "explain" else cli.where
+    with open("/dev/full", "w") as full:
+        process = subprocess.run(
+            [sys.executable, "-m", "gatecrash", *words, *where], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert process.returncode == 1
+    assert process.stderr.startswith("gatecrash: cannot write the output")
+    assert process.stderr.count("\n") == 1

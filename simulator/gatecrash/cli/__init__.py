@@ -1,5 +1,6 @@
 """The command line: one file a verb, loaded only when its verb is called."""
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -66,6 +67,14 @@ class _Verbs(click.Group):
             ctx.exit(0)
         except KeyboardInterrupt:
             ctx.exit(130)
+        except OSError as error:
+            if error.errno != errno.ENOSPC or error.filename is not None:
+                raise
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - what is still buffered has nowhere to go
+            click.echo(
+                "gatecrash: cannot write the output: no space is left on its device; make some, or write elsewhere.", err=True
+            )
+            ctx.exit(1)
 
 
 @click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
