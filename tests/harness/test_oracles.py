@@ -124,6 +124,10 @@ VIOLATIONS = {
         history(order("PENDING")),
         history(order("PENDING"), customer_gone=True),
         history(order("FAILED", attempts=(VISA_FAILED, VISA_FAILED))),
+        history(order("CANCELLED", attempts=(VISA_FAILED, VISA_FAILED))),
+        # nobody is there any more, and the gateway never said no: it was busy, or did not answer
+        history(order("FAILED", attempts=(VISA_FAILED,)), customer_gone=True, **asked((0, "k1", 429, 4200))),
+        history(order("CANCELLED", attempts=(VISA_FAILED,)), customer_gone=True, **asked((0, "k1", None, 4200))),
     ],
     "L3": [history(order(), charge(), **delivered(400, None, 500))],
     "L4": [history(order(fulfilments=0), charge())],
@@ -176,7 +180,11 @@ NARROWLY_NOT = {
     ],
     "L2": [
         history(order("PENDING", attempts=())),
-        history(order("FAILED", attempts=(VISA_FAILED,)), customer_gone=True),
+        history(order("FAILED", attempts=(VISA_FAILED,)), customer_gone=True, **asked((0, "k1", 402, 4200))),
+        history(
+            order("CANCELLED", attempts=(VISA_FAILED,)), customer_gone=True, **asked((0, "k1", 503, 4200), (1, "k1", 422, 4200))
+        ),
+        history(order("CANCELLED", attempts=(VISA_FAILED, VISA_FAILED), cancelled=True)),
         history(order("FAILED", attempts=(BAD_CARD,)), DECLINED),
         history(order("PENDING"), charge()),
     ],

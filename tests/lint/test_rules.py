@@ -230,8 +230,22 @@ def test_retries_whose_pauses_do_not_grow_are_found_once(writer: Writer, pauses:
     assert found(writer) == ["retry_without_backoff"]
 
 
+def test_a_client_that_only_seems_to_wait_longer_at_first_is_found_once(writer: Writer) -> None:
+    retry(writer, 0.004, 0.03, 0.004, *[0.005, 0.004] * 5)
+    assert found(writer) == ["retry_without_backoff"]
+
+
 @pytest.mark.parametrize(
-    "pauses", [(0.1, 0.1), (0.1, 0.2, 0.4), (0.1, 0.05, 0.16), (0.1, 0.1, LONG_PAUSE_S), (2, 2, 2), (0.0, 0.0, 0.0)]
+    "pauses",
+    [
+        (0.01, 0.02, 0.04, 0.08),
+        (0.1, 0.1),
+        (0.1, 0.2, 0.4),
+        (0.1, 0.05, 0.16),
+        (0.1, 0.1, LONG_PAUSE_S),
+        (2, 2, 2),
+        (0.0, 0.0, 0.0),
+    ],
 )
 def test_few_retries_growing_pauses_and_long_ones_are_good(writer: Writer, pauses: tuple[float, ...]) -> None:
     retry(writer, *pauses)

@@ -22,6 +22,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "check": "Whether a merchant.toml works: start, order, pay and read, step by step.",
         "prove": "Every failure story against your merchant, judged against the gateway's books.",
         "replay": "A failure that prove has found, once more.",
+        "mutants": "Which stories catch which known bugs: a shop that is wrong on purpose, judged.",
     },
     "Break and move a running gateway": {
         "faults": "What breaks, where and when: add, list and remove fault rules.",

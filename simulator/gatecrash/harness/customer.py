@@ -31,6 +31,7 @@ class OrderInProgress:
     fulfilments: int | None = None
     attempts: list[history.Attempt] = field(default_factory=list)
     nonces: list[str] = field(default_factory=list)
+    cancelled: bool = False  #: by the customer's own wish
 
     @property
     def status(self) -> str:
@@ -49,6 +50,7 @@ class OrderInProgress:
             statuses=tuple(self.statuses),
             fulfilments=self.fulfilments,
             attempts=tuple(self.attempts),
+            cancelled=self.cancelled,
         )
 
 

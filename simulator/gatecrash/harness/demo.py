@@ -4,7 +4,7 @@ order.
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 from gatecrash.harness.merchant_profile import MerchantProfile
 from gatecrash.harness.run import Outcome, play
@@ -36,13 +36,21 @@ async def play_all(
 
     Raises SetupFailed at the first run that could not be set up. Leaving the iterator early stops the rest.
     """
+    wanted = [(story, profile) for profile in merchants for story in stories]
+    async with aclosing(play_pairs(wanted, at_once=at_once)) as outcomes:
+        async for outcome in outcomes:
+            yield outcome
+
+
+async def play_pairs(pairs: Sequence[tuple[Story, MerchantProfile]], *, at_once: int = AT_ONCE) -> AsyncGenerator[Outcome, None]:
+    """Each story for its merchant, as `play_all` does."""
     gate = asyncio.Semaphore(at_once)
 
     async def one(story: Story, profile: MerchantProfile) -> Outcome:
         async with gate:
             return await play_for_real(story, profile)
 
-    runs = [asyncio.create_task(one(story, profile)) for profile in merchants for story in stories]
+    runs = [asyncio.create_task(one(story, profile)) for story, profile in pairs]
     try:
         for run in runs:
             yield await run

@@ -64,6 +64,7 @@ class Order:
     statuses: tuple[str, ...] = ()
     fulfilments: int | None = None
     attempts: tuple[Attempt, ...] = ()
+    cancelled: bool = False  #: by the customer's own wish
 
     @property
     def status(self) -> str:

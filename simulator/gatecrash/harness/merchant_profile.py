@@ -24,6 +24,8 @@ from gatecrash.harness.flaws import Place, explain
 WORLD_VALUES = frozenset(
     {"port", "scratch", "python", "gateway_url", "merchant_url", "secret_key", "publishable_key", "webhook_secret"}
 )
+#: What a story may ask a shop to be started with, and what it is started with otherwise.
+SHOP_SETTINGS: Mapping[str, Any] = MappingProxyType({"hold_s": 3600})
 ORDER_VALUES = frozenset({"amount", "currency", "order_id", "nonce"})
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
@@ -100,6 +102,14 @@ class MerchantProfile:
         if not isinstance(word, str) or not word:
             return None
         return self.statuses.get(word.upper(), word.upper())
+
+
+def placeholders(template: Any) -> set[str]:
+    """The names of all placeholders in a template."""
+    if isinstance(template, str):
+        return set(_PLACEHOLDER.findall(template))
+    inner = template.values() if isinstance(template, Mapping) else template if isinstance(template, list | tuple) else ()
+    return set().union(*map(placeholders, inner))
 
 
 def fill(template: Any, values: Mapping[str, Any]) -> Any:
@@ -222,8 +232,8 @@ def _check_placeholders(raw: Any, path: Path, lines: Mapping[Place, int], place:
         for index, value in enumerate(raw):
             _check_placeholders(value, path, lines, (*place, index))
     elif isinstance(raw, str) and place[0] != "name":
-        known = WORLD_VALUES | (ORDER_VALUES if place[0] in _CALLS else frozenset())
-        for name in _PLACEHOLDER.findall(raw):
+        known = WORLD_VALUES | SHOP_SETTINGS.keys() | (ORDER_VALUES if place[0] in _CALLS else frozenset())
+        for name in placeholders(raw):
             if name not in known:
                 line = next((lines[place[:size]] for size in range(len(place), -1, -1) if place[:size] in lines), 1)
                 raise ProfileError(

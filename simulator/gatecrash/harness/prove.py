@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gatecrash.harness.merchant_profile import MerchantProfile
+from gatecrash.harness.merchant_profile import MerchantProfile, placeholders
 from gatecrash.harness.run import Outcome
 from gatecrash.harness.story import Story
 
@@ -78,4 +78,7 @@ def _missing(story: Story, profile: MerchantProfile) -> str | None:
         field, table = _NEEDS.get(step.verb, (None, ""))
         if field is not None and getattr(profile, field) is None:
             return f"{step.verb} needs the profile to have {table}"
+    known = placeholders((profile.start.command, profile.start.env)) if profile.start else set()
+    for name in sorted(story.shop.keys() - known):
+        return f"the shop must be told {name}: {{{name}}} in the command or the environment of [start]"
     return None

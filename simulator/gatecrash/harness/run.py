@@ -62,6 +62,7 @@ async def _set_up(story: Story, world: World) -> Stage:
     if world.profile.webhook_path is not None:
         url = world.values["merchant_url"] + world.profile.webhook_path
         world.values["webhook_secret"] = await gateway.register_webhooks(url)
+    world.values |= story.shop
     await world.start_merchant()
     return Stage(story, world, gateway, Customer(world, gateway))
 

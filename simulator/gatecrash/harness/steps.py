@@ -76,10 +76,20 @@ async def wait_for(stage: Stage, station: str) -> None:
 
 
 async def kill_merchant(stage: Stage, argument: Mapping[str, str] | None) -> None:
-    if argument:
+    if argument and "at" in argument:
         await wait_for(stage, argument["at"])
+    elif argument:
+        await _shows(stage, argument["when"])
     stage.customer.note("shop", "shop", "killed")
     await stage.world.kill(Host.MERCHANT)
+
+
+async def _shows(stage: Stage, status: str) -> None:
+    async def shown() -> bool:
+        return await stage.customer.look(stage.order) == status
+
+    # a shop that never comes to show it is not struck where it was meant to be, and is judged all the same
+    await stage.world.until(shown, within_s=3 * stage.world.profile.reconcile_s + 0.5)
 
 
 async def kill_gateway(stage: Stage, _: None) -> None:
@@ -104,6 +114,10 @@ async def advance(stage: Stage, argument: Mapping[str, float]) -> None:
     await stage.gateway.advance(argument["seconds"])
 
 
+async def wait(stage: Stage, argument: Mapping[str, float]) -> None:
+    await stage.world.pause(argument["seconds"])
+
+
 async def next_timer(stage: Stage, _: None) -> None:
     await stage.gateway.advance(0)  # what is due already is no next timer
     clock = await stage.gateway.clock()
@@ -126,6 +140,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "restart_merchant": restart_merchant,
         "break": break_,
         "mend": mend,
+        "wait": wait,
         "advance": advance,
         "next_timer": next_timer,
     }

@@ -6,7 +6,7 @@ Errors name the file, the line and the place in it, what was found and what was 
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -55,6 +55,8 @@ class Story:
     calm_card: str = "visa"
     expect: Mapping[str, Any] | None = None
     teaches: frozenset[str] = frozenset()
+    catches: tuple[str, ...] = ()  #: mutants of the reference merchant that it is first played to
+    shop: Mapping[str, Any] = field(default_factory=dict)  #: what the shop is to be started with
     path: Path | None = None
     document: Mapping[str, Any] | None = None  #: as it was read
 
@@ -153,6 +155,8 @@ def _build(raw: Mapping[str, Any], path: Path, lines: Mapping[Place, int]) -> St
         calm_card=raw.get("calm_card", "visa"),
         expect=raw.get("expect"),
         teaches=frozenset(raw.get("teaches", ())),
+        catches=tuple(raw.get("catches", ())),
+        shop=MappingProxyType(raw.get("shop", {})),
         path=path,
         document=raw,
     )

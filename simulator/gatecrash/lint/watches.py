@@ -14,6 +14,8 @@ REFUSALS = 3
 LONG_PAUSE_S = 1.0
 GROWTH = 1.5
 PAUSES = 3
+# pauses as short as that are the way of a request and chance, and tell of no growth
+HURRY_S = 0.02
 # a clock's grain, and the way of a request
 SLACK_S = 0.05
 # polling: so many of one kind in a second
@@ -136,12 +138,20 @@ class NoBackoff(Tries):
         every = [*tries, call]
         pauses = [self.pause_s(before, after) for before, after in pairwise(every)]
         known = [pause for pause in pauses if pause is not None]
-        # no pause at all, ever, is a clock that stands rather than a client that hurries
-        if len(known) != PAUSES or not any(known) or max(known) >= LONG_PAUSE_S:
-            return
-        if max(known[1:]) < GROWTH * known[0]:
-            waited = ", ".join(f"{pause:.3f} s" for pause in known)
+        if self.hurries(known) and not any(self.hurries(known[:size]) for size in range(PAUSES, len(known))):
+            waited = ", ".join(f"{pause:.3f} s" for pause in known[-PAUSES:])
             yield Found(call, f"Try {len(every)} under one key; the pauses between them were {waited}, and did not grow.")
+
+    @staticmethod
+    def hurries(known: list[float]) -> bool:
+        """Whether the first pauses do not grow; or the last ones are none to speak of, however they came out at first."""
+        last = known[-PAUSES:]
+        # no pause at all, ever, is a clock that stands rather than a client that hurries
+        if len(last) < PAUSES or not any(last):
+            return False
+        if len(known) == PAUSES and max(last) < LONG_PAUSE_S and max(last[1:]) < GROWTH * last[0]:
+            return True
+        return max(last) < HURRY_S
 
 
 class RetryAfterIgnored(Tries):

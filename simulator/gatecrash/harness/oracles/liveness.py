@@ -5,6 +5,11 @@ from gatecrash.harness.cards import GOOD_CARDS
 from gatecrash.harness.history import FAILED, PAID, PENDING, SHOWS_PAYMENT, History, Order
 from gatecrash.harness.oracles._oracle import Findings, oracle
 
+#: What an unpaid order is closed as.
+CLOSED_UNPAID = frozenset({FAILED, "CANCELLED"})
+#: 4xx that speak of the call and not of the payment: credentials, pace, or a twin still at work.
+UNDECIDED = frozenset({401, 403, 408, 409, 425, 429})
+
 
 @oracle("L1", "charged, never paid")
 def charged_never_paid(history: History) -> Findings:
@@ -21,11 +26,11 @@ def charged_never_paid(history: History) -> Findings:
 
 @oracle("L2", "stuck")
 def stuck(history: History) -> Findings:
-    """The order never comes to an end: no money moved, nothing is broken any more, a customer with a good
-    card still tries, and the order stays unpaid. Usually an attempt left in an unknown state that nothing
-    resolves, or an error taken for a verdict. Judged after the calm, for orders that were tried and not
-    charged: still PENDING, or not PAID although the customer's last card was good and none had been
-    declined before (that would be L5).
+    """The order never comes to its end: no money moved, nothing is broken any more, and the order is neither paid nor closed
+    for a reason. Usually an attempt left in an unknown state that nothing resolves, or an error taken for a verdict. Judged
+    after the calm, for orders that were tried and not charged: still PENDING; FAILED or CANCELLED although the customer kept
+    trying with a good card and none had been declined before (that would be L5); or so closed behind the back of a customer
+    who had gone, although the gateway never refused the charge: a broken connection, a 5xx, a 409 or a 429 is no refusal.
     """
     for order in history.orders:
         if history.captured(order) > 0 or not order.attempts:
@@ -33,8 +38,12 @@ def stuck(history: History) -> Findings:
         tries = len(order.attempts)
         if order.status in {PENDING, "unknown"}:
             yield f"order {order.id} is {order.status} after {tries} attempts and the whole calm"
-        elif not history.customer_gone and order.status == FAILED and not _declines(order):
+        elif order.status not in CLOSED_UNPAID or order.cancelled or _declines(order):
+            continue
+        elif not history.customer_gone:
             yield f"order {order.id} is {order.status}, though the customer tried {tries} times"
+        elif not _refused(history, order):
+            yield f"order {order.id} is {order.status}, though the gateway never refused to charge it"
 
 
 @oracle("L3", "event never accepted")
@@ -82,6 +91,18 @@ def no_second_card(history: History) -> Findings:
         if later:
             declined = order.attempts[declines[0]].card
             yield f"order {order.id}: {declined} was declined, and {later[0]} could not pay it afterwards"
+
+
+def _refused(history: History, order: Order) -> bool:
+    """Whether an answer to a charge of this order said no; one to a call that names no order may have been about it."""
+    return any(
+        entry.get("operation") == "charges.create"
+        and entry.get("order_id") in (order.id, None)
+        and isinstance(status := entry.get("status"), int)
+        and 400 <= status < 500
+        and status not in UNDECIDED
+        for entry in history.entries("answer")
+    )
 
 
 def _declines(order: Order) -> list[int]:

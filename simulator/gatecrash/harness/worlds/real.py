@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from gatecrash.harness.merchant_profile import MerchantProfile, fill
+from gatecrash.harness.merchant_profile import SHOP_SETTINGS, MerchantProfile, fill
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
 from gatecrash.harness.worlds.process import Port, Process
 
@@ -45,6 +45,7 @@ class RealWorld(World):
             "secret_key": f"sk_test_{profile.sandbox}",
             "publishable_key": f"pk_test_{profile.sandbox}",
             "webhook_secret": "",
+            **SHOP_SETTINGS,
         }
         self._url_file = self.scratch / "urls.json"
         self._gateway = Process(

@@ -1,0 +1,109 @@
+"""`gatecrash mutants`: the reference merchant's known bugs against the stories, and who caught what."""
+
+import asyncio
+import signal
+import sys
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gatecrash.cli._failed import WrongUse
+from gatecrash.cli._output import document, note, table
+
+if TYPE_CHECKING:
+    from gatecrash.harness.mutants import Matrix, Mutant
+    from gatecrash.harness.run import Outcome
+    from gatecrash.harness.story import Story
+
+
+@click.command(name="mutants")
+@click.option("--mutant", "names", multiple=True, metavar="NAME", help="Only this mutant; repeatable.")
+@click.option("--story", "only", multiple=True, metavar="NAME", help="Only this story; repeatable.")
+@click.option(
+    "--stories", "folders", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
+    help="A file or folder of stories of your own, besides those that come with Gatecrash; repeatable.",
+)  # fmt: skip
+@click.option("--all", "every", is_flag=True, help="Play every story to every mutant, not only those that ought to catch it.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Runs at once.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    names: tuple[str, ...], only: tuple[str, ...], folders: tuple[Path, ...], every: bool, jobs: int, as_json: bool
+) -> None:
+    """Play stories to the mutants of the reference merchant, in real processes: which oracle catches which bug, and where.
+
+    A mutant is caught by an oracle that its row names, or by a stronger one: S is stronger than L, and L than P.
+
+    Exit code: 0 when every mutant asked about was caught and the reference merchant is clean, 1 when not, 2 when the set-up
+    is wrong.
+    """
+    from gatecrash.harness.mutants import known, matrix, pairs
+    from gatecrash.harness.story import StoryError, choose, gather
+    from gatecrash.harness.world import SetupFailed
+
+    mutants = known()
+    unknown = [name for name in names if name not in mutants]
+    if unknown:
+        raise WrongUse(f"mutants: no mutant called {', '.join(map(repr, unknown))}; there are: {', '.join(mutants)}")
+    try:
+        stories = choose(gather(folders), only)
+        told = {name for story in stories for name in story.catches}
+        # a story alone asks about the mutants that it is to catch, unless some are named
+        asked = [each for each in mutants.values() if (each.name in names if names else every or not only or each.name in told)]
+        # stories that were named are played to the mutants that were named, whatever they are meant to catch
+        wanted = pairs(asked, stories, every=every or bool(only and names))
+        if not wanted and only:
+            raise WrongUse("mutants: these stories name no mutants to catch; name one with --mutant, or all with --all")
+        outcomes, seconds = asyncio.run(_play(wanted, jobs))
+    except (StoryError, SetupFailed, FileNotFoundError) as error:
+        raise WrongUse(f"mutants: {error}") from error
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        click.echo("gatecrash mutants: interrupted; everything it had started is stopped", err=True)
+        sys.exit(130)
+    found = matrix(asked, outcomes, seconds)
+    if as_json:
+        document(found.as_json())
+    else:
+        _tell(found)
+    sys.exit(0 if found.complete else 1)
+
+
+async def _play(wanted: "list[tuple[Mutant | None, Story]]", jobs: int) -> "tuple[list[Outcome], float]":
+    from gatecrash.harness.mutants import play
+
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(each, task.cancel)
+    began = loop.time()
+    outcomes: list[Outcome] = []
+    async with aclosing(play(wanted, jobs)) as runs:
+        async for outcome in runs:
+            outcomes.append(outcome)
+            if sys.stderr.isatty():
+                note(f"{len(outcomes)} of {len(wanted)}: {outcome.merchant} in {outcome.story.name}")
+    return outcomes, loop.time() - began
+
+
+def _tell(found: "Matrix") -> None:
+    rows = [
+        (
+            row.mutant.name,
+            " ".join(row.mutant.violates),
+            "yes" if row.caught else "NO",
+            "; ".join(f"{each.story} {' '.join(each.oracles)}" for each in row.catches if each.oracles) or "no story",
+            row.mutant.bug,
+        )
+        for row in found.rows
+    ]
+    table(("mutant", "violates", "caught", "by", "the bug"), rows, empty="No mutants.")
+    for alarm in found.alarms:
+        click.echo(f"{click.style('false alarm', fg='red')}: {alarm.story} objects to the reference merchant: {alarm.oracles}")
+    caught = sum(row.caught for row in found.rows)
+    clean = "clean" if not found.alarms else f"accused in {len(found.alarms)}"
+    runs = found.played + sum(len(row.catches) for row in found.rows)
+    click.echo(
+        f"\n{caught} of {len(found.rows)} mutants caught; the reference merchant is {clean} in {found.played} stories; "
+        f"{runs} runs in {found.seconds:.0f} s."
+    )

@@ -1,0 +1,26 @@
+"""Every mutant in real processes, in each story that claims to catch it: an oracle objects that its row names, or a stronger one."""
+
+import pytest
+
+from gatecrash.harness.demo import play_for_real
+from gatecrash.harness.merchant_profile import reference
+from gatecrash.harness.mutants import Mutant, counts, known
+from gatecrash.harness.story import Story, load_all
+
+MUTANTS = known()
+STORIES = load_all()
+CLAIMS = [(name, story) for story in STORIES for name in story.catches]
+
+
+def test_the_stories_claim_mutants_that_there_are_and_few_of_them_twice() -> None:
+    assert {name for name, _ in CLAIMS} <= MUTANTS.keys()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("name", "story"), CLAIMS, ids=[f"{name}-{story.name}" for name, story in CLAIMS])
+async def test_the_mutant_is_caught_by_what_its_row_names(name: str, story: Story) -> None:
+    mutant: Mutant = MUTANTS[name]
+    outcome = await play_for_real(story, reference(name))
+    found = {violation.oracle for violation in outcome.violations}
+    assert any(counts(oracle, mutant.violates) for oracle in found), outcome.history
+    assert outcome.history.unfired == ()
