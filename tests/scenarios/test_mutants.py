@@ -1,4 +1,4 @@
-"""Every mutant in real processes, in each story that claims to catch it: an oracle objects that its row names, or a stronger one."""
+"""Every mutant in real processes, in each story that claims to catch it: what its row names objects, or a stronger oracle."""
 
 import pytest
 
