@@ -21,7 +21,7 @@ MERCHANTS = ("naive", "reference")
 
 @click.command(name="demo")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object per story and merchant.")
-@click.option("--story", "story_names", multiple=True, metavar="NAME", help="Only this story; repeatable.")
+@click.option("--story", "story_names", multiple=True, metavar="NAME", help="This story, any of them; repeatable.")
 @click.option(
     "--merchant",
     "merchant_names",
@@ -38,6 +38,7 @@ def command(as_json: bool, story_names: tuple[str, ...], merchant_names: tuple[s
     Exit code: 0 when the reference merchant is clean and the naive one was caught, 1 otherwise, 2 when the
     set-up is wrong.
     """
+    from gatecrash.harness.demo import STORIES
     from gatecrash.harness.merchant_profile import reference
     from gatecrash.harness.story import StoryError, choose, load_all
     from gatecrash.harness.world import SetupFailed
@@ -46,7 +47,7 @@ def command(as_json: bool, story_names: tuple[str, ...], merchant_names: tuple[s
         reference(None if name == "reference" else name) for name in MERCHANTS if not merchant_names or name in merchant_names
     ]
     try:
-        stories = choose(load_all(), story_names)
+        stories = choose(load_all(), story_names or STORIES)
         outcomes = asyncio.run(_play(stories, profiles, quiet=as_json))
     except (StoryError, SetupFailed, FileNotFoundError) as error:
         click.echo(f"gatecrash demo: {error}", err=True)

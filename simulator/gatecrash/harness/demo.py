@@ -16,6 +16,14 @@ from gatecrash.harness.worlds.real import RealWorld
 #: are cores.
 AT_ONCE = 4
 
+#: What `gatecrash demo` plays unless told otherwise: a minute's worth, the ones to see first.
+STORIES = (
+    *("happy-path", "lost-response", "timeout", "half-an-answer", "busy-gateway", "double-click", "decline-then-other-card"),
+    *("gateway-killed-before-commit", "gateway-killed-after-commit"),
+    *("merchant-killed-before-charge", "merchant-killed-after-charge", "merchant-killed-customer-gone"),
+    *("duplicated-webhook", "webhook-overtakes-answer", "lost-acknowledgement", "late-webhook", "webhooks-never-come"),
+)
+
 
 async def play_for_real(story: Story, profile: MerchantProfile) -> Outcome:
     """One story against one merchant, in processes of their own. Raises SetupFailed, saying whose run it
