@@ -54,7 +54,7 @@ class RunningServer:
     def __init__(self, url: str) -> None:
         from gatecrash.client import Http
 
-        self.http = Http(url)
+        self.http = Http(url, patience_s=2.0)  # a sandbox of it may be on its way up after a crash
 
     def sandbox(self, name: str) -> "Sandbox":
         from gatecrash.client import Sandbox

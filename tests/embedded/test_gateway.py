@@ -236,3 +236,12 @@ def test_an_argument_that_cannot_be_is_named_at_once(options: dict[str, Any], na
     assert str(refused.value).startswith(named)
     with pytest.raises(TypeError, match="positional"):
         Gateway(True)  # type: ignore[misc]
+
+
+@BOTH
+def test_a_sandbox_that_crashed_is_asked_again_until_it_is_back(process: bool) -> None:
+    with Gateway(process=process) as gateway:
+        sandbox = gateway.sandbox()
+        sandbox.faults.add("operation.committed", "crash", params={"scope": "sandbox"}, match={"operation": "charges.create"})
+        charge = sandbox.charge(order_id="o-1", idempotency_key="a-1")
+        assert [one["id"] for one in sandbox.charges()] == [charge["id"]]

@@ -105,7 +105,10 @@ class Http:
         said = str(error) or type(error).__name__
         if not sent:
             return f"no gateway at {self.url}: {said}. Start one with `gatecrash serve`, or give the address of one that runs."
-        return f"{method} {self.url}{path}: the connection broke before the answer was whole: {said}."
+        return (
+            f"{method} {self.url}{path}: the connection broke before the answer was whole: {said}. "
+            "Did a fault rule strike it? What was asked may have been done; with an idempotency key it can be asked again."
+        )
 
 
 def check_url(url: str) -> str:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncGateway", "Gateway", "GatewayStartError"]
 
-# how long a handle goes on knocking at a process that is on its way up after a crash
+# how long a handle goes on knocking: at a process that is on its way up after a crash, and at a thread of which a sandbox is
 _PATIENCE_S = 15.0
+_SANDBOX_PATIENCE_S = 2.0
 
 
 class Gateway:
@@ -66,7 +67,7 @@ class Gateway:
             self._host = ThreadHost(self.options)
             shown = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
             self.urls = {dialect: f"http://{shown}:{port}" for dialect, port in self._host.ports.items()}
-        self._http = Http(self.url, patience_s=_PATIENCE_S if self.process else 0.0)
+        self._http = Http(self.url, patience_s=_PATIENCE_S if self.process else _SANDBOX_PATIENCE_S)
         return self
 
     def close(self) -> None:
