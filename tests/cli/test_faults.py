@@ -24,6 +24,18 @@ def test_a_rule_is_armed_strikes_and_is_listed(cli: Cli) -> None:
     assert rule["id"] in shown
 
 
+def test_the_rules_that_never_struck_can_be_listed(cli: Cli) -> None:
+    struck = cli.json(
+        "faults", "add", "operation.executed", "delay", "--param", "seconds=0", "--match", "operation=charges.create"
+    )
+    waits = cli.json("faults", "add", "operation.committed", "reset", "--match", "order_id=nobody")
+    cli.sandbox.charge()
+    assert [rule["id"] for rule in cli.json("faults", "list")] == [struck["id"], waits["id"]]
+    assert [rule["id"] for rule in cli.json("faults", "list", "--never-fired")] == [waits["id"]]
+    cli("faults", "remove", waits["id"])
+    assert "Every fault rule" in cli("faults", "list", "--never-fired").stdout
+
+
 def test_every_field_of_a_rule_can_be_given(cli: Cli) -> None:
     rule = cli.json(
         "faults", "add", "webhook.due", "delay", "--param", "seconds=2.5", "--match", "event_type=charge.succeeded",

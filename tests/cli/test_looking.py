@@ -44,7 +44,7 @@ def test_the_books_show_what_an_order_was_charged(cli: Cli) -> None:
     charge = cli.sandbox.charge(order_id="o-1")
     cli.sandbox.request("POST", f"/v1/charges/{charge['id']}/refunds", {"amount": 200})
     shown = cli("books").stdout
-    assert "o-1    1        42.00 usd  2.00 usd  40.00 usd" in shown
+    assert "o-1    1        42.00 usd  2.00 usd  0.00 usd  40.00 usd" in shown
     assert "The books balance." in shown
     assert cli.json("books")["balanced"] is True
 
@@ -78,6 +78,11 @@ def test_a_sandbox_is_made_with_a_seed_and_removed(cli: Cli) -> None:
     assert "is removed" in cli("sandboxes", "remove").stdout
     assert cli.sandbox.name not in [one["name"] for one in cli.json("sandboxes", "list")]
     assert "is made, with seed" in cli("sandboxes", "create").stdout
+
+
+def test_a_misspelt_name_is_no_empty_answer(cli: Cli) -> None:
+    assert "did you mean charge.succeeded" in cli.refused("events", "list", "--type", "charge.sucess", code=2)
+    assert "did you mean declined" in cli.refused("trigger", "charge.failed", "--card", "declind", code=2)
 
 
 @pytest.mark.parametrize("verb", [("events", "list"), ("books",), ("faults", "list"), ("journal",), ("clock", "show")])

@@ -24,11 +24,11 @@ def command(sandbox: "Sandbox", as_json: bool) -> None:
         document(books)
     else:
         table(
-            ("order", "charges", "captured", "refunded", "net"),
+            ("order", "charges", "captured", "refunded", "disputed", "net"),
             [
                 (
                     order["order_id"] or "(none)", order["charges"],
-                    *(money.shown(order[name], order["currency"]) for name in ("captured", "refunded", "net")),
+                    *(money.shown(order[name], order["currency"]) for name in ("captured", "refunded", "disputed", "net")),
                 )
                 for order in books["orders"]
             ],

@@ -6,6 +6,7 @@ import click
 
 from gatecrash.cli._gateway import talks_to_gateway
 from gatecrash.cli._output import document, table
+from gatecrash.cli.trigger import known_type
 from gatecrash.core import money
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ def command() -> None:
 @talks_to_gateway
 def list_events(sandbox: "Sandbox", as_json: bool, event_type: str | None, order_id: str | None, limit: int) -> None:
     """Events, newest first."""
+    if event_type is not None:
+        known_type(event_type)
     events = sandbox.events(type=event_type, order_id=order_id)[:limit]
     if as_json:
         document(events)

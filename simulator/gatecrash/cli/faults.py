@@ -42,10 +42,11 @@ def command() -> None:
 
 
 @command.command("list")
+@click.option("--never-fired", is_flag=True, help="Only those that have not struck: what survived them survived nothing.")
 @talks_to_gateway
-def list_rules(sandbox: "Sandbox", as_json: bool) -> None:
+def list_rules(sandbox: "Sandbox", as_json: bool, never_fired: bool) -> None:
     """The rules that are armed, and how often each has struck."""
-    rules = sandbox.faults.list()
+    rules = [rule for rule in sandbox.faults.list() if not (never_fired and rule["fired"])]
     if as_json:
         document(rules)
         return
@@ -58,7 +59,9 @@ def list_rules(sandbox: "Sandbox", as_json: bool) -> None:
             )
             for rule in rules
         ],
-        empty=f"No fault rules in sandbox {sandbox.name}; `gatecrash faults add operation.committed reset` arms one.",
+        empty=f"Every fault rule of sandbox {sandbox.name} has struck, or there is none."
+        if never_fired
+        else f"No fault rules in sandbox {sandbox.name}; `gatecrash faults add operation.committed reset` arms one.",
     )  # fmt: skip
 
 

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @click.group("sandboxes")
 def command() -> None:
-    """Sandboxes: isolated accounts, each with its keys, objects, clock, faults and seed."""
+    """Sandboxes: isolated accounts, each with its keys, objects, clock, faults and seed.
+
+    All but `list` act on the one that --sandbox names: gatecrash sandboxes reset --sandbox shop
+    """
 
 
 @command.command("list")
@@ -32,7 +35,7 @@ def list_sandboxes(sandbox: "Sandbox", as_json: bool) -> None:
 @click.option("--seed", help="Ids and choices come from this.  [default: one that follows from the gateway's seed and the name]")
 @talks_to_gateway
 def create(sandbox: "Sandbox", as_json: bool, seed: str | None) -> None:
-    """Make the sandbox before its first use, to give it a seed of its own."""
+    """Make the sandbox that --sandbox names before its first use, to give it a seed of its own."""
     body = {"name": sandbox.name} if seed is None else {"name": sandbox.name, "seed": seed}
     made = sandbox.request("POST", "/_gatecrash/sandboxes", body)
     _tell(made, f"Sandbox {made['name']} is made, with seed {made['seed']}.", as_json)

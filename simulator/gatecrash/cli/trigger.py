@@ -1,5 +1,6 @@
 """`gatecrash trigger`: make an event happen, by doing what causes it."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,9 +40,10 @@ def command(
     from gatecrash.client.trigger import RECIPES, Happened, Terms, trigger
     from gatecrash.harness.cards import CARDS
 
-    recipe = RECIPES.get(event_type)
-    if recipe is None:
-        raise WrongUse(f"no event type {event_type[:60]!r}; {_nearest(event_type, RECIPES)}")
+    known_type(event_type)
+    recipe = RECIPES[event_type]
+    if card and not card[0].isdigit() and card not in CARDS:
+        raise WrongUse(f"no test card {card[:60]!r}; {_nearest(card, CARDS)}")
     terms = Terms(amount, currency, order_id, CARDS.get(card, card) if card else recipe.card)
     steps: list[str] = []
     try:
@@ -61,7 +63,15 @@ def _steps(recipe: Any) -> str:
     return ", ".join(step.__name__.replace("_", " ") for step in recipe.steps) + card
 
 
-def _nearest(asked: str, known: dict[str, Any]) -> str:
+def known_type(event_type: str) -> None:
+    """Raises WrongUse for a type that no event has."""
+    from gatecrash.client.trigger import RECIPES
+
+    if event_type not in RECIPES:
+        raise WrongUse(f"no event type {event_type[:60]!r}; {_nearest(event_type, RECIPES)}")
+
+
+def _nearest(asked: str, known: Mapping[str, Any]) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(asked, known, n=2)

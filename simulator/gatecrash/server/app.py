@@ -131,7 +131,7 @@ def _no_route(request: web.BaseRequest, match: Any) -> Refused:
         )
     return Refused(
         "route_unknown",
-        f"{request.method[:20]} {path} is no route of this gateway; the contract lists them all.",
+        f"{request.method[:20]} {path} is no route of this gateway; GET /docs shows them all.",
     )
 
 
