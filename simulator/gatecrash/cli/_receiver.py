@@ -2,14 +2,16 @@
 
 import contextlib
 import http.client
-import socket
 import ssl
 import sys
 import time
 from collections.abc import Callable, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingMixIn
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+from gatecrash.client.listener import Listener
 
 Headers = Sequence[tuple[str, str]]
 
@@ -98,25 +100,16 @@ def _since(began: float) -> int:
     return round((time.monotonic() - began) * 1000)
 
 
-class Receiver(ThreadingHTTPServer):
+class Receiver(ThreadingMixIn, Listener):
     """Listens from the start; `take` is called in a thread of each webhook's own, and gives what to answer."""
 
     daemon_threads = True
     block_on_close = False
-    request_queue_size = 128
 
     def __init__(self, host: str, port: int, take: Callable[[Arrived], Answered]) -> None:
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.take = take
-        super().__init__((host, port), _Handler)
-        shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self.server_address[1]}/"
-
-    def server_bind(self) -> None:
-        # HTTPServer's own looks the host's name up, which may take long and helps nobody
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
+        super().__init__(host, port, _Handler)
+        self.url += "/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """The gateway left, as faults have it do: nobody is there to be told. Anything else is a bug of ours."""

@@ -129,12 +129,12 @@ def _serve(
             return _fail(f"--data was {data}, which cannot be a folder: {error.strerror}; give one that this user may write.")
         if not os.access(data, os.W_OK | os.X_OK):
             return _fail(f"--data was {data}, which this user may not write; give another folder, or mend its rights.")
+    from gatecrash.client.http import url_of
     from gatecrash.server.serving import Settings
     from gatecrash.server.supervisor import Supervisor, write_urls
 
     def announce(ports: dict[str, int]) -> None:
-        shown = f"[{host}]" if ":" in host else host
-        urls = {dialect: f"http://{shown}:{number}" for dialect, number in ports.items()}
+        urls = {dialect: url_of(host, number) for dialect, number in ports.items()}
         if url_file is not None:
             write_urls(url_file, urls)
         kept = "in memory, gone when it stops" if memory else f"in {data}"

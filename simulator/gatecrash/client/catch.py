@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -16,6 +16,7 @@ import msgspec
 
 from gatecrash.client.call import Json
 from gatecrash.client.errors import GatewayError, GatewayUnreachable, WaitTimeout
+from gatecrash.client.listener import Listener
 
 TOLERANCE_S = 300
 _BODY_MAX = 1024 * 1024
@@ -100,8 +101,7 @@ class Caught:
         self._closing = threading.Event()
         self._answered = 0
         self._server = _Server(host, self)
-        shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self._server.server_port}{path}"
+        self.url = self._server.url + path
 
     def __enter__(self) -> Self:
         self._server.start()
@@ -193,17 +193,12 @@ def flaw(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: f
     return None
 
 
-class _Server(HTTPServer):
+class _Server(Listener):
     """A thread that accepts, and one for each connection; `stop` ends them all."""
 
-    address_family = socket.AF_INET
-    request_queue_size = 128
-
     def __init__(self, host: str, caught: Caught) -> None:
-        if ":" in host:
-            self.address_family = socket.AF_INET6
         try:
-            super().__init__((host, 0), _Handler)
+            super().__init__(host, 0, _Handler)
         except OSError as error:
             raise ValueError(f"host was {host!r}, where nothing can listen: {error.strerror}; give 127.0.0.1, say.") from error
         self.caught = caught
@@ -222,12 +217,6 @@ class _Server(HTTPServer):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
             thread.join(_JOIN_S)
-
-    def server_bind(self) -> None:
-        # HTTPServer's own looks the host's name up, which may take long and helps nobody
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
         thread = threading.Thread(target=self._serve, args=(request, client_address), name="gatecrash-catch", daemon=True)

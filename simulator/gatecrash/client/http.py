@@ -111,6 +111,11 @@ class Http:
         )
 
 
+def url_of(host: str, port: int) -> str:
+    """The address of what listens there; IPv6 in brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def check_url(url: str) -> str:
     """The address without a slash at its end. Raises ValueError for what is none."""
     try:

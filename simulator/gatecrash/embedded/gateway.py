@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from gatecrash.client.http import Http
+from gatecrash.client.http import Http, url_of
 from gatecrash.client.sandbox import Sandbox
 from gatecrash.embedded.options import GatewayStartError, options
 
@@ -65,8 +65,7 @@ class Gateway:
             from gatecrash.embedded.thread import ThreadHost
 
             self._host = ThreadHost(self.options)
-            shown = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
-            self.urls = {dialect: f"http://{shown}:{port}" for dialect, port in self._host.ports.items()}
+            self.urls = {dialect: url_of(self.options.host, port) for dialect, port in self._host.ports.items()}
         self._http = Http(self.url, patience_s=_PATIENCE_S if self.process else _SANDBOX_PATIENCE_S)
         return self
 
