@@ -13,9 +13,6 @@ from gatecrash import resources
 from tests.contracts.checker import load
 from tests.support.process import ServerProcess, ShopProcess
 
-# the contract does not depend on the Python: tox runs this room in an environment of its own, and not on each of them
-pytestmark = pytest.mark.skipif(os.environ.get("GATECRASH_FUZZ") == "off", reason="fuzzed once, by `tox -e fuzz`")
-
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
 
 
