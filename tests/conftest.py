@@ -1,6 +1,7 @@
 """Fixtures for every room: `gateway` and `client` in this process, `core` without a shell, `server` as a real process."""
 
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,10 @@ settings.register_profile("steady", derandomize=True, deadline=None, max_example
 settings.register_profile("thorough", deadline=None, max_examples=1000, suppress_health_check=_QUIET)
 settings.load_profile(os.environ.get("GATECRASH_HYPOTHESIS", "steady"))
 held.install()
+
+# who runs the tests in the background of a script hands SIGINT down ignored, to every program that a test starts and interrupts
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -128,8 +128,8 @@ CALLS = [
     # content types, routes, methods
     Bad("a form", 415, "content_type_unsupported", "Content-Type", "application/json", body=CHARGE, headers=FORM),
     Bad("text", 415, "content_type_unsupported", "Content-Type", "application/json", body=CHARGE, headers=TEXT),
-    Bad("no such route", 404, "route_unknown", None, "the contract lists", "/v1/payments", {}),
-    Bad("a slash too many", 404, "route_unknown", None, "the contract lists", "/v1/charges/", {}),
+    Bad("no such route", 404, "route_unknown", None, "GET /docs", "/v1/payments", {}),
+    Bad("a slash too many", 404, "route_unknown", None, "GET /docs", "/v1/charges/", {}),
     Bad("post where one may only get", 405, "method_not_allowed", None, "allowed: GET", "/v1/refunds", {}),
     Bad("a fault header of nonsense", 400, "fault_rule_invalid", "Gatecrash-Fault", "STATION=KIND", body=CHARGE,
         headers={"Gatecrash-Fault": "whatever"}),
