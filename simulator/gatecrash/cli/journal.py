@@ -51,17 +51,18 @@ def command(
         document(shown)
         return
     tell = json_line if as_json else tell_entry
-    for entry in shown:
-        tell(entry)
-    if not shown and not follow:
-        click.echo(f"Nothing of that in the journal of sandbox {sandbox.name}.")
-    if follow:
-        try:
+    try:
+        for entry in shown:
+            tell(entry)
+        if not shown and not follow:
+            click.echo(f"Nothing of that in the journal of sandbox {sandbox.name}.")
+        if follow:
             for entry in following(sandbox, entries[-1] if entries else None, after, kind):
                 if wanted(entry):
                     tell(entry)
-        except KeyboardInterrupt:
-            return
+    except KeyboardInterrupt:
+        if not follow:
+            raise
 
 
 def following(sandbox: "Sandbox", last: Entry | None, after: int, kind: str | None) -> Iterator[Entry]:
