@@ -12,7 +12,7 @@ SCENARIOS: dict[str, Scenario] = {}
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 HOUR, DAY = 3600, 86400
-IMPATIENT = {"gateway_timeout_s": 0.2}  # with the gateway; elsewhere a call that hangs is still waiting when the shop is killed
+IMPATIENT = {"gateway_timeout_s": 1.0}  # with the gateway; elsewhere a call that hangs is still waiting when the shop is killed
 
 
 def exposes(*names: str) -> Callable[[Scenario], Scenario]:
