@@ -1,14 +1,13 @@
 """`gatecrash check`: whether a profile tells the truth about its merchant, step by step."""
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
+from gatecrash.cli._worlds import run, runs_worlds
 
 if TYPE_CHECKING:
     from gatecrash.harness.check import Step
@@ -17,18 +16,13 @@ if TYPE_CHECKING:
 @click.command(name="check")
 @click.argument("profile", type=click.Path(path_type=Path), default=Path("merchant.toml"))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@runs_worlds
 def command(profile: Path, as_json: bool) -> None:
     """Start the merchant that PROFILE describes, order from it, pay and read: what was sent, what came back.
 
     Exit code: 0 when every step worked, 2 when one did not.
     """
-    from gatecrash.harness.merchant_profile import ProfileError
-    from gatecrash.harness.world import SetupFailed
-
-    try:
-        steps = asyncio.run(_check(profile, quiet=as_json))
-    except (ProfileError, SetupFailed, FileNotFoundError) as error:
-        raise WrongUse(f"check: {error}") from error
+    steps = run(_check(profile, quiet=as_json))
     works = all(step.ok for step in steps)
     if as_json:
         document({"profile": str(profile), "works": works, "steps": [step._asdict() for step in steps]})

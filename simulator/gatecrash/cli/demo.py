@@ -4,12 +4,13 @@ by side.
 
 import asyncio
 import json
-import signal
 import sys
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import click
+
+from gatecrash.cli._worlds import run, runs_worlds
 
 if TYPE_CHECKING:
     from gatecrash.harness.merchant_profile import MerchantProfile
@@ -29,6 +30,7 @@ MERCHANTS = ("naive", "reference")
     type=click.Choice(MERCHANTS),
     help="Only this merchant; repeatable.",
 )
+@runs_worlds
 def command(as_json: bool, story_names: tuple[str, ...], merchant_names: tuple[str, ...]) -> None:
     """Play failure stories against two merchants, in real processes.
 
@@ -40,21 +42,13 @@ def command(as_json: bool, story_names: tuple[str, ...], merchant_names: tuple[s
     """
     from gatecrash.harness.demo import STORIES
     from gatecrash.harness.merchant_profile import reference
-    from gatecrash.harness.story import StoryError, choose, load_all
-    from gatecrash.harness.world import SetupFailed
+    from gatecrash.harness.story import choose, load_all
 
     profiles = [
         reference(None if name == "reference" else name) for name in MERCHANTS if not merchant_names or name in merchant_names
     ]
-    try:
-        stories = choose(load_all(), story_names or STORIES)
-        outcomes = asyncio.run(_play(stories, profiles, quiet=as_json))
-    except (StoryError, SetupFailed, FileNotFoundError) as error:
-        click.echo(f"gatecrash demo: {error}", err=True)
-        sys.exit(2)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        click.echo("gatecrash demo: interrupted; everything it had started is stopped", err=True)
-        sys.exit(130)
+    stories = choose(load_all(), story_names or STORIES)
+    outcomes = run(_play(stories, profiles, quiet=as_json))
     if as_json:
         from gatecrash.harness.report import row
 
@@ -75,11 +69,6 @@ async def _play(stories: "list[Story]", profiles: "list[MerchantProfile]", *, qu
     """Plays everything; unless quiet, prints each merchant's table when it is complete, then the verdict."""
     from gatecrash.harness.demo import play_all
 
-    task = asyncio.current_task()
-    assert task is not None
-    # a polite kill, or a terminal that is closed, must clean up as Ctrl-C does
-    for each in (signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(each, task.cancel)
     outcomes: list[Outcome] = []
     if quiet:
         async with aclosing(play_all(stories, profiles)) as runs:

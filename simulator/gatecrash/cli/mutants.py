@@ -1,7 +1,6 @@
 """`gatecrash mutants`: the reference merchant's known bugs against the stories, and who caught what."""
 
 import asyncio
-import signal
 import sys
 from contextlib import aclosing
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document, note, table
+from gatecrash.cli._worlds import run, runs_worlds
 
 if TYPE_CHECKING:
     from gatecrash.harness.mutants import Matrix, Mutant
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--all", "every", is_flag=True, help="Play every story to every mutant, not only those that ought to catch it.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Runs at once.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@runs_worlds
 def command(
     names: tuple[str, ...], only: tuple[str, ...], folders: tuple[Path, ...], every: bool, jobs: int, as_json: bool
 ) -> None:
@@ -39,28 +40,21 @@ def command(
     is wrong.
     """
     from gatecrash.harness.mutants import known, matrix, pairs
-    from gatecrash.harness.story import StoryError, choose, gather
-    from gatecrash.harness.world import SetupFailed
+    from gatecrash.harness.story import choose, gather
 
     mutants = known()
     unknown = [name for name in names if name not in mutants]
     if unknown:
         raise WrongUse(f"mutants: no mutant called {', '.join(map(repr, unknown))}; there are: {', '.join(mutants)}")
-    try:
-        stories = choose(gather(folders), only)
-        told = {name for story in stories for name in story.catches}
-        # a story alone asks about the mutants that it is to catch, unless some are named
-        asked = [each for each in mutants.values() if (each.name in names if names else every or not only or each.name in told)]
-        # stories that were named are played to the mutants that were named, whatever they are meant to catch
-        wanted = pairs(asked, stories, every=every or bool(only and names))
-        if not wanted and only:
-            raise WrongUse("mutants: these stories name no mutants to catch; name one with --mutant, or all with --all")
-        outcomes, seconds = asyncio.run(_play(wanted, jobs))
-    except (StoryError, SetupFailed, FileNotFoundError) as error:
-        raise WrongUse(f"mutants: {error}") from error
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        click.echo("gatecrash mutants: interrupted; everything it had started is stopped", err=True)
-        sys.exit(130)
+    stories = choose(gather(folders), only)
+    told = {name for story in stories for name in story.catches}
+    # a story alone asks about the mutants that it is to catch, unless some are named
+    asked = [each for each in mutants.values() if (each.name in names if names else every or not only or each.name in told)]
+    # stories that were named are played to the mutants that were named, whatever they are meant to catch
+    wanted = pairs(asked, stories, every=every or bool(only and names))
+    if not wanted and only:
+        raise WrongUse("mutants: these stories name no mutants to catch; name one with --mutant, or all with --all")
+    outcomes, seconds = run(_play(wanted, jobs))
     found = matrix(asked, outcomes, seconds)
     if as_json:
         document(found.as_json())
@@ -72,10 +66,7 @@ def command(
 async def _play(wanted: "list[tuple[Mutant | None, Story]]", jobs: int) -> "tuple[list[Outcome], float]":
     from gatecrash.harness.mutants import play
 
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-    for each in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(each, task.cancel)
+    loop = asyncio.get_running_loop()
     began = loop.time()
     outcomes: list[Outcome] = []
     async with aclosing(play(wanted, jobs)) as runs:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import sys
 from contextlib import aclosing
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gatecrash.cli._failed import WrongUse
+from gatecrash.cli._worlds import run, runs_worlds
 
 if TYPE_CHECKING:
     from gatecrash.harness.merchant_profile import MerchantProfile
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     "--failures", type=click.Path(path_type=Path), default=Path("gatecrash-failures"), show_default=True, metavar="FOLDER",
     help="Where each failure is saved as a schedule to replay.",
 )  # fmt: skip
+@runs_worlds
 def command(
     profile: Path, names: tuple[str, ...], folders: tuple[Path, ...], only_mine: bool, jobs: int, as_json: bool,
     junit: Path | None, report: Path | None, failures: Path,
@@ -44,19 +45,12 @@ def command(
 
     Exit code: 0 when all held, 1 when an oracle was violated, 2 when the set-up is wrong.
     """
-    from gatecrash.harness.merchant_profile import ProfileError, load
-    from gatecrash.harness.story import StoryError, choose, gather
-    from gatecrash.harness.world import SetupFailed
+    from gatecrash.harness.merchant_profile import load
+    from gatecrash.harness.story import choose, gather
 
-    try:
-        merchant = load(profile)
-        stories = choose(gather(folders, ours=not only_mine), names)
-        proof = asyncio.run(play(stories, merchant, jobs, quiet=as_json))
-    except (ProfileError, StoryError, SetupFailed, FileNotFoundError) as error:
-        raise WrongUse(f"prove: {error}") from error
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        click.echo("gatecrash prove: interrupted; everything it had started is stopped", err=True)
-        sys.exit(130)
+    merchant = load(profile)
+    stories = choose(gather(folders, ours=not only_mine), names)
+    proof = run(play(stories, merchant, jobs, quiet=as_json))
     saved = _save_failures(proof, merchant, failures)
     if as_json:
         click.echo(json.dumps(proof.as_json(), indent=2, ensure_ascii=False))
@@ -70,11 +64,6 @@ async def play(stories: "list[Story]", merchant: "MerchantProfile", jobs: int, *
     from gatecrash.harness.demo import play_all
     from gatecrash.harness.prove import Proof, sort_out
 
-    task = asyncio.current_task()
-    assert task is not None
-    # a polite kill, or a terminal that is closed, must clean up as Ctrl-C does
-    for each in (signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(each, task.cancel)
     playable, left_out = sort_out(stories, merchant)
     began = asyncio.get_running_loop().time()
     outcomes: list[Outcome] = []

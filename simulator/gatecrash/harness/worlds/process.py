@@ -10,19 +10,34 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from gatecrash.harness.world import SetupFailed
 
-#: Group leaders that run now, by pid: the last net for a harness that dies without leaving its worlds.
-_RUNNING: dict[int, "subprocess.Popen[bytes]"] = {}
+
+@cache
+def _reaper() -> "subprocess.Popen[bytes]":
+    """The last net: it ends what runs, and removes what lies about, when this process is gone, also by SIGKILL."""
+    program = Path(__file__).with_name("reaper.py")
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(program)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        bufsize=0,
+        start_new_session=True,  # what strikes our own group, Ctrl-C or a kill, must not strike it
+    )
+    atexit.register(process.communicate)  # closes the pipe, and waits for it
+    return process
 
 
-@atexit.register
-def _kill_survivors() -> None:
-    for process in list(_RUNNING.values()):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+def mind(what: int | Path, *, gone: bool = False) -> None:
+    """Have a process group (by its id) or a folder ended with this process, however that ends; or no more, when it is gone."""
+    pipe = _reaper().stdin
+    assert pipe is not None
+    with suppress(BrokenPipeError):
+        pipe.write(f"{'-' if gone else '+'}{what}\n".encode())
 
 
 @dataclass(slots=True)
@@ -57,7 +72,7 @@ class Process:
             except OSError as error:
                 raise SetupFailed(f"the {self.name} cannot be started: {self.command[0]}: {error.strerror or error}") from error
 
-        _RUNNING[self._running.pid] = self._running
+        mind(self._running.pid)
 
     def alive(self) -> bool:
         return self._running is not None and self._running.poll() is None
@@ -74,7 +89,7 @@ class Process:
         with suppress(ProcessLookupError, PermissionError):  # macOS says EPERM for a group of zombies
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        _RUNNING.pop(process.pid, None)
+        mind(process.pid, gone=True)
         # the leader is reaped; the others have been sent the signal too, and need a moment to notice. A zombie that
         # nobody reaps stays in the group for ever and does no harm, hence the bound
         for _ in range(50):

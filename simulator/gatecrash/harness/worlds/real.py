@@ -20,7 +20,7 @@ import aiohttp
 
 from gatecrash.harness.merchant_profile import SHOP_SETTINGS, MerchantProfile, fill
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
-from gatecrash.harness.worlds.process import Port, Process
+from gatecrash.harness.worlds.process import Port, Process, mind
 
 GATEWAY_READY_S = 30.0
 
@@ -36,6 +36,8 @@ class RealWorld(World):
         self.profile = profile
         self.keep = keep
         self.scratch = Path(tempfile.mkdtemp(prefix="gatecrash-"))
+        if not keep:
+            mind(self.scratch)
         self.port = Port.reserve() if profile.start else None
         self.values: dict[str, Any] = {
             "scratch": str(self.scratch),
@@ -84,6 +86,7 @@ class RealWorld(World):
             self.port.release()
         if not self.keep:
             shutil.rmtree(self.scratch, ignore_errors=True)
+            mind(self.scratch, gone=True)
         if self._session is not None:  # last: whoever interrupts once more finds everything else done
             await self._session.close()
 

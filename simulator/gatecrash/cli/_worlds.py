@@ -1,0 +1,50 @@
+"""What verbs that run worlds share: whoever stops them leaves nothing running, and a set-up that is wrong is told as such."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from gatecrash.cli._failed import WrongUse
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def runs_worlds(verb: Callable[P, T]) -> Callable[P, T]:
+    """Decorates a verb: exit code 2 and one message when its set-up is wrong, 130 when it was interrupted."""
+
+    @wraps(verb)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+        from gatecrash.harness.merchant_profile import ProfileError
+        from gatecrash.harness.story import StoryError
+        from gatecrash.harness.world import SetupFailed
+
+        name = click.get_current_context().info_name
+        try:
+            return verb(*args, **kwargs)
+        except (ProfileError, StoryError, SetupFailed, FileNotFoundError) as error:
+            raise WrongUse(f"{name}: {error}") from error
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            click.echo(f"gatecrash {name}: interrupted; everything it had started is stopped", err=True)
+            sys.exit(130)
+
+    return guarded
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """`asyncio.run`, in which a polite kill and a terminal that is closed clean up as Ctrl-C does."""
+
+    async def stoppable() -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        for each in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(each) is not signal.SIG_IGN:  # nohup
+                asyncio.get_running_loop().add_signal_handler(each, task.cancel)
+        return await main
+
+    return asyncio.run(stoppable())

@@ -1,0 +1,99 @@
+"""Whoever stops a verb that runs worlds, by Ctrl-C, a polite kill, a closed terminal or SIGKILL, leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gatecrash import resources
+from tests.support.waiting import PATIENCE_S, until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for survivors in /proc")
+REFERENCE = resources.reference_merchant() / "merchant.toml"
+#: A story that goes on long enough to be interrupted.
+STORY = "webhooks-never-come"
+#: verb → its arguments; `check` waits for a merchant that never gets ready, the others for stories to end.
+VERBS = {
+    "demo": (),
+    "prove": (str(REFERENCE), "--story", STORY, "--story", "happy-path"),
+    "mutants": ("--mutant", "recon_none"),
+    "replay": ("schedule.yaml", str(REFERENCE)),
+    "check": ("slow.toml",),
+}
+SLOW = """\
+name = "slow"
+[start]
+command = ["{python}", "-c", "import time; time.sleep(600)", "{port}", "{scratch}"]
+[place_order]
+path = "/orders"
+[pay]
+path = "/pay"
+[read_order]
+path = "/orders/{order_id}"
+"""
+
+
+def start(folder: Path, verb: str, sent: signal.Signals) -> "subprocess.Popen[bytes]":
+    (folder / "scratch").mkdir()
+    (folder / "slow.toml").write_text(SLOW, encoding="utf-8")
+    story = yaml.safe_load((resources.scenarios() / f"{STORY}.yaml").read_text(encoding="utf-8"))
+    (folder / "schedule.yaml").write_text(yaml.safe_dump({"gatecrash": "schedule", "story": story}), encoding="utf-8")
+    return subprocess.Popen(
+        [sys.executable, "-m", "gatecrash", verb, *VERBS[verb]],
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(folder / "scratch"), "PYTHONPATH": str(REFERENCE.parent.parent)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        # whoever runs the tests in the background has SIGINT ignored, and a child would inherit that
+        preexec_fn=lambda: signal.signal(sent, signal.SIG_DFL) if sent is not signal.SIGKILL else None,
+    )
+
+
+def stopped_by(folder: Path, verb: str, sent: signal.Signals) -> tuple[int, str]:
+    """The exit status, and what was said, once gateway and shop run and the signal was sent."""
+    running = start(folder, verb, sent)
+    try:
+        # the gateway's supervisor, its worker and the shop
+        until(lambda: len(survivors(folder / "scratch")) >= 3 or running.poll() is not None)
+        running.send_signal(sent)
+        _, told = running.communicate(timeout=PATIENCE_S)
+    finally:
+        running.kill()
+        running.wait()
+    return running.returncode, told.decode()
+
+
+@pytest.mark.parametrize(
+    ("verb", "sent"),
+    [*((verb, signal.SIGINT) for verb in VERBS), ("demo", signal.SIGTERM), ("prove", signal.SIGTERM), ("prove", signal.SIGHUP)],
+    ids=lambda each: getattr(each, "name", each),
+)
+def test_an_interrupted_verb_leaves_nothing_running(tmp_path: Path, verb: str, sent: signal.Signals) -> None:
+    code, told = stopped_by(tmp_path, verb, sent)
+    assert (code, told.splitlines()[-1]) == (130, f"gatecrash {verb}: interrupted; everything it had started is stopped")
+    assert survivors(tmp_path / "scratch") == []
+    assert list((tmp_path / "scratch").iterdir()) == [], "scratch directories are gone"
+
+
+@pytest.mark.parametrize("verb", ["prove", "check"])
+def test_neither_gateway_nor_shop_nor_their_folder_outlives_a_verb_that_is_killed(tmp_path: Path, verb: str) -> None:
+    code, _ = stopped_by(tmp_path, verb, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    until(lambda: survivors(tmp_path / "scratch") == [] and list((tmp_path / "scratch").iterdir()) == [])
+
+
+def survivors(scratch: Path) -> list[str]:
+    """The command lines of running processes that mention the scratch directory."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # gone meanwhile
+        if str(scratch) in line and f"/{os.getpid()}/" not in str(entry):
+            found.append(line)
+    return found
