@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gatecrash.harness.history import Attempt, Charge, History, Order
+from gatecrash.harness.history import Attempt, Charge, History, Order, Posted
 from gatecrash.harness.oracles import EXPECTATION, ORACLES, judge
 
 
@@ -45,10 +45,19 @@ def delivered(*statuses: int | None) -> dict[str, Any]:
     }
 
 
-def spoiled(kind: str, *, attempts: tuple[int, ...] = (200,), answered: int | None = None) -> dict[str, Any]:
+def posted(*statuses: int | None, genuine: bool = False) -> dict[str, Any]:
+    """A webhook made by hand and posted until it was accepted, and what it was answered."""
+    by_hand = Posted(order="o1", event="evt_9", event_type="charge.succeeded", genuine=genuine, how="", status=None)
+    return {"posted": tuple(replace(by_hand, status=status) for status in statuses)}
+
+
+def spoiled(
+    kind: str, *, attempts: tuple[int, ...] = (200,), answered: int | None = None, age_s: float | None = None
+) -> dict[str, Any]:
     """The first of these attempts was spoiled by a fault; what the shop's own call was answered, if it made one."""
     label = {"event_type": "charge.succeeded", "order_id": "o1"}
-    fault = {"kind": "fault", "fault": kind, "station": "webhook.due", "attempt": 1, **label}
+    params = {} if age_s is None else {"age_s": age_s}
+    fault = {"kind": "fault", "fault": kind, "station": "webhook.due", "attempt": 1, "params": params, **label}
     told = [
         {"kind": "delivery", "event_id": "evt_1", "attempt": number, "status": status, **label}
         for number, status in enumerate(attempts, 1)
@@ -90,6 +99,7 @@ VIOLATIONS = {
         history(order(), charge(amount=4100, amount_captured=4100)),
         history(order(), charge(currency="eur")),
         history(order("PENDING"), charge(amount=420000, amount_captured=0, status="authorized")),
+        history(order(), charge(1, amount=1, amount_captured=1, elsewhere=True), charge(2, amount=4199, amount_captured=4199)),
     ],
     "S3": [
         history(order()),
@@ -103,22 +113,32 @@ VIOLATIONS = {
         history(order(), charge(), **spoiled("forge")),
         history(order(), charge(), **spoiled("tamper")),
         history(order(), charge(), **spoiled("stale", attempts=(204, 500))),
+        history(order(), charge(), **spoiled("stale", age_s=301)),
+        history(order(), **posted(401, 200)),  # nothing was ever paid
+        history(order(), DECLINED, **posted(200), **delivered(200)),
+        history(order(), charge(), **posted(200)),  # a recording of what only it told
     ],
     "S9": [
         history(order(), charge(), log="card 4242424242424242 o1", secrets={"number of o1's card": "4242424242424242"}),
         history(order(), charge(), log="card 4242 4242-4242 4242", secrets={"number of o1's card": "4242424242424242"}),
         history(order(), charge(), log="Authorization: Bearer sk_test_x", secrets={"key of o1": "sk_test_x"}),
+        history(order(), charge(), files={"shop.sqlite": "\x00\x014242424242424242\x00"}, secrets={"o1": "4242424242424242"}),
     ],
     "S7": [
         history(order("PENDING", "PAID", "FAILED"), charge()),
         history(order("PAID", "PENDING"), charge()),
         history(order("REFUNDED", "PAID"), charge()),
+        history(order("AUTHORIZED", "PAID", "AUTHORIZED"), charge()),
     ],
     "S8": [
         history(order(), charge(amount_captured=4201)),
         history(order(), charge(amount_refunded=4201)),
         history(order(), charge(), balanced=False),
+        history(order("PARTIALLY_PAID", asked={"capture": 1200}), charge(amount_captured=1201)),
+        history(order("PARTIALLY_REFUNDED", asked={"refund": 1000}), charge(amount_refunded=2000)),
+        history(order(asked={"refund": 1000}), charge(1, amount_refunded=1001), charge(2, amount_refunded=4200)),
     ],
+    "books": [history(order("PARTIALLY_REFUNDED", refunded=2000), charge(amount_refunded=1000)), history(order(refunded=1))],
     "L1": [history(order("PENDING", "FAILED"), charge()), history(order("PENDING"), charge())],
     "L2": [
         history(order("PENDING")),
@@ -129,7 +149,10 @@ VIOLATIONS = {
         history(order("FAILED", attempts=(VISA_FAILED,)), customer_gone=True, **asked((0, "k1", 429, 4200))),
         history(order("CANCELLED", attempts=(VISA_FAILED,)), customer_gone=True, **asked((0, "k1", None, 4200))),
     ],
-    "L3": [history(order(), charge(), **delivered(400, None, 500))],
+    "L3": [
+        history(order(), charge(), **delivered(400, None, 500)),
+        history(order(), charge(), **posted(401, 401, genuine=True)),
+    ],
     "L4": [history(order(fulfilments=0), charge())],
     "L5": [history(order("FAILED", attempts=(BAD_CARD, VISA_FAILED)), DECLINED)],
     "P1": [
@@ -147,7 +170,10 @@ NARROWLY_NOT = {
         history(order(), charge(1), charge(2, order="o2")),
         history(order(), charge(1), charge(2, status="voided", amount_captured=0)),
     ],
-    "S2": [history(order(), charge(), charge(2, amount=4100, amount_captured=0, status="failed"))],
+    "S2": [
+        history(order(), charge(), charge(2, amount=4100, amount_captured=0, status="failed")),
+        history(order("PENDING"), charge(amount=1, amount_captured=1, elsewhere=True)),
+    ],
     "S3": [
         history(order(), charge(1, amount_captured=2100), charge(2, amount_captured=2100)),
         history(order("REFUNDED"), charge(amount_refunded=4200)),
@@ -163,19 +189,37 @@ NARROWLY_NOT = {
         history(order("PENDING"), charge(), **spoiled("forge")),  # thanked for, and not acted on
         history(order(), charge(), **spoiled("stale", answered=200)),  # it had asked, too
         history(order(), charge(), **spoiled("duplicate")),
+        history(order(), charge(), **spoiled("stale", age_s=300)),  # clocks may differ so much
+        history(order(), charge(), **posted(200, genuine=True)),
+        history(order("PENDING"), **posted(200)),
+        history(order(), **posted(401, None)),  # paid for, as it thinks, but not for that reason: S3 has it
     ],
     "S9": [
         history(order(), charge(), log="card ending 4242, 4242 orders", secrets={"number of o1's card": "4242424242424242"}),
         history(order(), charge(), log="all well", secrets={"signing secret": ""}),
+        history(order(), charge(), files={"shop.sqlite": "424242424242"}, secrets={"number of o1's card": "4242424242424242"}),
     ],
     "S7": [
         history(order("PENDING", "FAILED", "PENDING", "PAID"), charge()),
         history(order("PAID", "REFUNDED"), charge(amount_refunded=4200)),
+        history(order("AUTHORIZED", "PARTIALLY_PAID", "PAID"), charge()),
     ],
-    "S8": [history(order(), charge(amount_refunded=4200))],
+    "S8": [
+        history(order(), charge(amount_refunded=4200)),
+        history(order("PARTIALLY_PAID", asked={"capture": 1200}), charge(amount_captured=1200)),
+        history(order("PARTIALLY_REFUNDED", asked={"refund": 1000}), charge(amount_refunded=1000)),
+        # a second charge of the order was given back whole, by the shop itself
+        history(order(asked={"refund": 1000}), charge(1, amount_refunded=1000), charge(2, amount_refunded=4200)),
+    ],
+    "books": [
+        history(order("PARTIALLY_REFUNDED", refunded=1000), charge(amount_refunded=1000)),
+        history(order(refunded=0), charge(1), charge(2, amount_refunded=4200)),  # what was taken twice is no refund of the order
+        history(order("REFUNDED"), charge()),
+    ],
     "L1": [
         history(order("FAILED"), charge(amount_refunded=4200)),
         history(order("REFUNDED"), charge(amount_refunded=4100)),
+        history(order("PARTIALLY_PAID"), charge(amount_captured=1200)),
         PAID_ONCE,
     ],
     "L2": [
@@ -191,6 +235,9 @@ NARROWLY_NOT = {
     "L3": [
         history(order(), charge(), **delivered(400, 204)),
         history(order(), charge(), **delivered(None, None)),
+        history(order(), charge(), **posted(401, 200, genuine=True)),
+        history(order(), charge(), **posted(401, 401)),
+        history(order(), charge(), **posted(None, None, genuine=True)),
     ],
     "L4": [history(order(fulfilments=None), charge()), history(order("PENDING", fulfilments=0), charge())],
     "L5": [

@@ -99,7 +99,7 @@ class ScriptedWorld(World):
     def gateway(self, method: str, path: str, body: Any) -> Any:
         match method, path.split("?")[0]:
             case "POST", "/v1/webhook_endpoints":
-                return {"secret": "whsec_x"}
+                return {"id": "we_1", "secret": "whsec_x"}
             case "POST", "/v1/tokens":
                 return {"id": f"nonce_{next(self.numbers)}"}
             case "POST", "/_gatecrash/faults":

@@ -41,7 +41,7 @@ def test_the_schema_is_a_schema() -> None:
 def test_every_shipped_story_is_sound_and_readable(story: Story) -> None:
     assert story.teaches <= set(ORACLES)
     assert story.expect is not None, "a shipped story says what a correct merchant ends with"
-    assert story.steps[0].verb == "place_order"
+    assert "place_order" in [step.verb for step in story.steps[:3]], "only what somebody else has charged comes before an order"
     assert len(story.about) >= 200, "a failure story tells what goes wrong and what must hold"
 
 

@@ -25,5 +25,7 @@ async def test_the_naive_merchant_is_caught_by_what_the_story_teaches(story: Sto
     outcome = await play_for_real(story, reference("naive"))
     caught = {violation.oracle for violation in outcome.violations}
     assert story.teaches <= caught, outcome.history
-    assert outcome.history.unfired == ()
-    assert "post_without_key" in {finding.rule for finding in lint(outcome.history.journal)}
+    if story.group != "refunds and captures":  # it neither captures nor gives back
+        assert outcome.history.unfired == ()
+    charged = any(not charge.elsewhere for charge in outcome.history.charges)
+    assert not charged or "post_without_key" in {finding.rule for finding in lint(outcome.history.journal)}

@@ -7,13 +7,15 @@ counter.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlencode
 
 from gatecrash.core import money
 from gatecrash.harness import history
+from gatecrash.harness.cards import CARDS
 from gatecrash.harness.gateway import Gateway
-from gatecrash.harness.history import FAILED, PAID, PENDING
+from gatecrash.harness.history import FAILED, PAYMENT_MADE, PENDING
 from gatecrash.harness.merchant_profile import Call, MerchantProfile, resolve
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
 
@@ -29,6 +31,8 @@ class OrderInProgress:
     currency: str
     statuses: list[str] = field(default_factory=list)
     fulfilments: int | None = None
+    refunded: int | None = None
+    asked: dict[str, int] = field(default_factory=dict)
     attempts: list[history.Attempt] = field(default_factory=list)
     nonces: list[str] = field(default_factory=list)
     cancelled: bool = False  #: by the customer's own wish
@@ -49,8 +53,10 @@ class OrderInProgress:
             currency=self.currency,
             statuses=tuple(self.statuses),
             fulfilments=self.fulfilments,
+            refunded=self.refunded,
             attempts=tuple(self.attempts),
             cancelled=self.cancelled,
+            asked=dict(self.asked),
         )
 
 
@@ -72,13 +78,22 @@ class Customer:
     def profile(self) -> MerchantProfile:
         return self.world.profile
 
-    async def place_order(self, amount: int, currency: str) -> OrderInProgress:
+    @property
+    def order_by_nonce(self) -> dict[str, str]:
+        return {nonce: order.id for order in self.orders for nonce in order.nonces}
+
+    def next_order_id(self) -> str:
+        """The id that the customer's browser gives the next order, where the shop lets it choose."""
+        return f"cart-{len(self.orders) + 1}"
+
+    async def place_order(self, amount: int, currency: str, *, capture: str = "now", customer: str = "ada") -> OrderInProgress:
         """Orders something of this price. Raises SetupFailed when the shop takes no order: nothing to judge
         then.
         """
         call = self.profile.place_order
         self.note("customer", "shop", f"orders for {money.shown(amount, currency)}")
-        reply = await self._call(call, {"amount": amount, "currency": currency})
+        values = {"amount": amount, "currency": currency, "capture": capture, "customer": customer}
+        reply = await self._call(call, {**values, "order_id": self.next_order_id()})
         order_id = resolve(reply.body, self.profile.order_id)
         if not reply.ok or not isinstance(order_id, str | int) or isinstance(order_id, bool):
             raise SetupFailed(
@@ -91,14 +106,22 @@ class Customer:
         self.orders.append(order)
         return order
 
-    async def pay(self, order: OrderInProgress, card: str) -> str:
-        """Presses pay once; returns what the page told: a status, or `error`."""
-        self.note("customer", "shop", f"pays with {card}")
+    async def pay(self, order: OrderInProgress, card: str, amount: int | None = None) -> str:
+        """Presses pay once, the page naming the order's price or another amount; returns what it told: a status, or `error`."""
+        claimed = "" if amount is None else f", and says it costs {money.shown(amount, order.currency)}"
+        self.note("customer", "shop", f"pays with {card}{claimed}")
         nonce = await self.gateway.nonce(card)
         order.nonces.append(nonce)
+        return await self._press_pay(order, card, nonce, order.amount if amount is None else amount)
+
+    async def pay_with_number(self, order: OrderInProgress, card: str) -> str:
+        """Presses pay on a page that is wired wrongly: where the nonce belongs, it sends the card's number."""
+        self.note("customer", "shop", f"pays, and the page sends the number of {card}")
+        return await self._press_pay(order, card, CARDS[card], order.amount)
+
+    async def _press_pay(self, order: OrderInProgress, card: str, nonce: str, amount: int) -> str:
         reply = await self._call(
-            self.profile.pay,
-            {"order_id": order.id, "nonce": nonce, "amount": order.amount, "currency": order.currency},
+            self.profile.pay, {"order_id": order.id, "nonce": nonce, "amount": amount, "currency": order.currency}
         )
         told = self._told(reply)
         detail = reply.error or f"{reply.status}"
@@ -116,9 +139,50 @@ class Customer:
                 await self.wait_while_pending(order)
                 if order.status == PENDING:
                     return
-            if order.status == PAID or any(attempt.told == PAID for attempt in order.attempts):
+            if order.status in PAYMENT_MADE or any(attempt.told in PAYMENT_MADE for attempt in order.attempts):
                 return
             await self.pay(order, card)
+
+    async def edit(self, order: OrderInProgress, amount: int) -> None:
+        """Changes the cart, so that it costs this; the price agreed is the new one once the shop says yes."""
+        if (await self._asks("edit_order", f"changes the cart to {money.shown(amount, order.currency)}", order, amount)).ok:
+            order.amount = amount
+
+    async def cancel(self, order: OrderInProgress) -> None:
+        order.cancelled = (await self._asks("cancel", "cancels the order", order, order.amount)).ok
+
+    async def ship(self, order: OrderInProgress, amount: int | None) -> None:
+        """The shop's staff ships, and takes the money for it: the rest, or an amount."""
+        await self._modify("ship", "capture", order, amount)
+
+    async def refund(self, order: OrderInProgress, amount: int | None) -> None:
+        """The shop's staff gives back: the rest, or an amount."""
+        await self._modify("refund", "refund", order, amount)
+
+    async def _modify(self, name: str, kind: str, order: OrderInProgress, amount: int | None) -> None:
+        so_far = order.asked.get(kind, 0)
+        amount = order.amount - so_far if amount is None else amount
+        order.asked[kind] = so_far + amount
+        await self._asks(name, f"staff: {name} {money.shown(amount, order.currency)}", order, amount)
+
+    async def come_back(self, order: OrderInProgress, claims: Mapping[str, str]) -> None:
+        """The browser comes to the return URL, with whatever the query claims."""
+        call = self.profile.return_url
+        assert call is not None, "stories that need it are left out"
+        self.note("customer", "shop", f"comes back with {urlencode(claims)}")
+        mark = "&" if "?" in call.path else "?"
+        await self._call(replace(call, path=f"{call.path}{mark}{urlencode(claims)}"), self._values(order, order.amount))
+
+    async def _asks(self, name: str, what: str, order: OrderInProgress, amount: int) -> Reply:
+        call: Call | None = getattr(self.profile, name)
+        assert call is not None, "stories that need it are left out"
+        self.note("customer", "shop", what)
+        reply = await self._call(call, self._values(order, amount))
+        self.note("shop", "customer", reply.error or f"{reply.status}")
+        return reply
+
+    def _values(self, order: OrderInProgress, amount: int) -> dict[str, Any]:
+        return {"order_id": order.id, "amount": amount, "currency": order.currency}
 
     async def wait_while_pending(self, order: OrderInProgress) -> None:
         """Watches the order's page for a few reconciliation periods of the shop."""
@@ -139,6 +203,8 @@ class Customer:
             self.note("shop", "customer", f"the order is {status}")
         if self.profile.fulfilments is not None:
             order.fulfilments = _count(resolve(reply.body, self.profile.fulfilments))
+        if self.profile.refunded is not None:
+            order.refunded = int(resolve(reply.body, self.profile.refunded) or 0)
         return status
 
     def _told(self, reply: Reply) -> str:

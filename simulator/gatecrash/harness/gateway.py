@@ -8,6 +8,7 @@ answered.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from gatecrash.harness.cards import card_fields
@@ -15,6 +16,7 @@ from gatecrash.harness.history import Charge
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
 
 ANSWER_WITHIN_S = 20.0
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,30 @@ class Gateway:
     publishable_key: str
     rules: dict[str, list[str]] = field(default_factory=dict)  #: ids of rules that end with the calm, by station
     armed: dict[str, str] = field(default_factory=dict)  #: all those there ever were, `kind at station` by id
+    endpoint: str = ""  #: id of the merchant's webhook endpoint
+    elsewhere: set[str] = field(default_factory=set)  #: ids of charges that the shop did not make
 
     async def register_webhooks(self, url: str) -> str:
         """Registers the merchant's webhook URL; returns the signing secret."""
-        return str((await self._must("POST", "/v1/webhook_endpoints", {"url": url}))["secret"])
+        registered = await self._must("POST", "/v1/webhook_endpoints", {"url": url})
+        self.endpoint = str(registered["id"])
+        return str(registered["secret"])
+
+    async def rotate_secret(self, overlap_s: float) -> str:
+        """A new signing secret; the old one signs as well for so long."""
+        rotated = await self._must("POST", f"/v1/webhook_endpoints/{self.endpoint}/rotate_secret", {"overlap_s": overlap_s})
+        return str(rotated["secret"])
+
+    async def charge_elsewhere(self, card: str, amount: int, currency: str, order_id: str) -> None:
+        """A charge for the order by somebody with the merchant's key, and not by the shop: a payment link, a colleague."""
+        body = {"amount": amount, "currency": currency, "payment_nonce": await self.nonce(card), "order_id": order_id}
+        headers = {"Idempotency-Key": f"elsewhere-{order_id}-{len(self.elsewhere)}"}
+        self.elsewhere.add((await self._must("POST", "/v1/charges", body, headers=headers))["id"])
+
+    async def newest_event(self, order_id: str, order_by_nonce: Mapping[str, str]) -> dict[str, Any] | None:
+        """The latest event about an order."""
+        events = await self._all("/v1/events")
+        return next((event for event in events if _order_of(event.get("data") or {}, order_by_nonce) == order_id), None)
 
     async def nonce(self, card: str) -> str:
         """What the customer's card form does: a card by name becomes a single-use nonce."""
@@ -101,6 +123,7 @@ class Gateway:
                 amount_captured=charge["amount_captured"],
                 amount_refunded=charge["amount_refunded"],
                 currency=charge["currency"],
+                elsewhere=charge["id"] in self.elsewhere,
             )
             for charge in reversed(await self._all("/v1/charges"))
         )
@@ -121,9 +144,9 @@ class Gateway:
             cursor = f"&starting_after={page['data'][-1]['id']}" if page["data"] else ""
         return found
 
-    async def _ask(self, method: str, path: str, body: Any = None, key: str = "") -> Reply:
+    async def _ask(self, method: str, path: str, body: Any = None, key: str = "", headers: Mapping[str, str] = _NONE) -> Reply:
         """The first answer that is not the lack of one, nor a gateway busy with coming up."""
-        headers = {"Authorization": f"Bearer {key or self.secret_key}"}
+        headers = {"Authorization": f"Bearer {key or self.secret_key}", **headers}
 
         async def answered() -> Reply | None:
             reply = await self.world.request(Host.GATEWAY, method, path, body, headers=headers)
@@ -134,8 +157,8 @@ class Gateway:
             raise SetupFailed(f"the gateway did not answer {method} {path} within {ANSWER_WITHIN_S:.0f} s")
         return reply
 
-    async def _must(self, method: str, path: str, body: Any = None, key: str = "") -> Any:
-        reply = await self._ask(method, path, body, key)
+    async def _must(self, method: str, path: str, body: Any = None, key: str = "", headers: Mapping[str, str] = _NONE) -> Any:
+        reply = await self._ask(method, path, body, key, headers)
         if not reply.ok:
             raise SetupFailed(f"the gateway refused {method} {path}: {reply.status} {_detail(reply.body)}")
         return reply.body

@@ -11,15 +11,20 @@ from typing import Any
 
 PENDING, PAID, FAILED = "PENDING", "PAID", "FAILED"
 #: Statuses of an order whose payment the merchant knows of.
-SHOWS_PAYMENT = frozenset({PAID, "REFUNDED", "PARTIALLY_REFUNDED"})
+SHOWS_PAYMENT = frozenset({PAID, "PARTIALLY_PAID", "REFUNDED", "PARTIALLY_REFUNDED"})
+#: Statuses that end a customer's wish to pay: what is authorized is taken when the goods leave.
+PAYMENT_MADE = SHOWS_PAYMENT | {"AUTHORIZED"}
 #: Statuses an order does not leave, but for a refund of what was paid.
 TERMINAL = frozenset({PAID, FAILED, "CANCELLED", "REFUNDED"})
+
+#: A webhook signed longer ago, or further ahead, is a recording and not to be believed.
+TOLERANCE_S = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
     """A charge as the gateway keeps it. `order` is the merchant's order id it was made for, None when
-    unknown.
+    unknown; `elsewhere` when somebody with the merchant's keys made it, and not the shop.
     """
 
     id: str
@@ -29,6 +34,7 @@ class Charge:
     amount_captured: int
     amount_refunded: int
     currency: str
+    elsewhere: bool = False
 
     @property
     def net(self) -> int:
@@ -55,7 +61,9 @@ class Order:
     """One order: what was agreed with the customer, what the merchant said of it, how often it was tried.
 
     `statuses` are the distinct statuses the merchant showed, in order, the last being its final word (empty
-    when it never answered). `fulfilments` is None when the merchant does not tell.
+    when it never answered). `fulfilments` and `refunded`, what it has booked as given back, are None when the
+    merchant does not tell. `asked` is what its staff asked it to `capture` or to `refund`, in minor units; a
+    key is missing when nobody did.
     """
 
     id: str
@@ -63,12 +71,29 @@ class Order:
     currency: str
     statuses: tuple[str, ...] = ()
     fulfilments: int | None = None
+    refunded: int | None = None
     attempts: tuple[Attempt, ...] = ()
     cancelled: bool = False  #: by the customer's own wish
+    asked: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
         return self.statuses[-1] if self.statuses else "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """A webhook that no delivery of the gateway's was: made by hand and posted to the shop, and what it answered.
+
+    `genuine` when it is signed with a secret in force, at a time that may be believed. `how` says what is odd about it.
+    """
+
+    order: str
+    event: str
+    event_type: str
+    genuine: bool
+    how: str
+    status: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +127,9 @@ class History:
     unfired: tuple[str, ...] = ()  #: the story's faults that never struck: this run proves nothing about them
     expect: Mapping[str, Any] | None = None
     notes: tuple[Note, ...] = ()
+    posted: tuple[Posted, ...] = ()
     log: str = ""  #: what the merchant printed and logged
+    files: Mapping[str, str] = field(default_factory=dict)  #: what else it left in its scratch directory, by name
     secrets: Mapping[str, str] = field(default_factory=dict)  #: what must not stand in it, by what it is
 
     def charges_of(self, order: Order) -> tuple[Charge, ...]:

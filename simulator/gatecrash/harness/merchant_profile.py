@@ -22,11 +22,21 @@ from gatecrash.harness.flaws import Place, explain
 
 #: What a command, an environment and a log's name may speak of; a call knows the order as well.
 WORLD_VALUES = frozenset(
-    {"port", "scratch", "python", "gateway_url", "merchant_url", "secret_key", "publishable_key", "webhook_secret"}
+    {
+        "port",
+        "scratch",
+        "python",
+        "gateway_url",
+        "merchant_url",
+        "secret_key",
+        "publishable_key",
+        "webhook_secret",
+        "webhook_secrets",
+    }
 )
 #: What a story may ask a shop to be started with, and what it is started with otherwise.
 SHOP_SETTINGS: Mapping[str, Any] = MappingProxyType({"hold_s": 3600})
-ORDER_VALUES = frozenset({"amount", "currency", "order_id", "nonce"})
+ORDER_VALUES = frozenset({"amount", "currency", "order_id", "nonce", "capture", "customer"})
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -43,6 +53,10 @@ class Call:
     body: Any = None
     form: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def speaks_of(self, value: str) -> bool:
+        """Whether there is a placeholder for it in this call."""
+        return f"{{{value}}}" in json.dumps([self.path, self.body, dict(self.headers)])
 
     def fill(self, values: Mapping[str, Any]) -> "Call":
         """The call with its placeholders replaced. Raises KeyError for one without a value."""
@@ -65,7 +79,8 @@ class MerchantProfile:
 
     Without `start` the merchant runs already, at `url`, and speaks to a gateway at `gateway_port` with the keys of
     `sandbox`. `reconcile_s` is how often the shop asks the gateway about what it does not know, in real seconds:
-    the harness waits that long for it. `fulfilments` points to a number or a list; None when the shop does not tell.
+    the harness waits that long for it. `fulfilments` points to a number or a list, `refunded` to an amount in minor
+    units; None when the shop does not tell.
     """
 
     name: str
@@ -86,6 +101,7 @@ class MerchantProfile:
     pay_status: str = "/status"
     order_status: str = "/status"
     fulfilments: str | None = None
+    refunded: str | None = None
     statuses: Mapping[str, str] = field(default_factory=dict)
     webhook_path: str | None = None
     logs: tuple[str, ...] = ()
@@ -185,6 +201,7 @@ def _build(raw: Mapping[str, Any], path: Path) -> MerchantProfile:
         "pay_status": raw["pay"].get("status"),
         "order_status": raw["read_order"].get("status"),
         "fulfilments": raw["read_order"].get("fulfilments"),
+        "refunded": raw["read_order"].get("refunded"),
         "webhook_path": raw.get("webhooks", {}).get("path"),
         "ready": raw.get("ready"),
         "gateway_port": gateway.get("port"),

@@ -19,6 +19,8 @@ _NEEDS = {
     "refund": ("refund", "[refund]"),
     "ship": ("ship", "[ship]"),
     "come_back": ("return_url", "[return_url]"),
+    "post_webhook": ("webhook_path", "[webhooks]"),
+    "rotate_secret": ("webhook_path", "[webhooks]"),
 }
 
 
@@ -78,6 +80,12 @@ def _missing(story: Story, profile: MerchantProfile) -> str | None:
         field, table = _NEEDS.get(step.verb, (None, ""))
         if field is not None and getattr(profile, field) is None:
             return f"{step.verb} needs the profile to have {table}"
+        if step.verb == "pay_tampered" and not profile.pay.speaks_of("amount"):
+            return "a page that names a price needs {amount} in the profile's [pay]"
+        if step.verb == "charge_elsewhere" and story.steps[0] is step and not profile.place_order.speaks_of("order_id"):
+            return "an order paid before it is placed needs {order_id} in the profile's [place_order]"
+    if story.capture == "later" and not profile.place_order.speaks_of("capture"):
+        return "an order that is charged when it ships needs {capture} in the profile's [place_order]"
     known = placeholders((profile.start.command, profile.start.env)) if profile.start else set()
     for name in sorted(story.shop.keys() - known):
         return f"the shop must be told {name}: {{{name}}} in the command or the environment of [start]"

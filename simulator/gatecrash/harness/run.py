@@ -61,7 +61,7 @@ async def _set_up(story: Story, world: World) -> Stage:
     gateway = Gateway(world, world.values["secret_key"], world.values["publishable_key"])
     if world.profile.webhook_path is not None:
         url = world.values["merchant_url"] + world.profile.webhook_path
-        world.values["webhook_secret"] = await gateway.register_webhooks(url)
+        world.values["webhook_secret"] = world.values["webhook_secrets"] = await gateway.register_webhooks(url)
     world.values |= story.shop
     await world.start_merchant()
     return Stage(story, world, gateway, Customer(world, gateway))
@@ -152,7 +152,7 @@ async def _finish(stage: Stage) -> History:
         await stage.customer.look(order)
     await stage.world.kill(Host.MERCHANT)
     await stage.gateway.mend_everything()
-    order_by_nonce = {nonce: order.id for order in stage.customer.orders for nonce in order.nonces}
+    order_by_nonce = stage.customer.order_by_nonce
     journal = await stage.gateway.journal()
     struck = {entry.get("rule_id") for entry in journal if entry.get("kind") == "fault"}
     return History(
@@ -167,10 +167,13 @@ async def _finish(stage: Stage) -> History:
         customer_gone=stage.story.customer_gone,
         expect=stage.story.expect,
         notes=tuple(stage.customer.notes),
+        posted=tuple(stage.posted),
         log=stage.world.merchant_log(),
+        files=stage.world.merchant_files(),
         secrets={
             "secret key": str(stage.world.values["secret_key"]),
             "signing secret": str(stage.world.values.get("webhook_secret", "")),
+            **{f"retired signing secret {number}": secret for number, secret in enumerate(stage.retired, 1)},
             **{
                 f"number of the card {attempt.card}": CARDS[attempt.card]
                 for order in stage.customer.orders

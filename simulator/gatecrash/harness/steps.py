@@ -3,19 +3,26 @@ schema.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from gatecrash.harness import stranger
 from gatecrash.harness.customer import Customer, OrderInProgress
 from gatecrash.harness.gateway import Gateway
+from gatecrash.harness.history import Posted
 from gatecrash.harness.story import Story
 from gatecrash.harness.world import Host, SetupFailed, World
 
 #: A customer tries a payment this often before giving up for the day.
 TRIES = 3
 STRIKE_WITHIN_S = 20.0
+#: What a browser claims that comes back from a page where nothing was paid.
+_CLAIMS = {"status": "succeeded", "payment_status": "paid", "redirect_status": "succeeded"}
+#: A webhook that is refused is sent again; by hand, so often in all.
+POSTS = 2
 
 
 @dataclass(slots=True)
@@ -27,6 +34,8 @@ class Stage:
     gateway: Gateway
     customer: Customer
     spinning: list[asyncio.Task[str]] = field(default_factory=list)  #: pages still loading while the story goes on
+    posted: list[Posted] = field(default_factory=list)
+    retired: list[str] = field(default_factory=list)  #: signing secrets that were rotated away
 
     @property
     def order(self) -> OrderInProgress:
@@ -41,12 +50,90 @@ class Stage:
 
 
 async def place_order(stage: Stage, order: Mapping[str, Any] | None) -> None:
-    order = order or {"amount": stage.story.amount, "currency": stage.story.currency}
-    await stage.customer.place_order(order["amount"], order["currency"])
+    order = order or {"amount": stage.story.amount, "currency": stage.story.currency, "capture": stage.story.capture}
+    await stage.customer.place_order(
+        order["amount"], order["currency"], capture=order.get("capture", "now"), customer=order.get("customer", "ada")
+    )
 
 
 async def pay(stage: Stage, card: str) -> None:
     await stage.customer.pay(stage.order, card)
+
+
+async def pay_tampered(stage: Stage, argument: Mapping[str, Any]) -> None:
+    await stage.customer.pay(stage.order, argument["card"], argument["amount"])
+
+
+async def pay_with_number(stage: Stage, card: str) -> None:
+    await stage.customer.pay_with_number(stage.order, card)
+
+
+async def look(stage: Stage, _: None) -> None:
+    await stage.customer.look(stage.order)
+
+
+async def edit_order(stage: Stage, argument: Mapping[str, int]) -> None:
+    await stage.customer.edit(stage.order, argument["amount"])
+
+
+async def cancel(stage: Stage, _: None) -> None:
+    await stage.customer.cancel(stage.order)
+
+
+async def ship(stage: Stage, argument: Mapping[str, int] | None) -> None:
+    await stage.customer.ship(stage.order, (argument or {}).get("amount"))
+
+
+async def refund(stage: Stage, argument: Mapping[str, int] | None) -> None:
+    await stage.customer.refund(stage.order, (argument or {}).get("amount"))
+
+
+async def come_back(stage: Stage, claims: Mapping[str, str] | None) -> None:
+    await stage.customer.come_back(stage.order, claims or _CLAIMS)
+
+
+async def charge_elsewhere(stage: Stage, argument: Mapping[str, Any]) -> None:
+    """For the order at hand, or for the first one before it is placed."""
+    orders, story = stage.customer.orders, stage.story
+    order_id = orders[-1].id if orders else stage.customer.next_order_id()
+    amount = argument.get("amount", story.amount)
+    stage.customer.note("gateway", "gateway", f"a charge of {amount} for {order_id} that the shop did not make")
+    await stage.gateway.charge_elsewhere(argument["card"], amount, story.currency, order_id)
+
+
+async def post_webhook(stage: Stage, argument: Mapping[str, Any]) -> None:
+    signature, age_s, layout = argument["signature"], argument.get("age_s", 0), argument.get("layout", "compact")
+    event = await _event(stage, signature, argument)
+    how = f"{event['type']}, signature {signature}, signed {age_s} s ago, {layout} JSON"
+    secrets = {"valid": stage.world.values["webhook_secret"], "retired": stage.retired[-1] if stage.retired else ""}
+    path = stage.world.profile.webhook_path
+    assert path is not None, "stories that need it are left out"
+    for _ in range(POSTS):
+        stage.customer.note("gateway" if signature == "valid" else "customer", "shop", f"posts {how}")
+        headers, body = stranger.sign(event, signature, layout, time.time() - age_s, secrets)
+        reply = await stage.world.request(Host.MERCHANT, "POST", path, body, headers=headers)
+        stage.posted.append(stranger.posted(stage.order, event, signature, age_s, how, reply.status or None))
+        if reply.ok:
+            return
+
+
+async def _event(stage: Stage, signature: str, argument: Mapping[str, Any]) -> dict[str, Any]:
+    if signature != "valid":
+        return stranger.forgery(stage.order, argument)
+    event = await stage.gateway.newest_event(stage.order.id, stage.customer.order_by_nonce)
+    if event is None:
+        raise SetupFailed(f"story {stage.story.name}: the gateway has no event about the order that could be posted once more")
+    return stranger.genuine(event, argument)
+
+
+async def rotate_secret(stage: Stage, argument: Mapping[str, float] | None) -> None:
+    """The shop learns of it when it is started the next time."""
+    overlap_s = (argument or {}).get("overlap_s", 0)
+    old, new = stage.world.values["webhook_secret"], await stage.gateway.rotate_secret(overlap_s)
+    stage.retired.append(old)
+    stage.customer.note("gateway", "gateway", f"signing secret rotated, the old one retires in {overlap_s:g} s")
+    until = stage.world.wall_ms() // 1000 + int(overlap_s)
+    stage.world.values |= {"webhook_secret": new, "webhook_secrets": f"{new} {old}@{until}"}
 
 
 async def begin_pay(stage: Stage, card: str) -> None:
@@ -131,6 +218,17 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
     {
         "place_order": place_order,
         "pay": pay,
+        "pay_tampered": pay_tampered,
+        "pay_with_number": pay_with_number,
+        "look": look,
+        "edit_order": edit_order,
+        "cancel": cancel,
+        "ship": ship,
+        "refund": refund,
+        "come_back": come_back,
+        "charge_elsewhere": charge_elsewhere,
+        "post_webhook": post_webhook,
+        "rotate_secret": rotate_secret,
         "begin_pay": begin_pay,
         "double_click": double_click,
         "retry_while_unpaid": retry_while_unpaid,

@@ -48,6 +48,7 @@ class Story:
     channels: str
     amount: int
     currency: str
+    capture: str = "now"
     steps: tuple[Step, ...]
     faults: tuple[Rule, ...] = ()
     standing_faults: tuple[Rule, ...] = ()
@@ -143,6 +144,7 @@ def _build(raw: Mapping[str, Any], path: Path, lines: Mapping[Place, int]) -> St
         channels=raw.get("channels", "all"),
         amount=raw["order"]["amount"],
         currency=raw["order"]["currency"],
+        capture=raw["order"].get("capture", "now"),
         steps=tuple(
             Step(verb=step, line=lines.get(("steps", index), 0))
             if isinstance(step, str)

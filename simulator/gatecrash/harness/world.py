@@ -75,8 +75,8 @@ class World(ABC):
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 15.0,
     ) -> Reply:
-        """One HTTP exchange over a fresh connection; the body goes as JSON, or as a form. Network failures are Replies, not
-        exceptions.
+        """One HTTP exchange over a fresh connection; the body goes as JSON, or as a form, and bytes go as they are. Network
+        failures are Replies, not exceptions.
         """
 
     @abstractmethod
@@ -104,6 +104,10 @@ class World(ABC):
     def merchant_log(self) -> str:
         """What the merchant has printed and logged so far."""
         return ""
+
+    def merchant_files(self) -> Mapping[str, str]:
+        """What the merchant has written to its scratch directory, by name; bytes that are no text read as Latin-1."""
+        return {}
 
     async def until(self, look: Callable[[], Awaitable[T]], *, within_s: float, every_s: float = 0.025) -> T | None:
         """The first truthy value of `look`, or None once `within_s` have passed without one."""

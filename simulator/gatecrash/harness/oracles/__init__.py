@@ -18,6 +18,7 @@ ORACLES: dict[str, Oracle] = {
         safety.regressed,
         safety.beyond_what_was_agreed,
         trust.leaked,
+        safety.books_differ,
         liveness.charged_never_paid,
         liveness.stuck,
         liveness.never_accepted,

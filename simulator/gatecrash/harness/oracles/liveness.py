@@ -59,6 +59,10 @@ def never_accepted(history: History) -> Findings:
         if isinstance(status := entry.get("status"), int):
             answered.setdefault(str(entry.get("event_id")), []).append(status)
             types[str(entry.get("event_id"))] = str(entry.get("event_type"))
+    for posted in history.posted:
+        if posted.genuine and posted.status is not None:
+            answered.setdefault(posted.event, []).append(posted.status)
+            types[posted.event] = posted.event_type
     for event, statuses in answered.items():
         if not any(200 <= status < 300 for status in statuses):
             yield f"{types[event]} {event} was answered {len(statuses)} times, never with 2xx: {statuses}"

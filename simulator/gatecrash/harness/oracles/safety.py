@@ -33,13 +33,13 @@ def charged_twice(history: History) -> Findings:
 def wrong_amount(history: History) -> Findings:
     """A charge was made for another amount or currency than the order's. Usually floats (0.29 × 100 is
     28.999…), a currency without minor units multiplied by a hundred, or a price taken from the browser.
-    Keep integers in minor units and charge what the stored order says. Judged for every charge that took or
-    holds money.
+    Keep integers in minor units and charge what the stored order says. Judged for every charge of the shop's that
+    took or holds money.
     """
     for order in history.orders:
         for charge in history.charges_of(order):
             holds_money = charge.amount_captured > 0 or charge.status == "authorized"
-            if holds_money and (charge.amount, charge.currency) != (order.amount, order.currency):
+            if not charge.elsewhere and holds_money and (charge.amount, charge.currency) != (order.amount, order.currency):
                 yield (
                     f"order {order.id} costs {money.shown(order.amount, order.currency)}, "
                     f"charge {charge.id} asked for {money.shown(charge.amount, charge.currency)}"
@@ -110,10 +110,23 @@ def regressed(history: History) -> Findings:
 
 @oracle("S8", "over-capture or over-refund")
 def beyond_what_was_agreed(history: History) -> Findings:
-    """More was captured than authorized, or more given back than taken. A gateway refuses both on one
-    charge, so this also catches books that do not balance. Usually captures or refunds repeated under fresh
-    keys. Judged from the gateway's charges and its books.
+    """More was captured than the shop's staff had shipped, or more given back than they had asked for. Usually an
+    answer was lost and the capture or refund was repeated without a key, or under a fresh one. Give each of them a key of
+    its own, store it before the call, and repeat under it. Judged from the gateway's charges and books against what staff
+    asked for in the story: also captured against authorized, refunded against captured, and debits against credits.
     """
+    for order in history.orders:
+        charges = history.charges_of(order)
+        captured, wanted = sum(charge.amount_captured for charge in charges), order.asked.get("capture")
+        if wanted is not None and captured > wanted:
+            shipped, taken = money.shown(wanted, order.currency), money.shown(captured, order.currency)
+            yield f"order {order.id}: {shipped} shipped, {taken} captured"
+        back = order.asked.get("refund")
+        kept = min(order.amount, captured) - (back or 0)  # what was taken beyond the price goes back in any case
+        if back is not None and history.captured(order) < kept:
+            asked = money.shown(back, order.currency)
+            given = money.shown(kept + back - history.captured(order), order.currency)
+            yield f"order {order.id}: {asked} to be refunded, {given} given back"
     for charge in history.charges:
         if charge.amount_captured > charge.amount:
             yield f"{charge.id}: captured {charge.amount_captured} of {charge.amount} authorized"
@@ -121,3 +134,17 @@ def beyond_what_was_agreed(history: History) -> Findings:
             yield f"{charge.id}: refunded {charge.amount_refunded} of {charge.amount_captured} captured"
     if not history.balanced:
         yield "the gateway's books do not balance: debits differ from credits"
+
+
+@oracle("books", "books differ")
+def books_differ(history: History) -> Findings:
+    """The shop's books say that more was given back than the gateway gave. Usually the shop books a refund when it asks for
+    it, and again when the webhook tells of the very same one, so the customer looks refunded twice, or a second refund is
+    refused. Tie the event to the refund that was asked for, by its id or your own reference. Judged at the end, where the
+    shop tells what it has refunded, against the gateway's refunds of the order.
+    """
+    for order in history.orders:
+        given = sum(charge.amount_refunded for charge in history.charges_of(order))
+        if order.refunded is not None and order.refunded > given:
+            booked, gave = money.shown(order.refunded, order.currency), money.shown(given, order.currency)
+            yield f"order {order.id}: the shop has booked {booked} as refunded, the gateway gave {gave}"

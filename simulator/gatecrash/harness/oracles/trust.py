@@ -1,13 +1,14 @@
 """S oracles of trust: who is believed, and what is let out."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gatecrash.harness.history import SHOWS_PAYMENT, History
+from gatecrash.harness.history import SHOWS_PAYMENT, TOLERANCE_S, History
 from gatecrash.harness.oracles._oracle import Findings, oracle
 
-#: Kinds of fault that make a webhook one that must not be believed.
+#: Kinds of fault that make a webhook one that must not be believed; a stale one, if it is older than the tolerance.
 SPOILED = frozenset({"forge", "tamper", "stale"})
 #: Calls whose answers tell the shop what became of a payment.
 _TELLS = frozenset({"charges.create", "charges.get", "charges.list", "charges.capture"})
@@ -18,28 +19,33 @@ def forgery_believed(history: History) -> Findings:
     """A webhook with a wrong signature, a changed body or an old timestamp was acknowledged, and the order shows the
     payment although nothing else ever told the shop of it. Usually nobody verifies the signature, or only that there is
     one, or the timestamp is not compared with the clock. Verify the raw bytes with the endpoint's secret, in constant
-    time, refuse what is older than five minutes, and only then read the event. Judged from deliveries that a fault
-    spoiled, were answered 2xx, and are all the shop had to go by.
+    time, refuse what is older than five minutes, and only then read the event. Judged from webhooks that a fault
+    spoiled, or a stranger posted, that were answered 2xx and are all the shop had to go by; where no money was taken, no
+    call of the shop's can have told it so.
     """
     for order in history.orders:
-        believed = [entry for spoiled, entry in _deliveries(history, order.id) if spoiled and _accepted(entry)]
-        honest = any(_accepted(entry) for spoiled, entry in _deliveries(history, order.id) if not spoiled)
-        if believed and not honest and order.status in SHOWS_PAYMENT and not _was_answered(history, order.id):
+        told = [*_deliveries(history, order.id), *_posted(history, order.id)]
+        believed = [entry for spoiled, entry in told if spoiled and _accepted(entry)]
+        honest = any(_accepted(entry) for spoiled, entry in told if not spoiled)
+        made_up = history.captured(order) == 0 or not (honest or _was_answered(history, order.id))
+        if believed and made_up and order.status in SHOWS_PAYMENT:
             event = believed[0].get("event_id")
             yield f"order {order.id} is {order.status} on the word of event {event}, which was no honest webhook"
 
 
 @oracle("S9", "card number or secret leaked")
 def leaked(history: History) -> Findings:
-    """A card number, a secret key or a signing secret stands in what the merchant printed or logged. Usually a request
-    or its headers were logged whole, or an exception printed what it was working on. Log ids, never payloads of the
-    payment page or headers with credentials, and mask what looks like a card number. Judged by searching the merchant's
-    output and log files for the values this run used, card numbers also with spaces and dashes in them.
+    """A card number, a secret key or a signing secret stands in what the merchant printed, logged or stored. Usually a
+    request or its headers were logged whole, or an exception printed what it was working on. Log ids, never payloads of the
+    payment page or headers with credentials, refuse card numbers before anything is stored, and mask what looks like one.
+    Judged by searching the merchant's output, log files and scratch directory for the values this run used, card numbers
+    also with spaces and dashes in them.
     """
-    digits = re.sub(r"(?<=\d)[ -](?=\d)", "", history.log)
-    for name, value in history.secrets.items():
-        if value and (value in history.log or (value.isdigit() and value in digits)):
-            yield f"the merchant's log holds the {name}"
+    for place, text in {"log": history.log, **{f"file {name}": text for name, text in history.files.items()}}.items():
+        digits = re.sub(r"(?<=\d)[ -](?=\d)", "", text)
+        for name, value in history.secrets.items():
+            if value and (value in text or (value.isdigit() and value in digits)):
+                yield f"the merchant's {place} holds the {name}"
 
 
 def _deliveries(history: History, order_id: str) -> Iterator[tuple[bool, Mapping[str, Any]]]:
@@ -47,10 +53,22 @@ def _deliveries(history: History, order_id: str) -> Iterator[tuple[bool, Mapping
     spoiled = set()
     for entry in history.journal:
         label = (entry.get("event_type"), entry.get("order_id"), entry.get("attempt"))
-        if entry["kind"] == "fault" and entry.get("fault") in SPOILED:
+        if entry["kind"] == "fault" and entry.get("fault") in SPOILED and not _within_tolerance(entry):
             spoiled.add(label)
         elif entry["kind"] == "delivery" and history.order_by_event.get(entry["event_id"]) == order_id:
             yield label in spoiled, entry
+
+
+def _within_tolerance(fault: Mapping[str, Any]) -> bool:
+    """Whether a fault made a webhook no older than clocks may differ."""
+    return fault.get("fault") == "stale" and float((fault.get("params") or {}).get("age_s", math.inf)) <= TOLERANCE_S
+
+
+def _posted(history: History, order_id: str) -> Iterator[tuple[bool, Mapping[str, Any]]]:
+    """The same of webhooks that were posted by hand."""
+    for each in history.posted:
+        if each.order == order_id:
+            yield not each.genuine, {"event_id": each.event, "status": each.status}
 
 
 def _accepted(entry: Mapping[str, Any]) -> bool:

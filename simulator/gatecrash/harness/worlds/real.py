@@ -48,6 +48,7 @@ class RealWorld(World):
             "publishable_key": f"pk_test_{profile.sandbox}",
             "webhook_secret": "",
             **SHOP_SETTINGS,
+            "webhook_secrets": "",
         }
         self._url_file = self.scratch / "urls.json"
         self._gateway = Process(
@@ -103,7 +104,7 @@ class RealWorld(World):
     ) -> Reply:
         assert self._session is not None, "the world is entered before it is spoken to"
         url = self.values[f"{host.value}_url"] + path
-        content = {"data": body} if form else {"json": body}
+        content = {"data": body} if form or isinstance(body, bytes) else {"json": body}
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
             async with self._session.request(method, url, **content, headers=headers, timeout=timeout) as response:
@@ -125,17 +126,19 @@ class RealWorld(World):
                     f"give its profile a table [start]"
                 )
             return
+        start = self.profile.start
         if self._merchant is None:
-            start = self.profile.start
             self._merchant = Process(
                 name="merchant",
                 command=[str(part) for part in fill(start.command, self.values)],
-                env=os.environ | {name: str(value) for name, value in fill(start.env, self.values).items()},
+                env={},
                 log=self.scratch / "merchant.log",
                 cwd=start.cwd,
             )
         if self._merchant.alive():
             return
+        # each time: a secret may have been rotated meanwhile
+        self._merchant.env = os.environ | {name: str(value) for name, value in fill(start.env, self.values).items()}
         self._merchant.start()
         await self._ready(self._merchant, lambda: self._answers(Host.MERCHANT, ready), answers, self.profile.ready_s)
 
@@ -166,6 +169,15 @@ class RealWorld(World):
     def merchant_log(self) -> str:
         paths = [self.scratch / "merchant.log", *(Path(fill(name, self.values)) for name in self.profile.logs)]
         return "".join(path.read_text(encoding="utf-8", errors="replace") for path in paths if path.is_file())
+
+    def merchant_files(self) -> Mapping[str, str]:
+        ours = {self._url_file, self.scratch / "gateway.log", self.scratch / "merchant.log"}
+        written = (path for path in self.scratch.rglob("*") if path.is_file() and self.scratch / "gateway" not in path.parents)
+        return {
+            str(path.relative_to(self.scratch)): path.read_bytes().decode("latin-1")
+            for path in sorted(written)
+            if path not in ours
+        }
 
     async def pause(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
