@@ -7,7 +7,7 @@ from gatecrash.harness.oracles._oracle import Findings, oracle
 #: Where a terminal status may still go: what was paid can be given back.
 LEGAL_AFTER_TERMINAL = {PAID: {"REFUNDED", "PARTIALLY_REFUNDED"}, "PARTIALLY_REFUNDED": {"REFUNDED"}}
 #: A FAILED order is open to another card in many shops, so it may go on.
-REOPENABLE = {"FAILED": {"PENDING", PAID}}
+REOPENABLE = {"FAILED": {"PENDING", "AUTHORIZED", PAID}}
 
 
 @oracle("S1", "charged twice")
