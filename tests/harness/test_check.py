@@ -93,7 +93,7 @@ def test_a_profile_that_is_there_is_not_written_over_unless_told(gatecrash: Run,
         ('path = "/create-payment"', 'path = "/pay"', "it takes a payment", "(pay.status)"),
         ('order_id = "/id"', 'order_id = "/number"', "it takes an order for 42.00 usd", "(place_order.order_id)"),
         ('"/fulfilments"', '"/shipped"', "the order can be read", "(read_order.fulfilments)"),
-        ('"{webhook_secret}"', f'"whsec_{"A" * 44}"', "it acknowledges the webhook", "{webhook_secret}"),
+        ('"{webhook_secrets}"', f'"whsec_{"A" * 44}"', "it acknowledges the webhook", "{webhook_secret}"),
         ('"reference_merchant"', '"no_such_module"', "the merchant starts", "No module named no_such_module"),
     ],
 )

@@ -30,7 +30,8 @@ async def check(world: World) -> AsyncIterator[Step]:
     yield Step(f"the gateway serves at {values['gateway_url']}", True)
     gateway = Gateway(world, values["secret_key"], values["publishable_key"])
     if profile.webhook_path is not None:
-        values["webhook_secret"] = await gateway.register_webhooks(values["merchant_url"] + profile.webhook_path)
+        url = values["merchant_url"] + profile.webhook_path
+        values["webhook_secret"] = values["webhook_secrets"] = await gateway.register_webhooks(url)
         if profile.start is None:
             yield Step(f"its webhooks are signed with {values['webhook_secret']}: the merchant must know that secret", True)
     try:
@@ -40,7 +41,7 @@ async def check(world: World) -> AsyncIterator[Step]:
         return
     yield Step(f"the merchant answers GET {profile.ready} at {values['merchant_url']}", True)
 
-    order = {"amount": AMOUNT, "currency": CURRENCY}
+    order = {"amount": AMOUNT, "currency": CURRENCY, "order_id": f"{world.cart}-1", "capture": "now", "customer": "ada"}
     sent, reply = await _exchange(world, profile.place_order, order)
     order_id = resolve(reply.body, profile.order_id)
     placed = reply.ok and isinstance(order_id, str | int) and not isinstance(order_id, bool)

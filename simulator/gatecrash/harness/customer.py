@@ -84,7 +84,7 @@ class Customer:
 
     def next_order_id(self) -> str:
         """The id that the customer's browser gives the next order, where the shop lets it choose."""
-        return f"cart-{len(self.orders) + 1}"
+        return f"{self.world.cart}-{len(self.orders) + 1}"
 
     async def place_order(self, amount: int, currency: str, *, capture: str = "now", customer: str = "ada") -> OrderInProgress:
         """Orders something of this price. Raises SetupFailed when the shop takes no order: nothing to judge
@@ -92,8 +92,8 @@ class Customer:
         """
         call = self.profile.place_order
         self.note("customer", "shop", f"orders for {money.shown(amount, currency)}")
-        values = {"amount": amount, "currency": currency, "capture": capture, "customer": customer}
-        reply = await self._call(call, {**values, "order_id": self.next_order_id()})
+        wish = {"amount": amount, "currency": currency, "capture": capture, "customer": customer}
+        reply = await self._call(call, {**wish, "order_id": self.next_order_id()})
         order_id = resolve(reply.body, self.profile.order_id)
         if not reply.ok or not isinstance(order_id, str | int) or isinstance(order_id, bool):
             raise SetupFailed(

@@ -55,6 +55,7 @@ class World(ABC):
     name: str
     profile: MerchantProfile
     values: dict[str, Any]
+    cart: str = "cart"  #: what the customer's browser calls its orders, with a number; new to the merchant
 
     @abstractmethod
     async def __aenter__(self) -> Self:

@@ -7,6 +7,7 @@ group with it, and leaving the world kills and reaps whatever is left, also when
 import asyncio
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -50,6 +51,8 @@ class RealWorld(World):
             **SHOP_SETTINGS,
             "webhook_secrets": "",
         }
+        if profile.start is None:  # it may remember the carts of earlier runs
+            self.cart = f"cart-{secrets.token_hex(4)}"
         self._url_file = self.scratch / "urls.json"
         self._gateway = Process(
             name="gateway",
