@@ -67,7 +67,7 @@ def test_what_init_writes_is_a_profile_with_what_was_said(gatecrash: Run, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--pay-path", "pay"), "/pay/path: found 'pay', expected a path that begins with /"),
+        (("--pay-path", "pay"), "[pay] path: found 'pay', expected a path that begins with /"),
         (("--start", "node 'server"), "No closing quotation; quote it as in a shell"),
         (("--start", "node {prot}"), "found {prot}, expected one of"),
         (("nowhere/merchant.toml",), "nowhere/merchant.toml cannot be written: No such file or directory"),

@@ -103,16 +103,18 @@ def test_a_profile_is_read_with_what_it_leaves_out_filled_in(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ('name = "mine"', 'name = "mine"\ncolour = "red"', ":2: /: found unknown 'colour', expected only name, url"),
-        ('path = "/cart/checkout"', "", ":9: /place_order: found 'path' missing"),
-        ('path = "/pay/{order_id}"', 'path = "pay"', ":16: /pay/path: found 'pay', expected a path that begins with /"),
-        ('["node", "server.js", "{port}"]', '"node server.js"', ":4: /start/command: found 'node server.js', expected array"),
-        ("{gateway_url}", "{gateway}", ":7: /start/env/PAYMENTS_URL: found {gateway}, expected one of {gateway_url}, "),
-        ('"{port}"]', '"{amount}"]', ":4: /start/command/2: found {amount}, expected one of"),
-        ('method = "PUT"', 'method = "BUY"', ":15: /pay/method: found 'BUY', expected one of GET, POST"),
-        ("[start]", 'url = "http://127.0.0.1:1"\n[start]', ":1: /: found"),
-        ('name = "mine"', "name = mine", "merchant.toml: not TOML: "),
-        ("PAID =", "SOLD =", "/statuses: found unknown 'SOLD', expected"),
+        ('name = "mine"', 'name = "mine"\ncolour = "red"', ":2: found unknown 'colour', expected only name, url"),
+        ('path = "/cart/checkout"', "", ":9: [place_order]: found 'path' missing"),
+        ('path = "/pay/{order_id}"', 'path = "pay"', ":16: [pay] path: found 'pay', expected a path that begins with /"),
+        ('["node", "server.js", "{port}"]', '"node server.js"', ":4: [start] command: found 'node server.js', expected a list"),
+        ("{gateway_url}", "{gateway}", ":7: [start] env.PAYMENTS_URL: found {gateway}, expected one of {gateway_url}, "),
+        ('"{port}"]', '"{amount}"]', ":4: [start] command.2: found {amount}, expected one of"),
+        ('method = "PUT"', 'method = "BUY"', ":15: [pay] method: found 'BUY', expected one of GET, POST"),
+        ("[start]", 'url = "http://127.0.0.1:1"\n[start]', ":1: found 'start' and 'url', expected either a table [start]"),
+        ('name = "mine"', "name = mine", "merchant.toml:1: not TOML: "),
+        ('"{port}"]', '"8000"]', ":3: [start]: found no {port} in it; the port is picked free for each run"),
+        ('[start.env]\nPAYMENTS_URL = "{g', 'env.PAYMENTS_URL = "{', ":6: [start] env.PAYMENTS_URL: found {ateway_url}"),
+        ("PAID =", "SOLD =", ":24: [statuses]: found unknown 'SOLD', expected"),
     ],
 )
 def test_a_profile_with_a_mistake_is_refused_with_the_line_what_was_found_and_what_was_expected(
@@ -127,10 +129,15 @@ def test_a_profile_without_a_start_says_where_the_merchant_runs() -> None:
     text = PROFILE[: PROFILE.index("[start]")] + 'url = "http://127.0.0.1:8500/"\n' + PROFILE[PROFILE.index("[place_order]") :]
     shop = parse(text, Path("merchant.toml"))
     assert (shop.start, shop.url, shop.gateway_port, shop.sandbox) == (None, "http://127.0.0.1:8500", 8402, "story")
-    with pytest.raises(ProfileError, match=r"expected either a table \[start\] .* or url"):
+    with pytest.raises(ProfileError, match=r"found none of 'start', 'url', expected either a table \[start\] .* or url"):
         parse(text.replace("url =", "#"), Path("merchant.toml"))
 
 
 def test_a_file_that_is_not_there_says_how_to_get_one(tmp_path: Path) -> None:
-    with pytest.raises(ProfileError, match="gatecrash init"):
+    with pytest.raises(
+        ProfileError, match=r"merchant\.toml: cannot be read: No such file or directory; `gatecrash init` writes one"
+    ):
+        load(tmp_path / "merchant.toml")
+    (tmp_path / "merchant.toml").write_bytes(b'name = "caf\xe9"')
+    with pytest.raises(ProfileError, match="it is no UTF-8 text, at byte 11"):
         load(tmp_path / "merchant.toml")

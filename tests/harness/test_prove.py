@@ -91,8 +91,8 @@ def test_a_story_of_ones_own_is_played_beside_ours_or_alone(gatecrash: Run, naiv
         ('"{python}"', '"no-such-program"', "the merchant cannot be started: no-such-program"),
         ('"-m", "reference_merchant"', '"-c", "raise SystemExit(3)"', "the merchant ended by itself"),
         ('path = "/orders"', 'path = "/nowhere"', "the shop took no order: POST /nowhere answered 404"),
-        ("[pay]", "[paid]", "merchant.toml:1: /: found 'pay' missing"),
-        ('ready = "/healthz"', 'ready = "healthz"', "merchant.toml:3: /ready: found 'healthz', expected a path that"),
+        ("[pay]", "[paid]", "merchant.toml:1: found 'pay' missing"),
+        ('ready = "/healthz"', 'ready = "healthz"', "merchant.toml:3: ready: found 'healthz', expected a path that"),
     ],
 )  # fmt: skip
 def test_a_set_up_that_is_wrong_is_no_verdict(gatecrash: Run, naive: Path, old: str, new: str, told: str) -> None:

@@ -81,7 +81,7 @@ def test_a_channel_profile_brings_its_rules_and_sends_the_customer_away() -> Non
     ("old", "new", "told"),
     [
         ("currency: usd", "currency: USD", "lost.yaml:6: /order/currency: found 'USD'"),
-        ("amount: 4200", "amount: 42.5", "lost.yaml:6: /order/amount: found 42.5, expected integer"),
+        ("amount: 4200", "amount: 42.5", "lost.yaml:6: /order/amount: found 42.5, expected a whole number"),
         ("amount: 4200, ", "", "lost.yaml:6: /order: found 'amount' missing"),
         (
             "kind: reset",
@@ -121,7 +121,7 @@ def test_a_mistake_is_told_by_file_line_and_place(old: str, new: str, told: str)
 
 @pytest.mark.parametrize("text", ["", "just words", "- a list", "4"])
 def test_a_file_that_is_no_mapping_is_told_so(text: str) -> None:
-    with pytest.raises(StoryError, match=r"lost\.yaml:1: /: found .* expected object"):
+    with pytest.raises(StoryError, match=r"lost\.yaml:1: /: found .* expected a table of names and values"):
         parse(text, Path("lost.yaml"))
 
 

@@ -4,21 +4,16 @@ Written by hand in `merchant.toml`, checked against contracts/merchant-profile.s
 field means. Errors name the file, the line and the place in it.
 """
 
-import json
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
-
 from gatecrash import resources
-from gatecrash.harness.flaws import Place, explain
+from gatecrash.harness.documents import Origin, Place, hold_to, read, schema
 
 #: What a command, an environment and a log's name may speak of; a call knows the order as well.
 WORLD_VALUES = frozenset(
@@ -56,7 +51,7 @@ class Call:
 
     def speaks_of(self, value: str) -> bool:
         """Whether there is a placeholder for it in this call."""
-        return f"{{{value}}}" in json.dumps([self.path, self.body, dict(self.headers)])
+        return value in placeholders([self.path, self.body, self.headers])
 
     def fill(self, values: Mapping[str, Any]) -> "Call":
         """The call with its placeholders replaced. Raises KeyError for one without a value."""
@@ -109,7 +104,15 @@ class MerchantProfile:
     ready_s: float = 30.0
     page_s: float = 15.0
     reconcile_s: float = 1.0
-    path: Path | None = None
+    origin: Origin | None = None  #: where it was written
+
+    @property
+    def path(self) -> Path | None:
+        return self.origin.path if self.origin else None
+
+    def at(self, *place: str | int) -> str:
+        """Where something stands in it, for a message: `merchant.toml:12: [pay] path`."""
+        return self.origin.at(*place) if self.origin else _spell(place)
 
     def status(self, word: object) -> str | None:
         """The harness's word for the shop's; the shop's own, upper-cased, where no map names it; None for
@@ -157,11 +160,7 @@ def resolve(document: Any, pointer: str) -> Any:
 
 def load(path: Path) -> MerchantProfile:
     """The profile in a TOML file. Raises ProfileError."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path}: cannot be read: {error}; `gatecrash init` writes one") from error
-    return parse(text, path)
+    return parse(read(path, ProfileError, "; `gatecrash init` writes one"), path)
 
 
 def parse(text: str, path: Path) -> MerchantProfile:
@@ -169,13 +168,12 @@ def parse(text: str, path: Path) -> MerchantProfile:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"{path}: not TOML: {error}") from error
-    lines = _lines(text)
-    flaw = best_match(_validator().iter_errors(raw))
-    if flaw is not None:
-        raise ProfileError(explain(flaw, path, lines, hint=_START_OR_URL))
-    _check_placeholders(raw, path, lines)
-    return _build(raw, path)
+        line = re.search(r"at line (\d+)", str(error))
+        raise ProfileError(f"{path}{f':{line[1]}' if line else ''}: not TOML: {error}") from error
+    origin = Origin(path, _lines(text), _spell)
+    hold_to("merchant-profile", raw, origin, ProfileError, hint=_START_OR_URL)
+    _check_placeholders(raw, origin)
+    return _build(raw, origin)
 
 
 def reference(mutant: str | None = None) -> MerchantProfile:
@@ -192,7 +190,7 @@ _START_OR_URL = "either a table [start] with the command that starts the merchan
 _CALLS = ("place_order", "pay", "read_order", "edit_order", "cancel", "refund", "ship", "return_url")
 
 
-def _build(raw: Mapping[str, Any], path: Path) -> MerchantProfile:
+def _build(raw: Mapping[str, Any], origin: Origin) -> MerchantProfile:
     start, timeouts, gateway = raw.get("start"), raw.get("timeouts", {}), raw.get("gateway", {})
     words = {word.upper(): ours for ours, theirs in raw.get("statuses", {}).items() for word in theirs}
     given: dict[str, Any] = {name: _call(raw[name]) for name in _CALLS if name in raw}
@@ -207,7 +205,7 @@ def _build(raw: Mapping[str, Any], path: Path) -> MerchantProfile:
         "gateway_port": gateway.get("port"),
         "sandbox": gateway.get("sandbox"),
     }
-    folder = path.resolve().parent
+    folder = origin.path.resolve().parent
     return MerchantProfile(
         name=raw["name"],
         start=start
@@ -218,7 +216,7 @@ def _build(raw: Mapping[str, Any], path: Path) -> MerchantProfile:
         statuses=MappingProxyType(words),
         logs=tuple(raw.get("logs", ())),
         reset=tuple(raw.get("reset", ())),
-        path=path,
+        origin=origin,
         **given,
         **timeouts,
         **{name: value for name, value in pointers.items() if value is not None},
@@ -234,29 +232,37 @@ def _call(raw: Mapping[str, Any]) -> Call:
     )  # fmt: skip
 
 
-@cache
-def _validator() -> Draft202012Validator:
-    schema = json.loads((resources.contracts() / "merchant-profile.schema.json").read_text(encoding="utf-8"))
-    return Draft202012Validator(schema)
-
-
-def _check_placeholders(raw: Any, path: Path, lines: Mapping[Place, int], place: Place = ()) -> None:
-    """Raises ProfileError for a placeholder that nothing will ever fill."""
+def _check_placeholders(raw: Any, origin: Origin, place: Place = ()) -> None:
+    """Raises ProfileError for a placeholder that nothing will ever fill, and for a start that is not told the port."""
     if isinstance(raw, Mapping):
         for key, value in raw.items():
-            _check_placeholders(value, path, lines, (*place, key))
+            _check_placeholders(value, origin, (*place, key))
     elif isinstance(raw, list):
         for index, value in enumerate(raw):
-            _check_placeholders(value, path, lines, (*place, index))
+            _check_placeholders(value, origin, (*place, index))
     elif isinstance(raw, str) and place[0] != "name":
         known = WORLD_VALUES | SHOP_SETTINGS.keys() | (ORDER_VALUES if place[0] in _CALLS else frozenset())
-        for name in placeholders(raw):
-            if name not in known:
-                line = next((lines[place[:size]] for size in range(len(place), -1, -1) if place[:size] in lines), 1)
-                raise ProfileError(
-                    f"{path}:{line}: /{'/'.join(map(str, place))}: found {{{name}}}, expected one of "
-                    + ", ".join(f"{{{each}}}" for each in sorted(known))
-                )
+        for name in sorted(placeholders(raw) - known):
+            raise ProfileError(
+                f"{origin.at(*place)}: found {{{name}}}, expected one of " + ", ".join(f"{{{each}}}" for each in sorted(known))
+            )
+    if place == ("start",) and "port" not in placeholders(raw):
+        raise ProfileError(
+            f"{origin.at(*place)}: found no {{port}} in it; the port is picked free for each run, so its command or its "
+            "environment must tell it to the shop"
+        )
+
+
+def _spell(place: Place) -> str:
+    """A place as one finds it in a TOML file: `[pay] path`, `[start] env.PORT`, `name`."""
+    known = schema("merchant-profile")["properties"]
+    if place and known.get(place[0], {}).get("type") == "object":
+        return f"[{place[0]}] {'.'.join(map(str, place[1:]))}".strip()
+    return ".".join(map(str, place))
+
+
+_KEY = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+_DOTTED = re.compile(rf"\s*(\[?)\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*([\]=])")
 
 
 def _lines(text: str) -> dict[Place, int]:
@@ -264,9 +270,11 @@ def _lines(text: str) -> dict[Place, int]:
     lines: dict[Place, int] = {(): 1}
     table: Place = ()
     for number, line in enumerate(text.splitlines(), 1):
-        if found := re.match(r"\s*\[\s*([A-Za-z0-9_.\s-]+?)\s*\]", line):
-            table = tuple(part.strip() for part in found[1].split("."))
-            lines[table] = number
-        elif found := re.match(r"""\s*["']?([A-Za-z0-9_-]+)["']?\s*=""", line):
-            lines.setdefault((*table, found[1]), number)
+        if found := _DOTTED.match(line):
+            keys = tuple(key.strip("\"'") for key in re.findall(_KEY, found[2]))
+            if found[1] and found[3] == "]":
+                table = keys
+                lines[table] = number
+            elif not found[1]:
+                lines.setdefault((*table, *keys), number)
     return lines

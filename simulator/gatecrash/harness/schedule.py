@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from gatecrash.harness.documents import read
 from gatecrash.harness.merchant_profile import MerchantProfile
 from gatecrash.harness.run import Outcome
 from gatecrash.harness.story import Story, StoryError, parse_document
@@ -37,8 +38,8 @@ def save(outcome: Outcome, merchant: MerchantProfile, folder: Path) -> Path:
 def load(path: Path) -> Schedule:
     """Raises StoryError, which says what is wrong with the file."""
     try:
-        document: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        document: Any = yaml.safe_load(read(path, StoryError))
+    except yaml.YAMLError as error:
         raise StoryError(f"{path}: cannot be read as a schedule: {error}") from error
     if not isinstance(document, Mapping) or document.get("gatecrash") != "schedule" or "story" not in document:
         raise StoryError(

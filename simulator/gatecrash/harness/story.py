@@ -4,21 +4,17 @@ contracts/story.schema.json.
 Errors name the file, the line and the place in it, what was found and what was expected.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
 
 from gatecrash import resources
 from gatecrash.harness.channels import CHANNELS
-from gatecrash.harness.flaws import Place, explain
+from gatecrash.harness.documents import Origin, Place, hold_to, read, schema
 
 Rule = dict[str, Any]
 _STEP = "a step: a verb, or one verb with its argument (contracts/story.schema.json lists them)"
@@ -64,11 +60,7 @@ class Story:
 
 def load(path: Path) -> Story:
     """The story in a YAML file. Raises StoryError."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoryError(f"{path}: cannot be read: {error}") from error
-    return parse(text, path)
+    return parse(read(path, StoryError), path)
 
 
 def parse(text: str, path: Path) -> Story:
@@ -91,9 +83,7 @@ def parse(text: str, path: Path) -> Story:
 
 def parse_document(raw: Any, path: Path, lines: Mapping[Place, int] = MappingProxyType({})) -> Story:
     """The story in a document that was read; `path` and `lines` are for the errors. Raises StoryError."""
-    flaw = best_match(_validator().iter_errors(raw))
-    if flaw is not None:
-        raise StoryError(explain(flaw, path, lines, hint=_STEP))
+    hold_to("story", raw, Origin(path, lines), StoryError, hint=_STEP)
     return _build(raw, path, lines)
 
 
@@ -105,7 +95,7 @@ def load_all(folder: Path | None = None) -> list[Story]:
     stories = [load(path) for path in sorted(folder.glob("*.yaml"))]
     if not stories:
         raise StoryError(f"{folder}: no stories here; expected files called NAME.yaml")
-    groups: list[str] = _schema()["properties"]["group"]["enum"]
+    groups: list[str] = schema("story")["properties"]["group"]["enum"]
     return sorted(stories, key=lambda story: (groups.index(story.group), story.name))
 
 
@@ -162,16 +152,6 @@ def _build(raw: Mapping[str, Any], path: Path, lines: Mapping[Place, int]) -> St
         path=path,
         document=raw,
     )
-
-
-@cache
-def _schema() -> Any:
-    return json.loads((resources.contracts() / "story.schema.json").read_text(encoding="utf-8"))
-
-
-@cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(_schema())
 
 
 def _lines(node: yaml.Node | None, place: Place = ()) -> dict[Place, int]:
