@@ -1,0 +1,1 @@
+"""Gateway and merchant in one process, on virtual time."""
