@@ -1,0 +1,190 @@
+"""One story's way through its schedules: breadth first, pruned by state, the same however many play at once.
+
+What was given out comes back in any order, and counts in the order in which it was given out. So every figure, and which of two
+schedules with the same state is pursued, follows from the story alone.
+"""
+
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import NamedTuple
+
+from gatecrash.harness.explore.bound import Bound
+from gatecrash.harness.explore.fault import Failure, Fault, Play, Point, Schedule
+
+#: A story that cannot be played so many times is given up.
+FAILURES_MAX = 3
+#: How many schedules are told by name where many went the same wrong way.
+EXAMPLES_MAX = 3
+#: Children of a schedule, before any has been seen.
+_CHILDREN_GUESS = 15.0
+
+
+@dataclass(slots=True)
+class Found:
+    """The first schedule that an oracle objected to: what it said, the how-manieth play it was, and how many followed."""
+
+    oracle: str
+    message: str
+    schedule: Schedule
+    number: int
+    schedules: int = 1
+
+
+class Unplayed(NamedTuple):
+    schedule: Schedule
+    failure: Failure
+
+
+class Search:
+    """`take` gives out what is to be played next, `give` brings the play back."""
+
+    def __init__(self, story: str, bound: Bound) -> None:
+        self.story = story
+        self.bound = bound
+        self.schedules = 0
+        self.pruned = 0
+        self.seconds = 0.0  #: of playing, summed over all processes
+        self.kinds_fired: Counter[str] = Counter()
+        self.kinds_offered: set[str] = set()
+        self.states: set[str] = set()
+        self.found: dict[str, Found] = {}  #: by oracle
+        self.diverged = 0  #: plays in which not all faults struck
+        self.diverged_examples: list[Schedule] = []
+        self.unplayed: list[Unplayed] = []
+        self.nondeterministic = False  #: the fault-free run was played twice, and differed
+        self.stopped = False  #: ended before its schedules did: by `first_only`, or because it cannot be played
+        self._trace: str | None = None  #: of the fault-free run
+        self.clashes = 0  #: states that were called the same and had different futures
+        self._futures: dict[str, set[str]] = {}  # of each state that was pursued
+        self._waiting: deque[Schedule] = deque([(), ()])  # the fault-free run twice: is it the same?
+        self._out: dict[int, Schedule] = {}  # given out, by number; in order
+        self._back: dict[int, Play | Failure] = {}  # came back before its turn
+        self._taken = self._counted = 0
+        self._left = Counter({0: 2})  # not counted yet, by how many faults they have
+        self._played: Counter[int] = Counter()
+        self._children: Counter[int] = Counter()
+        self._interned: dict[Fault, Fault] = {}
+
+    @property
+    def done(self) -> bool:
+        return not self._waiting and not self._out
+
+    @property
+    def pending(self) -> list[Schedule]:
+        """What has not been counted yet, in order."""
+        return [*self._out.values(), *self._waiting]
+
+    def take(self) -> tuple[int, Schedule] | None:
+        """A number and the schedule to be played under it; None when there is nothing to play now."""
+        if not self._waiting:
+            return None
+        number, schedule = self._taken, self._waiting.popleft()
+        self._out[number] = schedule
+        self._taken += 1
+        return number, schedule
+
+    def give(self, number: int, play: Play | Failure) -> None:
+        if number not in self._out:
+            return  # the story has ended meanwhile
+        self._back[number] = play
+        while self._counted in self._back:
+            number, self._counted = self._counted, self._counted + 1
+            schedule = self._out.pop(number)
+            self._left[len(schedule)] -= 1
+            self._count(schedule, self._back.pop(number))
+
+    def estimate(self) -> float:
+        """About how many schedules are left: those that are known, and the children they may have."""
+        under = 1.0
+        left = float(self._left[self.bound.faults])
+        for faults in reversed(range(self.bound.faults)):
+            under = 1 + self._branching(faults) * under
+            left += self._left[faults] * under
+        return left
+
+    def _branching(self, faults: int) -> float:
+        known = max((each for each in self._played if each <= faults and self._played[each]), default=None)
+        return _CHILDREN_GUESS if known is None else self._children[known] / self._played[known]
+
+    def _count(self, schedule: Schedule, play: Play | Failure) -> None:
+        if isinstance(play, Failure):
+            self.unplayed.append(Unplayed(schedule, play))
+            if len(self.unplayed) == FAILURES_MAX or not schedule:
+                self._stop()
+            return
+        self.seconds += play.seconds
+        if not schedule:
+            if self._trace is not None:
+                self.nondeterministic = play.trace != self._trace
+                return
+            self._trace = play.trace
+        self.schedules += 1
+        self.kinds_fired.update(fault.kind for fault in play.fired)
+        self.kinds_offered.update(*{point.kinds for point in play.reached})
+        for oracle in dict.fromkeys(oracle for oracle, _ in play.violations):
+            if oracle in self.found:
+                self.found[oracle].schedules += 1
+            else:
+                message = next(message for each, message in play.violations if each == oracle)
+                self.found[oracle] = Found(oracle, message, play.fired, self.schedules)
+        if play.fired != schedule:
+            self.diverged += 1
+            self.diverged_examples = [*self.diverged_examples, schedule][:EXAMPLES_MAX]
+        elif self._pursued(play) and len(schedule) < self.bound.faults:
+            self._expand(schedule, play)
+        if self.found and self.bound.first_only:
+            self._stop()
+
+    def _pursued(self, play: Play) -> bool:
+        """Whether nobody has come to this state before. States that are called the same and still had different futures are
+        taken for different ones.
+        """
+        if not play.fired:
+            return True
+        self.states.add(play.state)
+        if not self.bound.prune or len(play.fired) >= self.bound.faults:
+            return True
+        futures = self._futures.setdefault(f"{len(play.fired)} {play.state}", set())
+        future = _digest(play.reached[play.last + 1 :], play.violations)
+        if future in futures:
+            self.pruned += 1
+            self._played[len(play.fired)] += 1
+            return False
+        self.clashes += bool(futures)
+        futures.add(future)
+        return True
+
+    def _expand(self, schedule: Schedule, play: Play) -> None:
+        """The children: one fault more, strictly after the last that struck."""
+        before = len(self._waiting)
+        shard = None if schedule else self.bound.shard
+        for point in play.reached[play.last + 1 :]:
+            for kind in point.kinds:
+                fault = Fault(point.label, point.occurrence, kind)
+                if self.bound.allows(kind) and (shard is None or shard.has(self.story, fault)):
+                    self._waiting.append((*schedule, self._interned.setdefault(fault, fault)))
+        children = len(self._waiting) - before
+        self._left[len(schedule) + 1] += children
+        self._children[len(schedule)] += children
+        self._played[len(schedule)] += 1
+
+    def _stop(self) -> None:
+        self.stopped = True
+        self._waiting.clear()
+        self._out.clear()
+        self._back.clear()
+        self._left.clear()
+
+
+def _digest(reached: Sequence[Point], violations: Sequence[tuple[str, str]]) -> str:
+    """What follows a fault when nothing else strikes, by what it offers and what the oracles say."""
+    parts = [f"{point.label}|{','.join(point.kinds)}" for point in reached]
+    parts += sorted({oracle for oracle, _ in violations})
+    return blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
+
+
+def progress_of(searches: Mapping[str, Search]) -> tuple[int, float]:
+    """How many schedules are done, and about how many are left."""
+    return sum(each.schedules for each in searches.values()), sum(each.estimate() for each in searches.values())

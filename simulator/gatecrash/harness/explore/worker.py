@@ -1,0 +1,55 @@
+"""The process that plays: `python -m gatecrash.harness.explore.worker IN OUT`, with two file descriptors.
+
+Reads what makes its player, then (story, schedule)s, and answers each with a play or a failure, in order. Ends when nobody is
+at the other side any more.
+"""
+
+import faulthandler
+import signal
+import sys
+import traceback
+from importlib import import_module
+from multiprocessing.connection import Connection
+
+from gatecrash.harness.explore.fault import Failure, Player
+
+READY = "ready"
+
+
+def main() -> None:
+    faulthandler.enable()
+    # whoever waits in vain asks where it hangs
+    faulthandler.register(signal.SIGUSR1, all_threads=False)
+    tasks = Connection(int(sys.argv[1]), writable=False)
+    plays = Connection(int(sys.argv[2]), readable=False)
+    try:
+        serve(tasks, plays)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+
+
+def serve(tasks: Connection, plays: Connection) -> None:
+    factory, kwargs = tasks.recv()
+    try:
+        module, _, function = factory.partition(":")
+        player: Player = getattr(import_module(module), function)(**kwargs)
+    except Exception as error:
+        plays.send(_failure(error))
+        return
+    plays.send(READY)
+    while True:
+        story, schedule = tasks.recv()
+        try:
+            play = player.play(story, schedule)
+        except Exception as error:
+            plays.send(_failure(error))
+        else:
+            plays.send(play)
+
+
+def _failure(error: Exception) -> Failure:
+    return Failure("".join(traceback.format_exception_only(error)).strip(), "".join(traceback.format_exception(error)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""A payment small enough to know the whole truth about: a shop, a gateway, one state, no clock.
+
+`truth` tries everything without any of what is tested here: it follows the state itself down every branch.
+"""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+
+from gatecrash.harness.explore.fault import Fault, Play, Point, Schedule
+
+TRIES_MAX = 4
+
+#: where → what can go wrong there, simplest first
+KINDS = {
+    "merchant commit": ("crash",),
+    "charges.create": ("lost request", "lost answer"),
+    "webhook charge.succeeded": ("lost", "twice"),
+}
+STORIES = ("once", "twice")
+
+
+@dataclass(frozen=True)
+class State:
+    """`at` is the label of the next point; empty at the end. `keys` are charged at the gateway."""
+
+    at: str = "merchant commit"
+    orders: int = 1
+    key: int = 0
+    tries: int = 0
+    keys: tuple[int, ...] = ()
+    hooks: int = 0
+    paid: int = 0
+    crashed: bool = False
+    past: tuple[tuple[str, str], ...] = ()  # what was wrong with the orders before
+
+
+def after(state: State, kind: str | None, bug: str) -> State:
+    """What follows when this kind of fault strikes at the point, or none."""
+    if state.at == "merchant commit":
+        if kind == "crash":
+            return replace(state, crashed=True)
+        key = state.key + 1 if bug == "new key after a crash" and state.crashed and state.keys else state.key
+        return replace(state, at="charges.create", key=key)
+    if state.at == "charges.create":
+        tries, key = state.tries + 1, state.key
+        keys = state.keys if kind == "lost request" or key in state.keys else (*state.keys, key)
+        if kind is None or tries == TRIES_MAX:
+            return replace(state, at="webhook charge.succeeded", keys=keys, tries=tries)
+        if bug == "new key when the answer is lost" or (bug == "new key at the third try" and tries == 2):
+            key += 1
+        return replace(state, at="merchant commit", keys=keys, tries=tries, key=key)
+    hooks = {"lost": 0, "twice": 2}.get(kind or "", 1)
+    paid = state.paid + (hooks if bug == "no dedupe" else min(hooks, 1))
+    paid = max(paid, 0 if bug == "webhook alone" else 1)
+    state = replace(state, at="", hooks=hooks, paid=paid)
+    return State(orders=state.orders - 1, past=violations(state)) if state.orders > 1 else state
+
+
+def violations(state: State) -> tuple[tuple[str, str], ...]:
+    found = list(state.past)
+    if len(state.keys) > 1:
+        found.append(("S1", f"charged {len(state.keys)} times"))
+    if state.paid > 1:
+        found.append(("S4", f"fulfilled {state.paid} times"))
+    if state.keys and not state.paid:
+        found.append(("L1", "charged, never paid"))
+    return tuple(found)
+
+
+def digest(*parts: object) -> str:
+    return blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+def begin(story: str) -> State:
+    return State(orders=1 + STORIES.index(story))
+
+
+class Toy:
+    """`lame` is the text of a schedule at which it fails, and `how`: hang, die or raise. A `forgetful` one is never the same."""
+
+    def __init__(self, bug: str = "", lame: str = "", how: str = "", forgetful: bool = False) -> None:
+        self.bug, self.lame, self.how, self.forgetful = bug, lame, how, forgetful
+        self.plays = 0
+
+    def play(self, story: str, schedule: Schedule) -> Play:
+        self.plays += 1
+        if self.lame == "; ".join(map(str, schedule)) and self.how:
+            self._fail()
+        state = begin(story)
+        counts: Counter[str] = Counter()
+        reached: list[Point] = []
+        fired: list[Fault] = []
+        last, seen = -1, ""
+        while state.at:
+            label = state.at
+            counts[label] += 1
+            point = Point(label, counts[label], KINDS[label])
+            kind = next((each.kind for each in schedule if (each.label, each.occurrence) == point[:2]), None)
+            state = after(state, kind, self.bug)
+            if kind is not None:
+                fired.append(Fault(label, counts[label], kind))
+                last, seen = len(reached), digest(state)
+            reached.append(point)
+        trace = digest(reached, fired, state, self.plays if self.forgetful else 0)
+        return Play(tuple(reached), tuple(fired), last, seen, violations(state), 0.001, trace)
+
+    def _fail(self) -> None:
+        if self.how == "hang":
+            while True:
+                time.sleep(3600)
+        if self.how == "die":
+            print("my last words", flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise ValueError("cannot play this")
+
+
+def make(**options: object) -> Toy:
+    return Toy(**options)  # type: ignore[arg-type]
+
+
+def make_nothing() -> Toy:
+    raise RuntimeError("no such merchant")
+
+
+def truth(story: str, bug: str, faults: int) -> Iterator[tuple[Schedule, tuple[tuple[str, str], ...]]]:
+    """Every schedule of up to so many faults, with what it violates: by following the state down every branch."""
+
+    def follow(state: State, counts: Counter[str], schedule: Schedule) -> Iterator[tuple[Schedule, tuple[tuple[str, str], ...]]]:
+        if not state.at:
+            yield schedule, violations(state)
+            return
+        counts = counts + Counter({state.at: 1})
+        yield from follow(after(state, None, bug), counts, schedule)
+        if len(schedule) < faults:
+            for kind in KINDS[state.at]:
+                yield from follow(after(state, kind, bug), counts, (*schedule, Fault(state.at, counts[state.at], kind)))
+
+    yield from follow(begin(story), Counter(), ())
