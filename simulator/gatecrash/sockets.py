@@ -1,11 +1,18 @@
-"""What faults do to a socket itself."""
+"""What faults do to a socket itself, and where one comes from that they may break."""
 
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 
 # SO_LINGER on, zero seconds: close() sends RST instead of FIN
 _LINGER_RESET = struct.pack("ii", 1, 0)
+
+
+def open_socket(family: int, kind: int, protocol: int) -> socket.socket:
+    """A socket to connect through; a loop that simulates its network gives one of its own."""
+    opener: Callable[..., socket.socket] = getattr(asyncio.get_running_loop(), "open_socket", socket.socket)
+    return opener(family, kind, protocol)
 
 
 def reset_on_close(sock: socket.socket) -> None:

@@ -10,7 +10,7 @@ import aiohttp
 
 from gatecrash.core.errors import Refused
 from gatecrash.core.redaction import mask
-from gatecrash.sockets import reset_on_close
+from gatecrash.sockets import open_socket, reset_on_close
 from gatecrash.webhooks.message import Message
 from gatecrash.webhooks.targets import LocalResolver, check_url
 
@@ -25,7 +25,7 @@ _opened: ContextVar[list[socket.socket]] = ContextVar("_opened")
 
 
 def _own_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    opened = socket.socket(*address[:3])
+    opened = open_socket(*address[:3])
     _opened.get().append(opened)
     return opened
 

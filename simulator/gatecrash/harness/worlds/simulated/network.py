@@ -1,0 +1,724 @@
+"""The network of a simulated world: connections in memory, on virtual time, as slow and as unreliable as they are told to be.
+
+What is written travels as a message with a small latency of its own, in order within a connection. All hosts have the address
+127.0.0.1, and are told apart by their ports, as on a developer's machine.
+"""
+
+import asyncio
+import contextvars
+import errno
+import hashlib
+import ipaddress
+import os
+import random
+import socket
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextvars import Context
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import aiohappyeyeballs
+
+from gatecrash.harness.worlds.simulated.hosts import HOST, CannotSimulate, Crashed, Incarnation
+
+if TYPE_CHECKING:
+    from gatecrash.harness.worlds.simulated.loop import VirtualLoop
+
+_HARNESS = "harness"
+_HIGH_WATER = 64 * 1024
+_FIRST_PORT = 49152
+_FIRST_CLIENT_PORT = 32768
+# a number no descriptor of the process has
+_FIRST_DESCRIPTOR = 1_000_000
+
+Address = tuple[str, int]
+
+
+class Kind(Enum):
+    """What travels."""
+
+    CONNECT = "connect"
+    DATA = "data"
+    EOF = "eof"
+    RESET = "reset"
+
+
+@dataclass(slots=True, frozen=True)
+class Message:
+    """One thing under way from one host to another, over the connection of that number."""
+
+    connection: int
+    source: str
+    target: str
+    kind: Kind
+    data: bytes = b""
+
+    @property
+    def digest(self) -> str:
+        return hashlib.blake2b(self.data, digest_size=8).hexdigest()
+
+
+# what may become of a message
+
+
+@dataclass(slots=True, frozen=True)
+class Lose:
+    """The target hears nothing more on this connection, and the source is not told."""
+
+
+@dataclass(slots=True, frozen=True)
+class Delay:
+    """It takes so much longer, and what follows it on its connection waits behind it."""
+
+    seconds: float
+
+
+@dataclass(slots=True, frozen=True)
+class Cut:
+    """Both sides read a reset, and the message is gone."""
+
+
+@dataclass(slots=True, frozen=True)
+class Hold:
+    """It waits until the next message on another connection has arrived, though not for ever."""
+
+    at_most_s: float = 1.0
+
+
+Fate = Lose | Delay | Cut | Hold
+
+
+class SimulatedSocket:
+    """What a socket is asked by those who have a transport: its addresses, its options, and to be closed."""
+
+    def __init__(self, network: "Network", family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, proto: int = 0) -> None:
+        self.family, self.type, self.proto = socket.AddressFamily(family), socket.SocketKind(kind), proto or socket.IPPROTO_TCP
+        self.end: Connection | None = None
+        self.listener: Listener | None = None
+        self.linger_reset = False
+        self.address: Address = ("0.0.0.0", 0)  # noqa: S104 — nothing is bound for real
+        self._network = network
+        self._descriptor = network.next_descriptor()
+        self._options: dict[tuple[int, int], Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<SimulatedSocket {self._descriptor} {self.address}>"
+
+    def __enter__(self) -> "SimulatedSocket":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def setsockopt(self, level: int, option: int, value: Any, length: int | None = None) -> None:
+        self._open()
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER):
+            # struct linger: on or off, and the seconds
+            self.linger_reset = bytes(value[:4]) != bytes(4) and bytes(value[4:8]) == bytes(4)
+        self._options[level, option] = value
+
+    def getsockopt(self, level: int, option: int, buflen: int = 0) -> Any:
+        self._open()
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR):
+            return 0
+        return self._options.get((level, option), 0)
+
+    def setblocking(self, flag: bool) -> None:
+        pass
+
+    def settimeout(self, value: float | None) -> None:
+        pass
+
+    def gettimeout(self) -> float:
+        return 0.0
+
+    def bind(self, address: tuple[Any, ...]) -> None:
+        self._open()
+        self.address = self._network.reserve((str(address[0]), int(address[1])))
+
+    def listen(self, backlog: int = 128) -> None:
+        pass
+
+    def getsockname(self) -> Address:
+        self._open()
+        return self.address
+
+    def getpeername(self) -> Address:
+        self._open()
+        if self.end is None:
+            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+        return self.end.peer.sock.address
+
+    def close(self) -> None:
+        """Also ends the connection or the listening it stands for."""
+        if self._descriptor < 0:
+            return
+        if self.end is not None:
+            self.end.close()
+        if self.listener is not None:
+            self.listener.close()
+        self.release()
+
+    def release(self) -> None:
+        self._descriptor = -1
+
+    def shutdown(self, how: int) -> None:
+        if self.end is not None and how != socket.SHUT_RD:
+            self.end.write_eof()
+
+    def _open(self) -> None:
+        if self._descriptor < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
+class Connection(asyncio.Transport):
+    """One end of a connection, and the transport over it."""
+
+    def __init__(self, network: "Network", number: int, sock: SimulatedSocket, name: str, context: Context) -> None:
+        super().__init__()
+        self.network, self.number, self.sock, self.name, self.context = network, number, sock, name, context
+        self.host: Incarnation | None = context.get(HOST)
+        self.peer: Connection
+        # the messages of this end: when the last of them arrives, whether they arrive at all, and those that are held
+        self.last_arrival = 0.0
+        self.muted = False
+        self.held: deque[Message] | None = None
+        # set until it is known whether somebody listens
+        self.connecting: asyncio.Future[None] | None = None
+        self._loop = network.loop
+        self._protocol: Any = None
+        self._inbox: deque[Message] = deque()
+        self._reading = True
+        self._closing = self._eof_sent = False
+        self._unread = 0
+        self._writing_paused = False
+        self._high, self._low = _HIGH_WATER, _HIGH_WATER // 4
+        sock.end = self
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.number} {self.name}→{self.peer.name}{' closing' if self._closing else ''}>"
+
+    # what a protocol asks of its transport
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        if name == "socket":
+            return self.sock
+        if name == "peername":
+            return self.peer.sock.address
+        if name == "sockname":
+            return self.sock.address
+        return default
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        protocol: asyncio.BaseProtocol = self._protocol
+        return protocol
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def is_reading(self) -> bool:
+        return self._reading and not self._closing
+
+    def pause_reading(self) -> None:
+        self._reading = False
+
+    def resume_reading(self) -> None:
+        if self._reading or self._closing:
+            return
+        self._reading = True
+        if self._inbox:
+            self._loop.call_soon(self._read, context=self._loop.neutral)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        if high is None:
+            high = _HIGH_WATER if low is None else 4 * low
+        if low is None:
+            low = high // 4
+        if not 0 <= low <= high:
+            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
+        self._high, self._low = high, low
+        self._pause_if_full()
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        return self._low, self._high
+
+    def get_write_buffer_size(self) -> int:
+        return self._unread
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self._eof_sent:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        if not data or self._closing:
+            return
+        sent = bytes(data)
+        self._unread += len(sent)
+        self.network.send(self, Kind.DATA, sent)
+        self._pause_if_full()
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        self.write(b"".join(list_of_data))
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        if not (self._closing or self._eof_sent):
+            self._eof_sent = True
+            self.network.send(self, Kind.EOF)
+
+    def close(self) -> None:
+        """Ends with EOF after what was written; with a reset when the socket lingers for zero seconds or something is unread."""
+        self._close(reset=self.sock.linger_reset or bool(self._inbox))
+
+    def abort(self) -> None:
+        """Ends with a reset."""
+        self._close(reset=True)
+
+    def _close(self, *, reset: bool) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        if reset:
+            self.network.send(self, Kind.RESET)
+        elif not self._eof_sent:
+            self.network.send(self, Kind.EOF)
+        self._inbox.clear()
+        self._loop.call_soon(self._lost, None, context=self._loop.neutral)
+
+    def _pause_if_full(self) -> None:
+        if self._unread > self._high and not self._writing_paused:
+            self._writing_paused = True
+            if self._protocol is not None:
+                self._protocol.pause_writing()
+
+    # what the network asks of it
+
+    def begin(self, protocol: asyncio.BaseProtocol) -> None:
+        """Give it the protocol it lacked."""
+        self._protocol = protocol
+        if self._inbox:
+            self._loop.call_soon(self._read, context=self._loop.neutral)
+
+    def arrived(self, message: Message) -> None:
+        if self._closing:
+            if message.kind is Kind.DATA:
+                self.network.send(self, Kind.RESET)
+        elif message.kind is Kind.RESET:
+            self.broken()
+        else:
+            self._inbox.append(message)
+            if self._reading and self._protocol is not None:
+                self._read()
+
+    def broken(self) -> None:
+        """The connection is reset, whoever did it."""
+        if not self._closing:
+            self._closing = True
+            self._inbox.clear()
+            self._lost(ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
+
+    def dead(self) -> None:
+        """Its host has crashed: nobody is told, and the system resets what it had open."""
+        if not self._closing:
+            self._closing = True
+            self._inbox.clear()
+            self.network.send(self, Kind.RESET)
+        self._forget()
+
+    def discard(self) -> None:
+        """It never was a connection."""
+        self._closing = True
+        self._forget()
+
+    def taken(self, size: int) -> None:
+        """So many bytes of what this end wrote have been read."""
+        self._unread -= size
+        if self._writing_paused and self._unread <= self._low and self._protocol is not None and not self._closing:
+            self._writing_paused = False
+            self._call(self._protocol.resume_writing)
+
+    def _read(self) -> None:
+        while self._inbox and self._reading and not self._closing:
+            message = self._inbox.popleft()
+            if message.kind is Kind.DATA:
+                self._call(self._received, message.data)
+                self.peer.taken(len(message.data))
+            elif not self._call(self._protocol.eof_received):
+                self.close()
+
+    def _received(self, data: bytes) -> None:
+        protocol = self._protocol
+        if not isinstance(protocol, asyncio.BufferedProtocol):
+            protocol.data_received(data)
+            return
+        while data:
+            buffer = memoryview(protocol.get_buffer(len(data)))
+            size = min(len(buffer), len(data))
+            buffer[:size] = data[:size]
+            protocol.buffer_updated(size)
+            data = data[size:]
+
+    def _lost(self, error: Exception | None) -> None:
+        protocol = self._protocol
+        self._forget()
+        if protocol is not None and (self.host is None or self.host.alive):
+            self._call(protocol.connection_lost, error)
+
+    def _forget(self) -> None:
+        self._protocol = None
+        self.sock.release()
+        self.network.forget(self)
+
+    def _call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a protocol as its host; when it fails, its connection does."""
+        if self.host is not None and not self.host.alive:
+            return None
+        try:
+            return self.context.run(function, *args)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            if not isinstance(error, Crashed):
+                self._loop.call_exception_handler({"message": "Fatal error on transport", "exception": error, "transport": self})
+            self.abort()
+            return None
+
+
+class Listener(asyncio.AbstractServer):
+    """A port that is listened on, in the words of asyncio.Server."""
+
+    def __init__(self, network: "Network", sock: SimulatedSocket, factory: Callable[[], Any]) -> None:
+        self.network, self.sock, self.factory = network, sock, factory
+        self.port = sock.address[1]
+        self.context = contextvars.copy_context()
+        self.host = HOST.get()
+        self.name = self.host.name if self.host else _HARNESS
+        self._over = network.loop.create_future()
+        sock.listener = self
+
+    @property
+    def sockets(self) -> tuple[SimulatedSocket, ...]:
+        return (self.sock,) if self.is_serving() else ()
+
+    def close(self) -> None:
+        self.network.unlisten(self)
+        if not self._over.done():
+            self._over.set_result(None)
+        self.sock.release()
+
+    def close_clients(self) -> None:
+        for end in self.network.accepted(self):
+            end.close()
+
+    def abort_clients(self) -> None:
+        for end in self.network.accepted(self):
+            end.abort()
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self.network.loop
+
+    def is_serving(self) -> bool:
+        return self.network.listener(self.port) is self
+
+    async def start_serving(self) -> None:
+        pass
+
+    async def serve_forever(self) -> None:
+        try:
+            await asyncio.shield(self._over)
+        finally:
+            self.close()
+
+    async def wait_closed(self) -> None:
+        await asyncio.shield(self._over)
+
+
+class Network:
+    """`latency_s`: the least and the most a message takes, drawn with the seed.
+
+    `faults` is asked what becomes of each message before it leaves, and None lets it go; `heard` is told of each that leaves.
+    """
+
+    def __init__(self, loop: "VirtualLoop", seed: int = 0, latency_s: tuple[float, float] = (0.0001, 0.001)) -> None:
+        self.loop, self.latency_s = loop, latency_s
+        self.faults: Callable[[Message], Fate | None] | None = None
+        self.heard: Callable[[float, Message], None] | None = None
+        self._random = random.Random(seed)  # noqa: S311 — not for secrets
+        self._listeners: dict[int, Listener] = {}
+        self._reserved: set[int] = set()
+        # in the order they were opened; a dict is a set that remembers it
+        self._ends: dict[Connection, None] = {}
+        self._accepted: dict[Connection, Listener] = {}
+        self._flying: dict[int, Message] = {}
+        self._holding: list[Connection] = []
+        self._sent = self._connections = 0
+        self._next_port, self._next_client_port, self._descriptors = _FIRST_PORT, _FIRST_CLIENT_PORT, _FIRST_DESCRIPTOR
+
+    # names and ports
+
+    def resolve(self, host: bytes | str | None, port: bytes | str | int | None, family: int = 0) -> list[Any]:
+        """In the shape of getaddrinfo; only addresses and localhost have a meaning here."""
+        name = host.decode() if isinstance(host, bytes) else host or "127.0.0.1"
+        if name == "localhost" or name.endswith(".localhost"):
+            name = "127.0.0.1"
+        try:
+            version = ipaddress.ip_address(name).version
+        except ValueError:
+            raise socket.gaierror(socket.EAI_NONAME, f"{name} is not known in a simulated world; use 127.0.0.1") from None
+        of = socket.AF_INET if version == 4 else socket.AF_INET6
+        if family not in (0, of):
+            raise socket.gaierror(socket.EAI_NONAME, f"{name} has no address of that family")
+        address = (name, int(port or 0)) if version == 4 else (name, int(port or 0), 0, 0)
+        return [(of, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)]
+
+    def reserve(self, address: Address) -> Address:
+        """The address to listen on, with a port where none was asked for."""
+        host, port = address
+        if port == 0:
+            while self._next_port in self._listeners:
+                self._next_port += 1
+            port = self._next_port
+            self._next_port += 1
+        elif port in self._listeners:
+            raise OSError(errno.EADDRINUSE, f"error while attempting to bind on address {address!r}: address already in use")
+        return host, port
+
+    def next_descriptor(self) -> int:
+        self._descriptors += 1
+        return self._descriptors
+
+    # listening and connecting
+
+    def listen(self, sock: SimulatedSocket, factory: Callable[[], Any]) -> Listener:
+        _check()
+        if sock.address[1] == 0:
+            sock.bind(sock.address)
+        else:
+            self.reserve(sock.address)
+        listener = Listener(self, sock, factory)
+        self._listeners[listener.port] = listener
+        return listener
+
+    def unlisten(self, listener: Listener) -> None:
+        if self._listeners.get(listener.port) is listener:
+            del self._listeners[listener.port]
+
+    def listener(self, port: int) -> Listener | None:
+        return self._listeners.get(port)
+
+    def accepted(self, listener: Listener) -> list[Connection]:
+        return [end for end, by in self._accepted.items() if by is listener]
+
+    async def connect(self, sock: SimulatedSocket, address: tuple[Any, ...]) -> None:
+        """Returns when it is connected; ConnectionRefusedError when nobody listens."""
+        _check()
+        host, port = self.resolve(address[0], address[1])[0][4][:2]
+        if not (ipaddress.ip_address(host).is_loopback or ipaddress.ip_address(host).is_unspecified):
+            raise OSError(errno.ENETUNREACH, f"Connect call failed {(host, port)!r}: a simulated world ends at loopback")
+        self._next_client_port += 1
+        if sock.address[1] == 0:
+            sock.address = (host, self._next_client_port)
+        self._connections += 1
+        context = contextvars.copy_context()
+        owner = HOST.get()
+        end = Connection(self, self._connections, sock, owner.name if owner else _HARNESS, context)
+        far = SimulatedSocket(self)
+        far.address = (host, port)
+        listener = self._listeners.get(port)
+        other = Connection(self, self._connections, far, listener.name if listener else f"port {port}", self.loop.neutral)
+        end.peer, other.peer = other, end
+        self._ends[end] = None
+        connected: asyncio.Future[None] = self.loop.create_future()
+        end.connecting = connected
+        self.send(end, Kind.CONNECT)
+        try:
+            await connected
+        except ConnectionRefusedError:
+            end.discard()
+            raise
+        except BaseException:
+            end.abort()
+            raise
+
+    def attach(self, sock: SimulatedSocket, factory: Callable[[], Any]) -> tuple[Connection, Any]:
+        """A transport and a protocol over a connected socket."""
+        _check()
+        if sock.end is None or sock.end.is_closing():
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        protocol = factory()
+        protocol.connection_made(sock.end)
+        sock.end.begin(protocol)
+        return sock.end, protocol
+
+    def _accept(self, end: Connection) -> None:
+        """A connection request has arrived where somebody may listen."""
+        waiter, end.connecting = end.connecting, None
+        if waiter is None or waiter.done():
+            return
+        far = end.peer
+        listener = self._listeners.get(far.sock.address[1])
+        if listener is None or (listener.host is not None and not listener.host.alive):
+            address = far.sock.address
+            waiter.set_exception(ConnectionRefusedError(errno.ECONNREFUSED, f"Connect call failed {address!r}"))
+            return
+        far.name, far.context, far.host = listener.name, listener.context.copy(), listener.host
+        self._ends[far] = None
+        self._accepted[far] = listener
+        waiter.set_result(None)
+        far._call(self._serve, far, listener)
+
+    def _serve(self, end: Connection, listener: Listener) -> None:
+        protocol = listener.factory()
+        end.set_protocol(protocol)
+        protocol.connection_made(end)
+
+    # messages
+
+    def send(self, end: Connection, kind: Kind, data: bytes = b"") -> None:
+        """Put it on its way. The dead send nothing but the reset that their system sends for them."""
+        host = end.host
+        if host is not None and not host.alive and kind is not Kind.RESET:
+            return
+        message = Message(end.number, end.name, end.peer.name, kind, data)
+        least, most = self.latency_s
+        latency = least if least == most else least + (most - least) * self._random.random()
+        if self.faults is not None:
+            fate = self.faults(message)
+            if host is not None and not host.alive and kind is not Kind.RESET:
+                return
+            if fate is not None:
+                self._befall(end, message, fate, latency)
+                return
+        self._fly(end, message, latency)
+
+    def _befall(self, end: Connection, message: Message, fate: Fate, latency: float) -> None:
+        match fate:
+            case Lose():
+                end.muted = True
+            case Delay(seconds):
+                self._fly(end, message, latency + seconds)
+            case Cut():
+                end.muted = end.peer.muted = True
+                self.loop.call_later(latency, self._sever, end, context=self.loop.neutral)
+            case Hold(at_most_s):
+                if end.held is None:
+                    end.held = deque()
+                    self._holding.append(end)
+                    self.loop.call_later(at_most_s, self._release, end, context=self.loop.neutral)
+                end.held.append(message)
+
+    def _fly(self, end: Connection, message: Message, latency: float) -> None:
+        if self.heard is not None:
+            self.heard(self.loop.time(), message)
+        if end.muted:
+            return
+        if end.held is not None:
+            end.held.append(message)
+            return
+        arrival = self.loop.time() + latency
+        if arrival < end.last_arrival:
+            arrival = end.last_arrival
+        end.last_arrival = arrival
+        self._sent += 1
+        self._flying[self._sent] = message
+        self.loop.call_at(arrival, self._land, self._sent, end, message, context=self.loop.neutral)
+
+    def _land(self, number: int, end: Connection, message: Message) -> None:
+        del self._flying[number]
+        if end.muted:
+            return
+        if message.kind is Kind.CONNECT:
+            self._accept(end)
+        else:
+            end.peer.arrived(message)
+        for held in [each for each in self._holding if each.number != end.number]:
+            self._release(held)
+
+    def _release(self, end: Connection) -> None:
+        if end.held is None:
+            return
+        messages, end.held = end.held, None
+        self._holding.remove(end)
+        for message in messages:
+            self._fly(end, message, 0.0)
+
+    def _sever(self, end: Connection) -> None:
+        end.broken()
+        end.peer.broken()
+
+    def in_flight(self) -> list[tuple[str, str, str]]:
+        """What is under way or held, in the order it was sent, as (source, target, kind and digest of its bytes)."""
+        held = [message for end in self._holding for message in end.held or ()]
+        return [(each.source, each.target, f"{each.kind.value} {each.digest}") for each in (*self._flying.values(), *held)]
+
+    # the end
+
+    def forget(self, end: Connection) -> None:
+        self._ends.pop(end, None)
+        self._accepted.pop(end, None)
+
+    def sever(self, host: Incarnation) -> None:
+        """Its ports refuse, and its connections are reset."""
+        for listener in [each for each in self._listeners.values() if each.host is host]:
+            self.unlisten(listener)
+        for end in [each for each in self._ends if each.host is host]:
+            end.dead()
+
+    def close(self) -> None:
+        for end in list(self._ends):
+            end.muted = True
+        self._listeners.clear()
+        self._ends.clear()
+        self._accepted.clear()
+        self._flying.clear()
+        self._holding.clear()
+        self.faults = self.heard = None
+
+
+def simulated(sock: object) -> SimulatedSocket:
+    """It, if it is one of ours."""
+    if not isinstance(sock, SimulatedSocket):
+        raise CannotSimulate(
+            f"a {type(sock).__name__} of the operating system has no place in a simulated world; give host and port, or open it "
+            "with loop.open_socket()."
+        )
+    return sock
+
+
+def _check() -> None:
+    host = HOST.get()
+    if host is not None:
+        host.check()
+
+
+_real_start_connection = aiohappyeyeballs.start_connection
+
+
+def install() -> None:
+    """Have aiohttp's client connect through the network of its loop, where the loop has one; once a process."""
+    aiohappyeyeballs.start_connection = _start_connection
+
+
+async def _start_connection(addr_infos: Any, *, loop: Any = None, socket_factory: Any = None, **options: Any) -> Any:
+    """aiohappyeyeballs.start_connection, for loops that have a network of their own."""
+    network = getattr(loop or asyncio.get_running_loop(), "network", None)
+    if not isinstance(network, Network):
+        return await _real_start_connection(addr_infos, loop=loop, socket_factory=socket_factory, **options)
+    failed: OSError | None = None
+    for address in addr_infos:
+        sock = network.loop.open_socket(*address[:3]) if socket_factory is None else socket_factory(address)
+        try:
+            await network.connect(simulated(sock), address[4])
+        except OSError as error:
+            failed = error
+        else:
+            return sock
+    raise failed or OSError("getaddrinfo() returned empty list")
