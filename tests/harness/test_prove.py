@@ -85,24 +85,6 @@ def test_a_story_of_ones_own_is_played_beside_ours_or_alone(gatecrash: Run, naiv
     assert "there is a story called 'happy-path' already" in twice.stderr
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "told"),
-    [
-        ('"{python}"', '"no-such-program"', "the merchant cannot be started: no-such-program"),
-        ('"-m", "reference_merchant"', '"-c", "raise SystemExit(3)"', "the merchant ended by itself"),
-        ('path = "/orders"', 'path = "/nowhere"', "the shop took no order: POST /nowhere answered 404"),
-        ("[pay]", "[paid]", "merchant.toml:1: found 'pay' missing"),
-        ('ready = "/healthz"', 'ready = "healthz"', "merchant.toml:3: ready: found 'healthz', expected a path that"),
-    ],
-)  # fmt: skip
-def test_a_set_up_that_is_wrong_is_no_verdict(gatecrash: Run, naive: Path, old: str, new: str, told: str) -> None:
-    naive.write_text(naive.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
-    done = gatecrash("prove", "--story", "happy-path")
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_a_folder_without_a_profile_says_how_to_get_one(gatecrash: Run) -> None:
     done = gatecrash("prove")
     assert done.returncode == 2

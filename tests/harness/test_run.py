@@ -87,7 +87,7 @@ class ScriptedWorld(World):
         if path == "/orders":
             return {"id": self.order_id}
         if path == f"/orders/{self.order_id}":
-            return {"id": self.order_id, "status": self.status, "fulfilments": int(self.status == "PAID")}
+            return {"id": self.order_id, "status": self.status, "fulfilments": int(self.status == "PAID"), "amount_refunded": 0}
         told, _, page = (self.script.pop(0) if self.script else "FAILED").partition(">")
         self.nonces_paid.append(body["payment_nonce"])
         self.orders_paid.append(body["order_id"])
@@ -245,7 +245,10 @@ async def test_a_step_without_an_order_says_what_comes_first() -> None:
 async def test_a_shop_that_takes_no_order_is_a_mistake_in_the_set_up() -> None:
     world = ScriptedWorld()
     world.shop = lambda *_: Reply(404, {"error": "nothing here"})  # type: ignore[method-assign]
-    with pytest.raises(SetupFailed, match=r"the shop took no order: POST /orders answered 404 .*nothing here"):
+    with pytest.raises(
+        SetupFailed,
+        match=r"\[place_order\] path: POST /orders was answered 404 .*nothing here.*expected a 2xx with the order's id at '/id'",
+    ):
         await played(world, PAY)
 
 

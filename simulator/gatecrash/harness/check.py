@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple
 
 from gatecrash.core import money
+from gatecrash.harness import answers
 from gatecrash.harness.gateway import Gateway
 from gatecrash.harness.history import PAID, PENDING
-from gatecrash.harness.merchant_profile import Call, MerchantProfile, resolve
+from gatecrash.harness.merchant_profile import Call, MerchantProfile
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
 
 AMOUNT, CURRENCY, CARD = 4200, "usd", "visa"
-_EXCERPT = 300
 
 
 class Step(NamedTuple):
@@ -43,13 +43,13 @@ async def check(world: World) -> AsyncIterator[Step]:
 
     order = {"amount": AMOUNT, "currency": CURRENCY, "order_id": f"{world.cart}-1", "capture": "now", "customer": "ada"}
     sent, reply = await _exchange(world, profile.place_order, order)
-    order_id = resolve(reply.body, profile.order_id)
-    placed = reply.ok and isinstance(order_id, str | int) and not isinstance(order_id, bool)
-    hint = f"expected a 2xx whose body has the order's id at {profile.order_id!r} (place_order.order_id)"
-    yield Step(f"it takes an order for {money.shown(AMOUNT, CURRENCY)}", placed, sent, _told(reply), "" if placed else hint)
-    if not placed:
+    step = Step(f"it takes an order for {money.shown(AMOUNT, CURRENCY)}", True, sent, reply.told())
+    try:
+        order |= {"order_id": answers.order_id(profile, profile.place_order, reply)}
+    except SetupFailed as error:
+        yield step._replace(ok=False, hint=await _hint(world, reply, error))
         return
-    order |= {"order_id": order_id}
+    yield step
 
     step, status = await _read(world, order, "the order can be read")
     yield step
@@ -60,11 +60,16 @@ async def check(world: World) -> AsyncIterator[Step]:
         return
 
     sent, reply = await _exchange(world, profile.pay, {**order, "nonce": await gateway.nonce(CARD)})
-    told = profile.status(resolve(reply.body, profile.pay_status)) if reply.status else None
-    hint = f"expected a 2xx with the order's status at {profile.pay_status!r} (pay.status), {PAID} or {PENDING} by [statuses]"
-    paid = reply.ok and told in (PAID, PENDING)
-    yield Step(f"it takes a payment{f' and says {told}' if told else ''}", paid, sent, _told(reply), "" if paid else hint)
-    if not paid:
+    step = Step("it takes a payment", True, sent, reply.told())
+    try:
+        told = answers.outcome(profile, profile.pay, reply)
+    except SetupFailed as error:
+        yield step._replace(ok=False, hint=await _hint(world, reply, error))
+        return
+    hint = f"a good card was used and nothing was broken, so {PAID} or {PENDING} was expected, by [statuses]"
+    fine = told in (PAID, PENDING)
+    yield step._replace(what=f"{step.what} and says {told}", ok=fine, hint="" if fine else hint)
+    if not fine:
         return
 
     async def settled() -> bool:
@@ -87,14 +92,18 @@ async def check(world: World) -> AsyncIterator[Step]:
 
 
 async def _read(world: World, order: Mapping[str, Any], what: str) -> tuple[Step, str | None]:
-    profile = world.profile
-    sent, reply = await _exchange(world, profile.read_order, order)
-    status = profile.status(resolve(reply.body, profile.order_status)) if reply.ok else None
-    hint = f"expected a 2xx with the status at {profile.order_status!r} (read_order.status)"
-    if status is not None and profile.fulfilments is not None and resolve(reply.body, profile.fulfilments) is None:
-        hint = f"there is nothing at {profile.fulfilments!r} (read_order.fulfilments); leave it out if the shop does not tell"
-        return Step(what, False, sent, _told(reply), hint), None
-    return Step(f"{what}: {status}", status is not None, sent, _told(reply), "" if status else hint), status
+    sent, reply = await _exchange(world, world.profile.read_order, order)
+    try:
+        status = answers.page(world.profile, world.profile.read_order, reply).status
+    except SetupFailed as error:
+        return Step(what, False, sent, reply.told(), await _hint(world, reply, error)), None
+    return Step(f"{what}: {status}", True, sent, reply.told()), status
+
+
+async def _hint(world: World, reply: Reply, error: SetupFailed) -> str:
+    """What is wrong, and how the merchant ended, if it did, with its last words."""
+    ended = "" if reply.status else await world.merchant_ends()
+    return f"{error}; the merchant {ended}" if ended else str(error)
 
 
 async def _webhook(world: World, gateway: Gateway, profile: MerchantProfile) -> Step:
@@ -116,10 +125,3 @@ async def _exchange(world: World, call: Call, values: Mapping[str, Any]) -> tupl
     )  # fmt: skip
     body = "" if filled.body is None else " " + json.dumps(filled.body, ensure_ascii=False)
     return f"{filled.method} {filled.path}{body}", reply
-
-
-def _told(reply: Reply) -> str:
-    if reply.status == 0:
-        return reply.error
-    body = "a body that is no JSON" if reply.body is None else json.dumps(reply.body, ensure_ascii=False)
-    return f"{reply.status} {body if len(body) <= _EXCERPT else body[:_EXCERPT] + '…'}"

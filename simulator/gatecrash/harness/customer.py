@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from gatecrash.core import money
-from gatecrash.harness import history
+from gatecrash.harness import answers, history
 from gatecrash.harness.cards import CARDS
 from gatecrash.harness.gateway import Gateway
 from gatecrash.harness.history import FAILED, PAYMENT_MADE, PENDING
@@ -20,6 +20,8 @@ from gatecrash.harness.merchant_profile import Call, MerchantProfile, resolve
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
 
 ERROR = "error"
+#: Statuses of a route that the shop does not have.
+_NOT_THERE = (404, 405)
 
 
 @dataclass(slots=True)
@@ -68,6 +70,7 @@ class Customer:
     gateway: Gateway
     orders: list[OrderInProgress] = field(default_factory=list)
     notes: list[history.Note] = field(default_factory=list)
+    provoked: bool = False  #: whether the story has done more than a customer does on a good day
     given_ids: dict[str, str | int] = field(default_factory=dict)  #: order ids as the shop gave them: a number goes back as one
 
     def note(self, source: str, target: str, text: str) -> None:
@@ -94,13 +97,9 @@ class Customer:
         self.note("customer", "shop", f"orders for {money.shown(amount, currency)}")
         wish = {"amount": amount, "currency": currency, "capture": capture, "customer": customer}
         reply = await self._call(call, {**wish, "order_id": self.next_order_id()})
-        order_id = resolve(reply.body, self.profile.order_id)
-        if not reply.ok or not isinstance(order_id, str | int) or isinstance(order_id, bool):
-            raise SetupFailed(
-                f"the shop took no order: {call.method} {call.path} answered {reply.status} "
-                f"{reply.body or reply.error}; "
-                f"expected a 2xx with the order's id at {self.profile.order_id}"
-            )
+        if reply.status == 0:
+            await self._alive("place_order")
+        order_id = answers.order_id(self.profile, call, reply)
         order = OrderInProgress(str(order_id), amount, currency)
         self.given_ids[order.id] = order_id
         self.orders.append(order)
@@ -123,7 +122,7 @@ class Customer:
         reply = await self._call(
             self.profile.pay, {"order_id": order.id, "nonce": nonce, "amount": amount, "currency": order.currency}
         )
-        told = self._told(reply)
+        told = await self._told(order, reply)
         detail = reply.error or f"{reply.status}"
         self.note("shop", "customer", f"{told}, {detail}")
         order.attempts.append(history.Attempt(card=card, nonce=nonce, told=told, detail=detail))
@@ -178,6 +177,8 @@ class Customer:
         assert call is not None, "stories that need it are left out"
         self.note("customer", "shop", what)
         reply = await self._call(call, self._values(order, amount))
+        if reply.status in _NOT_THERE and await self._nothing_is_broken():
+            raise SetupFailed(f"{self.profile.at(name, 'path')}: {call.method} {call.path} was answered {reply.told()}")
         self.note("shop", "customer", reply.error or f"{reply.status}")
         return reply
 
@@ -194,26 +195,45 @@ class Customer:
 
     async def look(self, order: OrderInProgress) -> str | None:
         """Reads the order's page, notes a new status; None when the shop did not answer."""
-        reply = await self._call(self.profile.read_order, {"order_id": order.id})
-        status = self.profile.status(resolve(reply.body, self.profile.order_status)) if reply.ok else None
-        if status is None:
+        call = self.profile.read_order
+        reply = await self._call(call, {"order_id": order.id})
+        try:
+            page = answers.page(self.profile, call, reply)
+        except answers.Unpromised:
+            if await self._nothing_is_broken():
+                if reply.status == 0:
+                    await self._alive("read_order")
+                raise
             return None
-        if not order.statuses or order.statuses[-1] != status:
-            order.statuses.append(status)
-            self.note("shop", "customer", f"the order is {status}")
-        if self.profile.fulfilments is not None:
-            order.fulfilments = _count(resolve(reply.body, self.profile.fulfilments))
-        if self.profile.refunded is not None:
-            order.refunded = int(resolve(reply.body, self.profile.refunded) or 0)
-        return status
+        if not order.statuses or order.statuses[-1] != page.status:
+            order.statuses.append(page.status)
+            self.note("shop", "customer", f"the order is {page.status}")
+        order.fulfilments, order.refunded = page.fulfilments, page.refunded
+        return page.status
 
-    def _told(self, reply: Reply) -> str:
-        if reply.status == 0:
-            return ERROR
-        told = self.profile.status(resolve(reply.body, self.profile.pay_status))
-        if told is not None and (reply.status < 500):
-            return told
-        return FAILED if reply.status == 402 else ERROR
+    async def _told(self, order: OrderInProgress, reply: Reply) -> str:
+        """What an answer to a payment tells the customer: a status, or `error`."""
+        try:
+            return answers.outcome(self.profile, self.profile.pay, reply)
+        except answers.Unpromised:
+            # a second click may be turned away as the shop likes
+            amiss = reply.ok or reply.status in _NOT_THERE or (reply.status >= 500 and len(order.nonces) == 1)
+            if amiss and await self._nothing_is_broken():
+                raise
+        if reply.status == 0 and await self._nothing_is_broken():
+            await self._alive("pay")
+        word = resolve(reply.body, self.profile.pay_status) if 0 < reply.status < 500 else None
+        told = self.profile.status(word)
+        return told if told in answers.words() else FAILED if reply.status == 402 else ERROR
+
+    async def _nothing_is_broken(self) -> bool:
+        """Whether the story has done nothing yet that a shop could stumble over."""
+        return not self.provoked and not await self.gateway.journal(kind="fault")
+
+    async def _alive(self, call: str) -> None:
+        """Raises SetupFailed for a shop that has ended by itself, just now."""
+        if ended := await self.world.merchant_ends():
+            raise SetupFailed(f"{self.profile.at(call)}: when nothing was broken yet, the merchant {ended}")
 
     async def _call(self, call: Call, values: Mapping[str, Any]) -> Reply:
         if "order_id" in values:
@@ -223,8 +243,3 @@ class Customer:
             Host.MERCHANT, filled.method, filled.path, filled.body,
             form=filled.form, headers=filled.headers, timeout_s=self.profile.page_s,
         )  # fmt: skip
-
-
-def _count(value: Any) -> int:
-    """A number of fulfilments, or a list of them, as a number."""
-    return len(value) if isinstance(value, list) else int(value or 0)

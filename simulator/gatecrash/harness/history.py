@@ -17,6 +17,9 @@ PAYMENT_MADE = SHOWS_PAYMENT | {"AUTHORIZED"}
 #: Statuses an order does not leave, but for a refund of what was paid.
 TERMINAL = frozenset({PAID, FAILED, "CANCELLED", "REFUNDED"})
 
+#: How the note begins that a shop ended without being killed.
+ENDED = "ended by itself"
+
 #: A webhook signed longer ago, or further ahead, is a recording and not to be believed.
 TOLERANCE_S = 300
 

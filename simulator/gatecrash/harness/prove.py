@@ -84,6 +84,8 @@ def _missing(story: Story, profile: MerchantProfile) -> str | None:
             return "a page that names a price needs {amount} in the profile's [pay]"
         if step.verb == "charge_elsewhere" and story.steps[0] is step and not profile.place_order.speaks_of("order_id"):
             return "an order paid before it is placed needs {order_id} in the profile's [place_order]"
+    if profile.webhook_path is None and any(rule["station"].startswith("webhook.") for rule in story.faults):
+        return "what it breaks are webhooks: it needs the profile to have [webhooks]"
     if story.capture == "later" and not profile.place_order.speaks_of("capture"):
         return "an order that is charged when it ships needs {capture} in the profile's [place_order]"
     known = placeholders((profile.start.command, profile.start.env)) if profile.start else set()

@@ -13,7 +13,7 @@ from gatecrash.harness.customer import Customer, OrderInProgress
 from gatecrash.harness.gateway import Gateway
 from gatecrash.harness.history import FAILED, PAID, PENDING, History
 from gatecrash.harness.oracles import Violation, judge
-from gatecrash.harness.steps import VERBS, Stage
+from gatecrash.harness.steps import HARMLESS, VERBS, Stage, bring_up
 from gatecrash.harness.story import Story
 from gatecrash.harness.world import Host, World
 
@@ -73,6 +73,7 @@ async def _faults(stage: Stage) -> None:
     for rule in stage.story.faults:
         await stage.gateway.arm(rule)
     for step in stage.story.steps:
+        stage.customer.provoked |= step.verb not in HARMLESS
         await VERBS[step.verb](stage, step.argument)
     # a webhook that is due meets the rules it was meant to meet, however busy the machine is
     await stage.gateway.advance(0)
@@ -80,7 +81,7 @@ async def _faults(stage: Stage) -> None:
 
 async def _calm(stage: Stage) -> None:
     await stage.gateway.mend()
-    await stage.world.start_merchant()
+    await bring_up(stage)
     await stage.pages_answered()
     began = stage.world.now()
     if not await _rests(stage):
@@ -141,6 +142,8 @@ async def _run_timers(stage: Stage) -> None:
         if ahead is None or passed + ahead > WEBHOOK_BUDGET_S:
             return
         await stage.gateway.advance(max(ahead, 0.0) + 0.001)
+        if stage.world.merchant_ended():  # what dies of a webhook is started again, as whatever runs it in earnest would
+            await bring_up(stage)
         for order in stage.customer.orders:
             await stage.customer.look(order)
         clock = await stage.gateway.clock()

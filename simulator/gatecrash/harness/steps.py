@@ -151,6 +151,13 @@ async def retry_while_unpaid(stage: Stage, argument: str | Mapping[str, Any]) ->
     await stage.customer.retry_while_unpaid(stage.order, card, times)
 
 
+async def bring_up(stage: Stage) -> None:
+    """The shop is started, unless it runs; if it does not because it ended by itself, that is written down."""
+    if ended := stage.world.merchant_ended():
+        stage.customer.note("shop", "shop", ended.splitlines()[0])
+    await stage.world.start_merchant()
+
+
 async def wait_for(stage: Stage, station: str) -> None:
     async def struck() -> bool:
         return await stage.gateway.struck(station)
@@ -185,7 +192,7 @@ async def kill_gateway(stage: Stage, _: None) -> None:
 
 
 async def restart_merchant(stage: Stage, _: None) -> None:
-    await stage.world.start_merchant()
+    await bring_up(stage)
     stage.customer.note("shop", "shop", "is back")
 
 
@@ -242,4 +249,9 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "advance": advance,
         "next_timer": next_timer,
     }
+)
+
+#: What a customer and the shop's staff do on a good day: a shop that answers nonsense to these is not the one of its profile.
+HARMLESS = frozenset(
+    {"place_order", "pay", "look", "edit_order", "cancel", "ship", "refund", "begin_pay", "double_click", "retry_while_unpaid"}
 )

@@ -5,6 +5,7 @@ A story, the customer and the oracles know only this interface; whether hosts ar
 machine or coroutines in simulated time is the business of ``worlds/``.
 """
 
+import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,6 +16,8 @@ from typing import Any, Self, TypeVar
 from gatecrash.harness.merchant_profile import MerchantProfile
 
 T = TypeVar("T")
+#: How long a process may take to be gone that has closed its connections.
+ENDS_WITHIN_S = 0.5
 
 
 class SetupFailed(RuntimeError):
@@ -32,16 +35,27 @@ class Host(Enum):
 class Reply:
     """An answer, or the lack of one: `status` is 0 when none came, and `error` says why.
 
-    `body` is the parsed JSON, None when it was empty or something else.
+    `body` is the parsed JSON, None when it was empty or something else; `text` is how it began then.
     """
 
     status: int
     body: Any = None
     error: str = ""
+    text: str = ""
 
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
+
+    def told(self, length: int = 300) -> str:
+        """The answer in a message: `201 {"id": 7}`, cut to so many characters."""
+        if self.status == 0:
+            return f"nothing ({self.error})"
+        if self.body is not None:
+            said = json.dumps(self.body, ensure_ascii=False)
+        else:
+            said = f"with a body that is no JSON: {self.text!r}" if self.text else "without a body"
+        return f"{self.status} {said if len(said) <= length else said[: length - 1] + '…'}"
 
 
 class World(ABC):
@@ -101,6 +115,18 @@ class World(ABC):
     def wall_ms(self) -> int:
         """The wall clock that gateway and merchant read, in milliseconds since 1970."""
         return time.time_ns() // 1_000_000
+
+    def merchant_ended(self) -> str:
+        """How the merchant `ended by itself, with …` in a line, then its last words; nothing while it runs, or was killed."""
+        return ""
+
+    async def merchant_ends(self) -> str:
+        """The same for a merchant that broke a connection just now: it is gone a moment later, if that was why."""
+
+        async def ended() -> str:
+            return self.merchant_ended()
+
+        return await self.until(ended, within_s=ENDS_WITHIN_S) or ""
 
     def merchant_log(self) -> str:
         """What the merchant has printed and logged so far."""

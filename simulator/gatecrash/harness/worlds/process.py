@@ -77,6 +77,13 @@ class Process:
     def alive(self) -> bool:
         return self._running is not None and self._running.poll() is None
 
+    def ended(self) -> str:
+        """`status 3` or `SIGSEGV`, when it has ended and nobody here has killed it."""
+        code = self._running.poll() if self._running else None
+        if code is None:
+            return ""
+        return f"status {code}" if code >= 0 else signal.Signals(-code).name
+
     @property
     def pid(self) -> int | None:
         return self._running.pid if self._running else None

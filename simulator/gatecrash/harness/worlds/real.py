@@ -13,14 +13,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
 
+from gatecrash.harness.history import ENDED
 from gatecrash.harness.merchant_profile import SHOP_SETTINGS, MerchantProfile, fill
-from gatecrash.harness.world import Host, Reply, SetupFailed, World
+from gatecrash.harness.world import Host, Reply, SetupFailed, T, World
 from gatecrash.harness.worlds.process import Port, Process, mind
 
 GATEWAY_READY_S = 30.0
@@ -67,6 +68,7 @@ class RealWorld(World):
         )
         self._merchant: Process | None = None
         self._was_reset = False
+        self._last_look = Reply(0, error="not asked yet")
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -75,8 +77,12 @@ class RealWorld(World):
             # request
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0))
             self._gateway.start()
-            self.values["gateway_url"] = await self._ready(self._gateway, self._gateway_url, "writes its --url-file")
-            await self._ready(self._gateway, lambda: self._answers(Host.GATEWAY, "/readyz"), "answers GET /readyz with 2xx")
+            self.values["gateway_url"] = await self._ready(self._gateway, self._gateway_url, GATEWAY_READY_S)
+            if not self.values["gateway_url"] or not await self._ready(self._gateway, self._gateway_answers, GATEWAY_READY_S):
+                at = "" if self.profile.start else f"{self.profile.at('gateway', 'port')}: "
+                ended = self._gateway.ended()
+                what = f"{ENDED}, with {ended}" if ended else f"was not ready after {GATEWAY_READY_S:g} s"
+                raise SetupFailed(f"{at}the gateway {what}\n{_told_of(self._gateway)}")
         except BaseException:
             await self.__aexit__()
             raise
@@ -112,25 +118,22 @@ class RealWorld(World):
         try:
             async with self._session.request(method, url, **content, headers=headers, timeout=timeout) as response:
                 raw = await response.read()
-                return Reply(response.status, _parse(raw))
+                body = _parse(raw)
+                return Reply(response.status, body, text="" if body is not None else raw[:_TEXT].decode(errors="replace"))
         except TimeoutError:
             return Reply(0, error=f"no answer within {timeout_s:g} s")
         except (aiohttp.ClientError, OSError) as error:
             return Reply(0, error=f"{type(error).__name__}: {error}")
 
     async def start_merchant(self) -> None:
-        ready = self.profile.ready
-        answers = f"answers GET {ready} with 2xx"
-        if self.profile.start is None:
-            self._reset_running_merchant()
-            if not await self.until(lambda: self._answers(Host.MERCHANT, ready), within_s=self.profile.ready_s):
-                raise SetupFailed(
-                    f"the merchant at {self.profile.url} never {answers}, within {self.profile.ready_s:g} s; start it, or "
-                    f"give its profile a table [start]"
-                )
-            return
         start = self.profile.start
+        if start is None:
+            await self._reach_running_merchant()
+            return
+        again = self._merchant is not None
         if self._merchant is None:
+            if start.cwd and not start.cwd.is_dir():
+                raise SetupFailed(f"{self.profile.at('start', 'cwd')}: there is no folder {start.cwd}")
             self._merchant = Process(
                 name="merchant",
                 command=[str(part) for part in fill(start.command, self.values)],
@@ -138,12 +141,45 @@ class RealWorld(World):
                 log=self.scratch / "merchant.log",
                 cwd=start.cwd,
             )
-        if self._merchant.alive():
+        merchant = self._merchant
+        if merchant.alive():
             return
         # each time: a secret may have been rotated meanwhile
-        self._merchant.env = os.environ | {name: str(value) for name, value in fill(start.env, self.values).items()}
-        self._merchant.start()
-        await self._ready(self._merchant, lambda: self._answers(Host.MERCHANT, ready), answers, self.profile.ready_s)
+        merchant.env = os.environ | {name: str(value) for name, value in fill(start.env, self.values).items()}
+        try:
+            merchant.start()
+        except SetupFailed as error:
+            raise SetupFailed(f"{self.profile.at('start', 'command')}: {error}") from error
+        if await self._ready(merchant, self._merchant_answers, self.profile.ready_s):
+            return
+        when = "when it was started again, after it had been killed" if again else "before it was ready"
+        if ended := merchant.ended():
+            advice = _TAKEN if any(each in merchant.last_words().lower() for each in _TAKEN_WORDS) else ""
+            at, what = self.profile.at("start", "command"), f"the merchant {ENDED}, with {ended}, {when}{advice}"
+        else:
+            at, what = self.profile.at("ready"), f"{self._never_ready()}; {_LISTENS}"
+        raise SetupFailed(f"{at}: {what}\n{_told_of(merchant)}")
+
+    async def _reach_running_merchant(self) -> None:
+        self._reset_running_merchant()
+        if not await self.until(self._merchant_answers, within_s=self.profile.ready_s):
+            raise SetupFailed(
+                f"{self.profile.at('url')}: {self._never_ready()}; start the merchant there, or give its profile a table [start]"
+            )
+
+    async def _merchant_answers(self) -> bool:
+        self._last_look = await self.request(Host.MERCHANT, "GET", self.profile.ready, timeout_s=2.0)
+        return self._last_look.ok
+
+    def _never_ready(self) -> str:
+        return (
+            f"GET {self.values['merchant_url']}{self.profile.ready} was not answered with 2xx within {self.profile.ready_s:g} s "
+            f"(timeouts.ready_s); the last time it was answered {self._last_look.told(100)}"
+        )
+
+    def merchant_ended(self) -> str:
+        ended = self._merchant.ended() if self._merchant else ""
+        return f"{ENDED}, with {ended}\n{_told_of(self._merchant)}" if ended and self._merchant else ""
 
     def _reset_running_merchant(self) -> None:
         if not self.profile.reset or self._was_reset:
@@ -154,9 +190,10 @@ class RealWorld(World):
         try:
             done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=self.profile.ready_s, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise SetupFailed(f"the reset command {' '.join(command)} did not work: {error}") from error
+            raise SetupFailed(f"{self.profile.at('reset')}: {' '.join(command)} did not work: {error}") from error
         if done.returncode != 0:
-            raise SetupFailed(f"the reset command {' '.join(command)} ended with {done.returncode}: {done.stderr[-500:]}")
+            said = (done.stderr or done.stdout)[-500:].strip()
+            raise SetupFailed(f"{self.profile.at('reset')}: {' '.join(command)} ended with status {done.returncode}: {said}")
 
     async def kill(self, host: Host) -> None:
         if host is Host.MERCHANT:
@@ -194,27 +231,31 @@ class RealWorld(World):
         except (OSError, ValueError, KeyError):
             return None  # not written yet, or only half
 
-    async def _answers(self, host: Host, path: str) -> bool:
-        return (await self.request(host, "GET", path, timeout_s=2.0)).ok
+    async def _gateway_answers(self) -> bool:
+        return (await self.request(Host.GATEWAY, "GET", "/readyz", timeout_s=2.0)).ok
 
-    async def _ready(self, process: Process, condition: Any, expected: str, within_s: float = GATEWAY_READY_S) -> Any:
-        """The first truthy value of the condition. Raises SetupFailed with the process's last words."""
+    async def _ready(self, process: Process, condition: Callable[[], Awaitable[T]], within_s: float) -> T | None:
+        """The first truthy value of the condition; None when the process ended before, or the time was over."""
 
-        async def ready_or_dead() -> Any:
-            return await condition() or (not process.alive() and _DEAD)
+        async def ready_or_over() -> tuple[T | None] | None:
+            found = await condition()
+            return (found,) if found or not process.alive() else None
 
-        found = await self.until(ready_or_dead, within_s=within_s)
-        if found is None or found is _DEAD:
-            what = "ended by itself" if found is _DEAD else f"was not ready after {within_s:g} s"
-            raise SetupFailed(
-                f"the {process.name} {what}, before it {expected}.\n"
-                f"  command: {' '.join(process.command)}\n"
-                f"  its last words:\n" + "\n".join(f"    {line}" for line in process.last_words().splitlines())
-            )
-        return found
+        over = await self.until(ready_or_over, within_s=within_s)
+        return over[0] if over else None
 
 
-_DEAD = object()
+#: How much of a body that is no JSON is kept for messages.
+_TEXT = 300
+_LISTENS = "it must listen on 127.0.0.1:{port}, a port that is picked free for each run and that [start] tells it"
+_TAKEN_WORDS = ("address already in use", "eaddrinuse", "address in use")
+_TAKEN = f"; the port it wanted is taken: {_LISTENS}"
+
+
+def _told_of(process: Process) -> str:
+    """What was started and what it said last, for the end of a message."""
+    said = "\n".join(f"    {line[:_TEXT]}" for line in process.last_words().splitlines())
+    return f"  command: {' '.join(process.command)}\n  its last words:\n{said}"
 
 
 def _parse(raw: bytes) -> Any:

@@ -1,0 +1,84 @@
+"""A shop that works on a good day, and is broken in the way that $BREAK names; merchant.toml beside it is true of it."""
+
+import json
+import os
+import sys
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+BREAK = os.environ.get("BREAK", "")
+ORDERS: dict[str, dict[str, object]] = {}
+
+
+class Shop(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path == "/healthz":
+            self.answer(503 if BREAK == "never-ready" else 200, {})
+        elif BREAK == "no-page":
+            self.answer(404, {"error": "no such order"})
+        else:
+            self.answer(200, ORDERS[self.path.rpartition("/")[2]])
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/orders":
+            self.place(asked)
+        elif self.path == "/pay":
+            self.pay(asked)
+        else:
+            if BREAK == "dies-of-a-webhook":
+                die()
+            self.answer(200, {})
+
+    def place(self, asked: dict[str, object]) -> None:
+        if BREAK == "dies-of-an-order":
+            die()
+        order = {"id": len(ORDERS) + 1, "status": "new", "parcels": [], **asked}
+        ORDERS[str(order["id"])] = order
+        self.answer(201, order)
+
+    def pay(self, asked: dict[str, object]) -> None:
+        if BREAK == "dies-of-a-payment":
+            die()
+        if BREAK == "fails-to-pay":
+            self.answer(500, "<h1>Internal Server Error</h1>")
+            return
+        order = ORDERS[str(asked["order"])]
+        body = {
+            "amount": order["amount"],
+            "currency": order["currency"],
+            "payment_nonce": asked["nonce"],
+            "order_id": str(order["id"]),
+        }
+        headers = {"Authorization": f"Bearer {os.environ['KEY']}", "Content-Type": "application/json"}
+        call = urllib.request.Request(f"{os.environ['GATEWAY']}/v1/charges", json.dumps(body).encode(), headers)
+        try:
+            with urllib.request.urlopen(call, timeout=5) as answer:
+                json.load(answer)
+        except OSError:
+            self.answer(402, {"status": "declined"})
+            return
+        order |= {"status": "complete", "parcels": ["a parcel"]}
+        self.answer(200, order)
+
+    def answer(self, status: int, body: object) -> None:
+        raw = (body if isinstance(body, str) else json.dumps(body)).encode()
+        if BREAK == "speaks-html" and status == 201:
+            raw = b"<html>Thank you for your order!</html>"
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def die() -> None:
+    print("a bug in the shop", flush=True)
+    os._exit(3)
+
+
+if __name__ == "__main__":
+    if BREAK == "dies-at-once":
+        sys.exit("no database today")
+    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Shop).serve_forever()
