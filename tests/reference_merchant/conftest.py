@@ -37,8 +37,8 @@ class FakeGateway:
     """Charges nonces and keeps keys as docs/native-api.md says. A nonce with `declined` in it is declined.
 
     `faults` are used up in order by charges and refunds: `lost` (done, never answered), `dropped` (neither),
-    `hang` (done, answered on `release`), `garbage` (done, answered unreadably), or a callable that answers
-    instead. `asked` has every request as (operation, key, body).
+    `hang` (done, answered on `release`), `under way` (done on `release`, though nobody may wait any more), `garbage` (done,
+    answered unreadably), or a callable that answers instead. `asked` has every request as (operation, key, body).
     """
 
     def __init__(self) -> None:
@@ -46,9 +46,11 @@ class FakeGateway:
         self.refunds: list[Json] = []
         self.results: dict[str, tuple[str, int, Json]] = {}
         self.nonces: set[str] = set()
+        self.expired: set[str] = set()
         self.faults: list[Any] = []
         self.asked: list[tuple[str, str | None, Any]] = []
         self.release = asyncio.Event()
+        self.released = 0  # how many that were under way are done
         self.url = ""
 
     def count(self, operation: str) -> int:
@@ -76,6 +78,8 @@ class FakeGateway:
             return fault()  # type: ignore[no-any-return]
         if fault == "dropped":
             return self.cut(request)
+        if fault == "under way":  # and goes on, whether anybody still waits for it or not
+            await self.release.wait()
         fingerprint = request.path + raw
         if key is not None and key in self.results:
             seen, status, body = self.results[key]
@@ -85,6 +89,7 @@ class FakeGateway:
             status, body = work(json.loads(raw))
             if key is not None:
                 self.results[key] = (fingerprint, status, body)
+        self.released += fault == "under way"
         if fault == "lost":
             return self.cut(request)
         if fault == "hang":
@@ -102,6 +107,8 @@ class FakeGateway:
         return await self.keyed(request, "charges.create", self.charge)
 
     def charge(self, body: Json) -> tuple[int, Json]:
+        if body["payment_nonce"] in self.expired:
+            return 400, {"code": "nonce_expired", "title": "expired"}
         if body["payment_nonce"] in self.nonces:
             return 400, {"code": "nonce_used", "title": "used"}
         self.nonces.add(body["payment_nonce"])

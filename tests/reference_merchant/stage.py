@@ -102,10 +102,13 @@ class Stage:
     # What breaks, and what comes after
 
     async def calm(self, *orders: str, **settings: Any) -> None:
-        """No more faults, and the shop started again with reconciliation: until it has settled these orders, or cannot."""
+        """No more faults, and the shop started again with reconciliation: until it has settled these orders, or cannot.
+
+        By now every call is answered, and the shop waits for it: what rounds cannot settle then, they never will.
+        """
         await self.shop.stop()  # before anything that the shop waits for is let go
         await self.mend()
-        await self.open(reconcile_every_s=0.02, **settings)
+        await self.open(**{"reconcile_every_s": 0.02, "gateway_timeout_s": 20, **settings})
         for _ in range(10):
             if all([settled(await self.see(order)) for order in orders]):
                 return

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.support.waiting import eventually
+
 
 def busy() -> web.Response:
     return web.json_response({"code": "busy"}, status=503)
@@ -119,6 +121,52 @@ async def test_a_timeout_is_no_failure_and_reconciliation_finds_the_charge(shop:
     assert status == 202
     await shop.until(order, status="PAID", fulfilments=1)
     assert len(gateway.charges) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_charge_made_after_its_call_was_given_up_and_looked_for_in_vain_pays_the_order_once(shop: Any, gateway: Any) -> None:
+    await shop.restart(reconcile_every_s=0.02, gateway_timeout_s=0.1)
+    gateway.faults = ["under way"] * 1000
+    order = await shop.order()
+
+    status, _ = await shop.pay(order)
+    await eventually(lambda: looked_and_called(gateway))
+
+    assert status == 202
+    assert gateway.charges == []
+    assert [each["status"] for each in (await shop.see(order))["attempts"]] == ["open"], "not found is not final"
+    gateway.faults = []
+    gateway.release.set()
+    await shop.until(order, status="PAID", fulfilments=1)
+    assert len(gateway.charges) == 1
+    assert len({str(asked) for asked in gateway.asked if asked[0] == "charges.create"}) == 1, "the same key, the same body"
+
+
+async def looked_and_called(gateway: Any) -> bool:
+    """Whether it was looked for in vain, and then sent again all the same."""
+    asked = [operation for operation, _, _ in gateway.asked]
+    return "charges.create" in asked[asked.index("charges.list") :] if "charges.list" in asked else False
+
+
+@pytest.mark.asyncio
+async def test_a_call_still_under_way_when_the_same_one_is_refused_is_refused_too(shop: Any, gateway: Any) -> None:
+    gateway.faults = ["under way"]
+    order = await shop.order()
+    gateway.expired.add("nonce_a")
+
+    status, _ = await shop.pay(order)
+    gateway.expired.clear()  # were it not for the refusal kept under the key, the first call would charge now
+    gateway.release.set()
+    await eventually(lambda: answered(gateway, 1))
+
+    assert (status, (await shop.see(order))["status"]) == (400, "FAILED")
+    assert (await shop.pay(order, "nonce_b"))[0] == 200
+    assert [charge["payment_nonce"] for charge in gateway.charges] == ["nonce_b"]
+
+
+async def answered(gateway: Any, released: int) -> bool:
+    """Whether so many of the calls that were under way have come to their end."""
+    return bool(gateway.released >= released)
 
 
 @pytest.mark.asyncio
