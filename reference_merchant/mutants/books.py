@@ -85,7 +85,7 @@ class FulfilSepTx(Mutant):
         """Note the parcel of an order that is paid."""
         paid = self.store.first(Attempt, "id = (SELECT paid_by FROM orders WHERE id = ? AND status = 'PAID')", order_id)
         if paid is not None:
-            await self.gateway.get_charge(paid.charge_id or "")
+            await self.charge_confirmed(paid.charge_id or "")
             with self.store.transaction():
                 self.store.execute("INSERT OR IGNORE INTO outbox VALUES (?, 'pending')", order_id)
             self.checkout.wake()

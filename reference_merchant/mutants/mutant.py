@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import ClassVar
 
 from ..checkout import Checkout
-from ..decisions import Decisions
+from ..decisions import Decisions, Json
 from ..gateway_client import Answer
 from ..model import Order
 
@@ -31,6 +32,14 @@ class Mutant(Decisions):
         """Keep hold of the rooms."""
         self.checkout = checkout
         self.store, self.gateway, self.outcomes = checkout.store, checkout.gateway, checkout.outcomes
+
+    async def charge_confirmed(self, charge_id: str) -> Json:
+        """A charge as the gateway shows it, however long it takes to hear of it."""
+        while True:
+            found = await self.gateway.get_charge(charge_id)
+            if found.status == 200:
+                return found.body
+            await asyncio.sleep(self.config.retry_base_s)
 
     def believe(self, order: Order, attempt_id: str | None = None) -> None:
         """Take an order for paid, whatever the gateway says; inside a transaction."""

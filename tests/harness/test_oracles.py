@@ -37,30 +37,36 @@ def history(told: Order, *charges: Charge, **changes: Any) -> History:
     return History(story="by-hand", merchant="nobody", orders=(told,), charges=charges, **changes)
 
 
-def delivered(*statuses: int | None) -> dict[str, Any]:
+def delivered(*answers: int | str | None) -> dict[str, Any]:
+    """Attempts to deliver an event: what each was answered, or the error that there was instead."""
     delivery = {"kind": "delivery", "event_type": "charge.succeeded", "event_id": "evt_1"}
+    return {"journal": tuple(delivery | outcome(answer) for answer in answers), "order_by_event": {"evt_1": "o1"}}
+
+
+def outcome(answer: int | str | None) -> dict[str, Any]:
+    return {"status": None, "error": answer} if isinstance(answer, str) else {"status": answer}
+
+
+def posted(*answers: int | str | None, genuine: bool = False) -> dict[str, Any]:
+    """A webhook made by hand and posted until it was accepted, and what it was answered, if not with silence."""
+    by_hand = Posted(order="o1", event="evt_9", event_type="charge.succeeded", genuine=genuine, how="", status=None)
     return {
-        "journal": tuple(delivery | {"status": status} for status in statuses),
-        "order_by_event": {"evt_1": "o1"},
+        "posted": tuple(
+            replace(by_hand, timed_out=True) if answer == "timeout" else replace(by_hand, status=answer) for answer in answers
+        )
     }
 
 
-def posted(*statuses: int | None, genuine: bool = False) -> dict[str, Any]:
-    """A webhook made by hand and posted until it was accepted, and what it was answered."""
-    by_hand = Posted(order="o1", event="evt_9", event_type="charge.succeeded", genuine=genuine, how="", status=None)
-    return {"posted": tuple(replace(by_hand, status=status) for status in statuses)}
-
-
 def spoiled(
-    kind: str, *, attempts: tuple[int, ...] = (200,), answered: int | None = None, age_s: float | None = None
+    kind: str, *, attempts: tuple[int | str, ...] = (200,), answered: int | None = None, age_s: float | None = None
 ) -> dict[str, Any]:
     """The first of these attempts was spoiled by a fault; what the shop's own call was answered, if it made one."""
     label = {"event_type": "charge.succeeded", "order_id": "o1"}
     params = {} if age_s is None else {"age_s": age_s}
     fault = {"kind": "fault", "fault": kind, "station": "webhook.due", "attempt": 1, "params": params, **label}
     told = [
-        {"kind": "delivery", "event_id": "evt_1", "attempt": number, "status": status, **label}
-        for number, status in enumerate(attempts, 1)
+        {"kind": "delivery", "event_id": "evt_1", "attempt": number, **outcome(answer), **label}
+        for number, answer in enumerate(attempts, 1)
     ]
     asked = [{"kind": "answer", "request_id": "r", "operation": "charges.get", "status": answered, "order_id": "o1"}]
     return {"journal": (fault, *told, *(asked if answered else ())), "order_by_event": {"evt_1": "o1"}}
@@ -117,6 +123,7 @@ VIOLATIONS = {
         history(order(), **posted(401, 200)),  # nothing was ever paid
         history(order(), DECLINED, **posted(200), **delivered(200)),
         history(order(), charge(), **posted(200)),  # a recording of what only it told
+        history(order("AUTHORIZED"), **posted(200)),
     ],
     "S9": [
         history(order(), charge(), log="card 4242424242424242 o1", secrets={"number of o1's card": "4242424242424242"}),
@@ -129,6 +136,8 @@ VIOLATIONS = {
         history(order("PAID", "PENDING"), charge()),
         history(order("REFUNDED", "PAID"), charge()),
         history(order("AUTHORIZED", "PAID", "AUTHORIZED"), charge()),
+        history(order("PARTIALLY_REFUNDED", "PAID"), charge()),
+        history(order("CANCELLED", "PAID"), charge()),
     ],
     "S8": [
         history(order(), charge(amount_captured=4201)),
@@ -152,6 +161,10 @@ VIOLATIONS = {
     "L3": [
         history(order(), charge(), **delivered(400, None, 500)),
         history(order(), charge(), **posted(401, 401, genuine=True)),
+        history(order(), charge(), **delivered("no answer within 15 s", "no answer within 15 s")),
+        history(order(), charge(), **delivered("no answer within 15 s", None, 500)),
+        history(order(), charge(), **posted("timeout", "timeout", genuine=True)),
+        history(order(), charge(), **spoiled("forge", attempts=(401, 401))),
     ],
     "L4": [history(order(fulfilments=0), charge())],
     "L5": [history(order("FAILED", attempts=(BAD_CARD, VISA_FAILED)), DECLINED)],
@@ -203,6 +216,8 @@ NARROWLY_NOT = {
         history(order("PENDING", "FAILED", "PENDING", "PAID"), charge()),
         history(order("PAID", "REFUNDED"), charge(amount_refunded=4200)),
         history(order("AUTHORIZED", "PARTIALLY_PAID", "PAID"), charge()),
+        history(order("FAILED", "CANCELLED")),
+        history(order("PAID", "PARTIALLY_REFUNDED", "REFUNDED"), charge(amount_refunded=4200)),
     ],
     "S8": [
         history(order(), charge(amount_refunded=4200)),
@@ -238,6 +253,11 @@ NARROWLY_NOT = {
         history(order(), charge(), **posted(401, 200, genuine=True)),
         history(order(), charge(), **posted(401, 401)),
         history(order(), charge(), **posted(None, None, genuine=True)),
+        history(order(), charge(), **delivered("no answer within 15 s", 200)),  # once was enough
+        history(order(), charge(), **delivered("Cannot connect to host", "Connection reset by peer")),  # nobody was there
+        history(order(), charge(), **spoiled("forge", attempts=(401,))),
+        history(order(), charge(), **spoiled("hang", attempts=("no answer within 15 s",))),  # the gateway's own doing
+        history(order(), charge(), **posted("timeout", 200, genuine=True)),
     ],
     "L4": [history(order(fulfilments=None), charge()), history(order("PENDING", fulfilments=0), charge())],
     "L5": [

@@ -322,6 +322,7 @@ async def a_crash_after_the_acknowledgement(stage: Stage) -> None:
     await stage.lose_the_answer()
     await stage.pay(order)
     await stage.dark()
+    await stage.fault("request.received", "hang", "charges.get", times=None)
     assert await stage.deliver(await stage.event("charge.succeeded")) == 200
     await stage.crash()
 

@@ -124,7 +124,9 @@ async def test_a_timeout_is_no_failure_and_reconciliation_finds_the_charge(shop:
 
 
 @pytest.mark.asyncio
-async def test_a_charge_made_after_its_call_was_given_up_and_looked_for_in_vain_pays_the_order_once(shop: Any, gateway: Any) -> None:
+async def test_a_charge_made_after_its_call_was_given_up_and_looked_for_in_vain_pays_the_order_once(
+    shop: Any, gateway: Any
+) -> None:
     await shop.restart(reconcile_every_s=0.02, gateway_timeout_s=0.1)
     gateway.faults = ["under way"] * 1000
     order = await shop.order()

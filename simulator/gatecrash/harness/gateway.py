@@ -16,6 +16,8 @@ from gatecrash.harness.history import Charge
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
 
 ANSWER_WITHIN_S = 20.0
+#: Time is moved past webhooks, and each of them may be one that the shop keeps waiting.
+ADVANCE_WITHIN_S = 600.0
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -95,7 +97,7 @@ class Gateway:
         return Clock(now, (datetime.fromisoformat(due) - now).total_seconds() if due else None)
 
     async def advance(self, seconds: float) -> None:
-        await self._must("POST", "/_gatecrash/clock/advance", {"seconds": seconds})
+        await self._must("POST", "/_gatecrash/clock/advance", {"seconds": seconds}, timeout_s=ADVANCE_WITHIN_S)
 
     async def journal(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The journal's entries, oldest first, all pages of it."""
@@ -144,12 +146,20 @@ class Gateway:
             cursor = f"&starting_after={page['data'][-1]['id']}" if page["data"] else ""
         return found
 
-    async def _ask(self, method: str, path: str, body: Any = None, key: str = "", headers: Mapping[str, str] = _NONE) -> Reply:
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        key: str = "",
+        headers: Mapping[str, str] = _NONE,
+        timeout_s: float = ANSWER_WITHIN_S,
+    ) -> Reply:
         """The first answer that is not the lack of one, nor a gateway busy with coming up."""
         headers = {"Authorization": f"Bearer {key or self.secret_key}", **headers}
 
         async def answered() -> Reply | None:
-            reply = await self.world.request(Host.GATEWAY, method, path, body, headers=headers)
+            reply = await self.world.request(Host.GATEWAY, method, path, body, headers=headers, timeout_s=timeout_s)
             return reply if reply.status not in (0, 502, 503) else None
 
         reply = await self.world.until(answered, within_s=ANSWER_WITHIN_S)
@@ -157,8 +167,8 @@ class Gateway:
             raise SetupFailed(f"the gateway did not answer {method} {path} within {ANSWER_WITHIN_S:.0f} s")
         return reply
 
-    async def _must(self, method: str, path: str, body: Any = None, key: str = "", headers: Mapping[str, str] = _NONE) -> Any:
-        reply = await self._ask(method, path, body, key, headers)
+    async def _must(self, method: str, path: str, body: Any = None, **how: Any) -> Any:
+        reply = await self._ask(method, path, body, **how)
         if not reply.ok:
             raise SetupFailed(f"the gateway refused {method} {path}: {reply.status} {_detail(reply.body)}")
         return reply.body

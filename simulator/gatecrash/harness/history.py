@@ -7,6 +7,7 @@ integers in minor units everywhere.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 PENDING, PAID, FAILED = "PENDING", "PAID", "FAILED"
@@ -14,14 +15,25 @@ PENDING, PAID, FAILED = "PENDING", "PAID", "FAILED"
 SHOWS_PAYMENT = frozenset({PAID, "PARTIALLY_PAID", "REFUNDED", "PARTIALLY_REFUNDED"})
 #: Statuses that end a customer's wish to pay: what is authorized is taken when the goods leave.
 PAYMENT_MADE = SHOWS_PAYMENT | {"AUTHORIZED"}
-#: Statuses an order does not leave, but for a refund of what was paid.
-TERMINAL = frozenset({PAID, FAILED, "CANCELLED", "REFUNDED"})
+#: Statuses that an order does not leave, and where it may still go: what was paid can be given back. One that is FAILED is
+#: open to another card.
+TERMINAL: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        PAID: frozenset({"PARTIALLY_REFUNDED", "REFUNDED"}),
+        "PARTIALLY_REFUNDED": frozenset({"REFUNDED"}),
+        "REFUNDED": frozenset(),
+        "CANCELLED": frozenset(),
+    }
+)
 
 #: How the note begins that a shop ended without being killed.
 ENDED = "ended by itself"
 
 #: A webhook signed longer ago, or further ahead, is a recording and not to be believed.
 TOLERANCE_S = 300
+#: A webhook that is not answered so soon was not delivered, and how the gateway's journal begins to say so.
+WEBHOOK_ANSWER_S = 15.0
+UNANSWERED = "no answer within"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +98,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """A webhook that no delivery of the gateway's was: made by hand and posted to the shop, and what it answered.
+    """A webhook that no delivery of the gateway's was: made by hand and posted to the shop, and what it answered; `status` is
+    None when it did not, `timed_out` when it had taken it and stayed silent for as long as the gateway would wait.
 
     `genuine` when it is signed with a secret in force, at a time that may be believed. `how` says what is odd about it.
     """
@@ -97,6 +110,7 @@ class Posted:
     genuine: bool
     how: str
     status: int | None
+    timed_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +155,16 @@ class History:
     def captured(self, order: Order) -> int:
         """Net money taken for this order: captured minus refunded, over all its charges."""
         return sum(charge.net for charge in self.charges_of(order))
+
+    def deliveries(self) -> Iterator[tuple[Mapping[str, Any], tuple[Mapping[str, Any], ...]]]:
+        """Each attempt to deliver a webhook, with the faults that had struck it, oldest first."""
+        struck: dict[tuple[Any, ...], tuple[Mapping[str, Any], ...]] = {}
+        for entry in self.journal:
+            label = (entry.get("event_type"), entry.get("order_id"), entry.get("attempt"))
+            if entry.get("kind") == "fault" and entry.get("attempt") is not None:
+                struck[label] = (*struck.get(label, ()), entry)
+            elif entry.get("kind") == "delivery":
+                yield entry, struck.get(label, ())
 
     def entries(self, kind: str) -> Iterator[Mapping[str, Any]]:
         """The journal's entries of one kind (`request`, `answer`, `fault`, `delivery`, …), oldest first."""

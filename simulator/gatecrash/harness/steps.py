@@ -3,7 +3,6 @@ schema.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -12,7 +11,7 @@ from typing import Any
 from gatecrash.harness import stranger
 from gatecrash.harness.customer import Customer, OrderInProgress
 from gatecrash.harness.gateway import Gateway
-from gatecrash.harness.history import Posted
+from gatecrash.harness.history import WEBHOOK_ANSWER_S, Posted
 from gatecrash.harness.story import Story
 from gatecrash.harness.world import Host, SetupFailed, World
 
@@ -110,20 +109,21 @@ async def post_webhook(stage: Stage, argument: Mapping[str, Any]) -> None:
     assert path is not None, "stories that need it are left out"
     for _ in range(POSTS):
         stage.customer.note("gateway" if signature == "valid" else "customer", "shop", f"posts {how}")
-        headers, body = stranger.sign(event, signature, layout, time.time() - age_s, secrets)
-        reply = await stage.world.request(Host.MERCHANT, "POST", path, body, headers=headers)
-        stage.posted.append(stranger.posted(stage.order, event, signature, age_s, how, reply.status or None))
+        headers, body = stranger.sign(event, signature, layout, stage.world.wall_ms() / 1000 - age_s, secrets)
+        reply = await stage.world.request(Host.MERCHANT, "POST", path, body, headers=headers, timeout_s=WEBHOOK_ANSWER_S)
+        stage.posted.append(stranger.posted(stage.order, event, signature, age_s, how, reply))
         if reply.ok:
             return
 
 
 async def _event(stage: Stage, signature: str, argument: Mapping[str, Any]) -> dict[str, Any]:
+    now = stage.world.wall_ms() / 1000
     if signature != "valid":
-        return stranger.forgery(stage.order, argument)
+        return stranger.forgery(stage.order, argument, now)
     event = await stage.gateway.newest_event(stage.order.id, stage.customer.order_by_nonce)
     if event is None:
         raise SetupFailed(f"story {stage.story.name}: the gateway has no event about the order that could be posted once more")
-    return stranger.genuine(event, argument)
+    return stranger.genuine(event, argument, now)
 
 
 async def rotate_secret(stage: Stage, argument: Mapping[str, float] | None) -> None:

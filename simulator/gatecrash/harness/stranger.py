@@ -9,6 +9,7 @@ from typing import Any
 
 from gatecrash.harness.customer import OrderInProgress
 from gatecrash.harness.history import TOLERANCE_S, Posted
+from gatecrash.harness.world import Reply
 
 #: A stranger's secret: of the right shape, and nobody's.
 _WRONG = "whsec_c3RyYW5nZXJzIGtub3cgbm8gc2VjcmV0cyBvZiBvdXJz"
@@ -19,26 +20,26 @@ _LAYOUTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def forgery(order: OrderInProgress, changes: Mapping[str, Any]) -> dict[str, Any]:
+def forgery(order: OrderInProgress, changes: Mapping[str, Any], now: float) -> dict[str, Any]:
     """An event that claims a payment which never was."""
     data = {
         "id": f"txn_made_up_{order.id}", "object": "charge", "status": "succeeded", "order_id": order.id,
         "currency": order.currency, "amount": order.amount, "amount_captured": order.amount, "amount_refunded": 0,
         "payment_nonce": None, "metadata": {},
     }  # fmt: skip
-    return _event(f"evt_made_up_{order.id}", "charge.succeeded", data, changes)
+    return _event(f"evt_made_up_{order.id}", "charge.succeeded", data, changes, now)
 
 
-def genuine(event: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def genuine(event: Mapping[str, Any], changes: Mapping[str, Any], now: float) -> dict[str, Any]:
     """An event of the gateway's, told once more."""
-    return _event(event["id"], event["type"], event["data"], changes)
+    return _event(event["id"], event["type"], event["data"], changes, now)
 
 
-def _event(event_id: str, event_type: str, data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _event(event_id: str, event_type: str, data: Mapping[str, Any], changes: Mapping[str, Any], now: float) -> dict[str, Any]:
     """A new type makes it an event of its own, with an id that nobody has seen."""
     if "type" in changes:
         event_id, event_type = f"{event_id}_{changes['type']}", changes["type"]
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
     return {"id": event_id, "type": event_type, "timestamp": at, "data": dict(data)}
 
 
@@ -60,14 +61,13 @@ def sign(
     return headers, body
 
 
-def posted(
-    order: OrderInProgress, event: Mapping[str, Any], signature: str, age_s: float, how: str, status: int | None
-) -> Posted:
+def posted(order: OrderInProgress, event: Mapping[str, Any], signature: str, age_s: float, how: str, reply: Reply) -> Posted:
     return Posted(
         order=order.id,
         event=str(event["id"]),
         event_type=str(event["type"]),
         genuine=signature == "valid" and abs(age_s) <= TOLERANCE_S,
         how=how,
-        status=status,
+        status=reply.status or None,
+        timed_out=reply.timed_out,
     )

@@ -33,7 +33,8 @@ class Host(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer, or the lack of one: `status` is 0 when none came, and `error` says why.
+    """An answer, or the lack of one: `status` is 0 when none came, and `error` says why; `timed_out` when whoever was asked
+    took the request and stayed silent.
 
     `body` is the parsed JSON, None when it was empty or something else; `text` is how it began then.
     """
@@ -42,6 +43,7 @@ class Reply:
     body: Any = None
     error: str = ""
     text: str = ""
+    timed_out: bool = False
 
     @property
     def ok(self) -> bool:

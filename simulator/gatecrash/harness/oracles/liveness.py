@@ -2,8 +2,9 @@
 
 from gatecrash.core import money
 from gatecrash.harness.cards import GOOD_CARDS
-from gatecrash.harness.history import FAILED, PAID, PENDING, SHOWS_PAYMENT, History, Order
+from gatecrash.harness.history import FAILED, PAID, PENDING, SHOWS_PAYMENT, UNANSWERED, History, Order
 from gatecrash.harness.oracles._oracle import Findings, oracle
+from gatecrash.harness.oracles.trust import spoils
 
 #: What an unpaid order is closed as.
 CLOSED_UNPAID = frozenset({FAILED, "CANCELLED"})
@@ -48,24 +49,31 @@ def stuck(history: History) -> Findings:
 
 @oracle("L3", "event never accepted")
 def never_accepted(history: History) -> Findings:
-    """The shop answered every delivery of an event, and never with 2xx, so the gateway gave up on it. Usually
-    a signature verified over re-serialised JSON instead of the raw bytes, a clock compared too strictly, a
-    secret without overlap while rotating, or an unknown type taken for an error. Accept what is genuine, also
-    when there is nothing to do. Judged per event, over the attempts that the shop answered at all.
+    """The shop took every delivery of an event, and never said 2xx in time, so the gateway gave up on it. Usually a
+    signature verified over re-serialised JSON instead of the raw bytes, a clock compared too strictly, a secret without
+    overlap while rotating, an unknown type taken for an error, or work done before the answer that waits for something slow.
+    Accept what is genuine, also when there is nothing to do, and leave what takes long for later. Judged per event, over
+    the attempts that the shop answered or let time out; those that a fault had spoiled, lost or held up count for nothing.
     """
-    answered: dict[str, list[int]] = {}
+    told: dict[str, list[int | None]] = {}
     types: dict[str, str] = {}
-    for entry in history.entries("delivery"):
-        if isinstance(status := entry.get("status"), int):
-            answered.setdefault(str(entry.get("event_id")), []).append(status)
-            types[str(entry.get("event_id"))] = str(entry.get("event_type"))
+
+    def note(event: str, event_type: str, status: int | None) -> None:
+        told.setdefault(event, []).append(status)
+        types[event] = event_type
+
+    for entry, faults in history.deliveries():
+        status, error = entry.get("status"), str(entry.get("error") or "")
+        silent = status is None and error.startswith(UNANSWERED) and not faults
+        if silent or (isinstance(status, int) and not any(map(spoils, faults))):
+            note(str(entry.get("event_id")), str(entry.get("event_type")), status)
     for posted in history.posted:
-        if posted.genuine and posted.status is not None:
-            answered.setdefault(posted.event, []).append(posted.status)
-            types[posted.event] = posted.event_type
-    for event, statuses in answered.items():
-        if not any(200 <= status < 300 for status in statuses):
-            yield f"{types[event]} {event} was answered {len(statuses)} times, never with 2xx: {statuses}"
+        if posted.genuine and (posted.timed_out or posted.status is not None):
+            note(posted.event, posted.event_type, posted.status)
+    for event, statuses in told.items():
+        if not any(status is not None and 200 <= status < 300 for status in statuses):
+            answers = ", ".join("too late" if status is None else str(status) for status in statuses)
+            yield f"{types[event]} {event} was sent {len(statuses)} times and never accepted; the answers were: {answers}"
 
 
 @oracle("L4", "paid, never fulfilled")

@@ -4,11 +4,6 @@ from gatecrash.core import money
 from gatecrash.harness.history import PAID, SHOWS_PAYMENT, TERMINAL, History
 from gatecrash.harness.oracles._oracle import Findings, oracle
 
-#: Where a terminal status may still go: what was paid can be given back.
-LEGAL_AFTER_TERMINAL = {PAID: {"REFUNDED", "PARTIALLY_REFUNDED"}, "PARTIALLY_REFUNDED": {"REFUNDED"}}
-#: A FAILED order is open to another card in many shops, so it may go on.
-REOPENABLE = {"FAILED": {"PENDING", "AUTHORIZED", PAID}}
-
 
 @oracle("S1", "charged twice")
 def charged_twice(history: History) -> Findings:
@@ -103,8 +98,7 @@ def regressed(history: History) -> Findings:
     """
     for order in history.orders:
         for before, after in zip(order.statuses, order.statuses[1:], strict=False):
-            legal = LEGAL_AFTER_TERMINAL.get(before, set()) | REOPENABLE.get(before, set())
-            if before in TERMINAL and after not in legal:
+            if before in TERMINAL and after not in TERMINAL[before]:
                 yield f"order {order.id} went from {before} to {after}"
 
 

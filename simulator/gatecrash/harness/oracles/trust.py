@@ -5,13 +5,19 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gatecrash.harness.history import SHOWS_PAYMENT, TOLERANCE_S, History
+from gatecrash.harness.history import PAYMENT_MADE, TOLERANCE_S, History
 from gatecrash.harness.oracles._oracle import Findings, oracle
 
 #: Kinds of fault that make a webhook one that must not be believed; a stale one, if it is older than the tolerance.
 SPOILED = frozenset({"forge", "tamper", "stale"})
 #: Calls whose answers tell the shop what became of a payment.
 _TELLS = frozenset({"charges.create", "charges.get", "charges.list", "charges.capture"})
+
+
+def spoils(fault: Mapping[str, Any]) -> bool:
+    """Whether a fault made a webhook one that must not be believed: not if it is no older than clocks may differ."""
+    age_s = float((fault.get("params") or {}).get("age_s", math.inf))
+    return fault.get("fault") in SPOILED and not (fault.get("fault") == "stale" and age_s <= TOLERANCE_S)
 
 
 @oracle("S6", "forged or replayed event acted on")
@@ -28,7 +34,7 @@ def forgery_believed(history: History) -> Findings:
         believed = [entry for spoiled, entry in told if spoiled and _accepted(entry)]
         honest = any(_accepted(entry) for spoiled, entry in told if not spoiled)
         made_up = history.captured(order) == 0 or not (honest or _was_answered(history, order.id))
-        if believed and made_up and order.status in SHOWS_PAYMENT:
+        if believed and made_up and order.status in PAYMENT_MADE:
             event = believed[0].get("event_id")
             yield f"order {order.id} is {order.status} on the word of event {event}, which was no honest webhook"
 
@@ -50,18 +56,9 @@ def leaked(history: History) -> Findings:
 
 def _deliveries(history: History, order_id: str) -> Iterator[tuple[bool, Mapping[str, Any]]]:
     """The attempts to tell of an order's payment, and whether a fault spoiled what was sent."""
-    spoiled = set()
-    for entry in history.journal:
-        label = (entry.get("event_type"), entry.get("order_id"), entry.get("attempt"))
-        if entry["kind"] == "fault" and entry.get("fault") in SPOILED and not _within_tolerance(entry):
-            spoiled.add(label)
-        elif entry["kind"] == "delivery" and history.order_by_event.get(entry["event_id"]) == order_id:
-            yield label in spoiled, entry
-
-
-def _within_tolerance(fault: Mapping[str, Any]) -> bool:
-    """Whether a fault made a webhook no older than clocks may differ."""
-    return fault.get("fault") == "stale" and float((fault.get("params") or {}).get("age_s", math.inf)) <= TOLERANCE_S
+    for entry, faults in history.deliveries():
+        if history.order_by_event.get(entry["event_id"]) == order_id:
+            yield any(map(spoils, faults)), entry
 
 
 def _posted(history: History, order_id: str) -> Iterator[tuple[bool, Mapping[str, Any]]]:

@@ -121,7 +121,7 @@ class RealWorld(World):
                 body = _parse(raw)
                 return Reply(response.status, body, text="" if body is not None else raw[:_TEXT].decode(errors="replace"))
         except TimeoutError:
-            return Reply(0, error=f"no answer within {timeout_s:g} s")
+            return Reply(0, error=f"no answer within {timeout_s:g} s", timed_out=True)
         except (aiohttp.ClientError, OSError) as error:
             return Reply(0, error=f"{type(error).__name__}: {error}")
 
