@@ -1,28 +1,19 @@
 """aiohttp on both sides, as it is, over the network in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from gatecrash.harness.worlds.simulated import network
 from gatecrash.harness.worlds.simulated.hosts import Incarnation
 from gatecrash.harness.worlds.simulated.loop import VirtualLoop
 
 Main = Callable[[aiohttp.ClientSession], Coroutine[Any, Any, Any]]
 URL = "http://127.0.0.1:8402/"
 Answering = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-@pytest.fixture
-def loop() -> Iterator[VirtualLoop]:
-    network.install()
-    made = VirtualLoop(seed=1)
-    yield made
-    made.close()
 
 
 async def echo(request: web.BaseRequest) -> web.Response:

@@ -8,10 +8,11 @@ dead, the network their bytes, the databases their commits.
 import asyncio
 import contextlib
 import contextvars
+import io
 import logging
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,10 +31,6 @@ class Crashed(BaseException):
     """Unwinds the stack of the incarnation that has just died."""
 
 
-class CannotSimulate(RuntimeError):
-    """The program asked for something that has no place in a simulated world."""
-
-
 HOST: ContextVar["Incarnation | None"] = ContextVar("HOST", default=None)
 """Whose callback is running; None is the harness itself."""
 
@@ -50,13 +47,17 @@ class Incarnation:
         self.context = contextvars.copy_context()
         self.context.run(HOST.set, self)
         self.on_death: list[Callable[[], None]] = []
+        self.exit_code: object = None  # of a host that ended itself
         self._loop = loop
+        loop.incarnations.append(self)
 
     def __repr__(self) -> str:
         return f"<{self.name} #{self.number}{'' if self.alive else ', dead'}>"
 
     def spawn(self, coroutine: Coroutine[Any, Any, _T], *, name: str | None = None) -> asyncio.Task[_T]:
         """A task of this life."""
+        if not self.alive:
+            coroutine.close()
         self.check()
         return self._loop.create_task(coroutine, name=name, context=self.context.copy())
 
@@ -89,8 +90,10 @@ class Incarnation:
         self._loop.bury(self)
 
 
-def end_quietly(tasks: Iterable["asyncio.Task[Any]"], generators: Iterable[AsyncGenerator[Any, Any]], context: Context) -> None:
+def end_quietly(tasks: Sequence["asyncio.Task[Any]"], generators: Sequence[AsyncGenerator[Any, Any]], context: Context) -> None:
     """Close coroutines where they stand. Their `finally` blocks run, as in `context`, unheard."""
+    if not (tasks or generators):
+        return
     with _hushed():
         for task in tasks:
             if task.done():
@@ -125,7 +128,7 @@ def _hushed() -> Iterator[None]:
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             yield
     finally:
         logging.disable(before)

@@ -17,7 +17,8 @@ from contextvars import Context
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar, TypeVarTuple
 
-from gatecrash.harness.worlds.simulated.hosts import HOST, TASKS_TELL, CannotSimulate, Crashed, Incarnation, end_quietly, told
+from gatecrash.harness.worlds.simulated.guard import REAL_WORLD, cannot_simulate
+from gatecrash.harness.worlds.simulated.hosts import HOST, TASKS_TELL, Crashed, Incarnation, end_quietly, told
 from gatecrash.harness.worlds.simulated.network import Network, SimulatedSocket, simulated
 
 _T = TypeVar("_T")
@@ -60,6 +61,13 @@ class Handle(asyncio.TimerHandle):
     def cancelled(self) -> bool:
         return self.callback is _nothing
 
+    def counts(self) -> bool:
+        """Whether it was neither cancelled nor left by a host that died."""
+        if self.callback is _nothing:
+            return False
+        host = self.context.get(HOST)
+        return host is None or host.alive
+
     def when(self) -> float:
         return self.due
 
@@ -75,6 +83,23 @@ class Handle(asyncio.TimerHandle):
         return self is other
 
 
+def _number(self: Any) -> int:
+    """In place of a hash by address: sets of futures and tasks have one order, wherever they lie in memory."""
+    if self.number is None:
+        self.number = self.get_loop().next_number()
+    return self.number  # type: ignore[no-any-return]
+
+
+class _Future(asyncio.Future[Any]):
+    number: int | None = None
+    __hash__ = _number
+
+
+class _Task(asyncio.Task[Any]):
+    number: int | None = None
+    __hash__ = _number
+
+
 def _nothing() -> None:
     """In place of a callback that was cancelled."""
 
@@ -86,16 +111,14 @@ def _name(callback: Callable[..., object]) -> str:
     return str(getattr(callback, "__qualname__", None) or type(callback).__name__)
 
 
-def _refused(what: str, instead: str) -> Any:
+def _refused(what: str, advice: str = REAL_WORLD) -> Any:
     def refuse(self: "VirtualLoop", *args: object, **options: object) -> NoReturn:
-        host = HOST.get()
-        raise CannotSimulate(f"{host.name if host else 'the harness'} {what}, which a simulated world does not have; {instead}.")
+        raise cannot_simulate(what, advice)
 
     return refuse
 
 
-_STREAMS = "use streams, transports or an HTTP library over asyncio"
-_REAL = "prove this in the real world (--world real)"
+_STREAMS = "use asyncio's streams, or an HTTP library over them"
 
 
 class VirtualLoop(asyncio.AbstractEventLoop):
@@ -113,7 +136,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._factory: Any = None
         self._tasks: list[tuple[asyncio.Task[Any], Incarnation | None]] = []
         self._prune_at = 64
-        self._born = 0
+        self._born = self._numbers = 0
+        # those that are not buried yet
+        self.incarnations: list[Incarnation] = []
         self._buried = False
         self._generators: dict[int, tuple[weakref.ref[AsyncGenerator[Any, Any]], Incarnation | None]] = {}
         # of nobody: what the network does on its own
@@ -135,7 +160,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def pending(self) -> list[tuple[float, str]]:
         """What is scheduled, in its order, as (when, name of the callback)."""
-        return [(when, _name(handle.callback)) for when, _, handle in sorted(self._timers) if handle.callback is not _nothing]
+        return [(when, _name(handle.callback)) for when, _, handle in sorted(self._timers) if handle.counts()]
 
     def call_soon(self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None) -> Handle:
         handle = Handle(self._now, callback, args, contextvars.copy_context() if context is None else context, None)
@@ -156,9 +181,13 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def _timer_cancelled(self) -> None:
         self._cancelled += 1
         if self._cancelled > _RUBBISH and self._cancelled * 2 > len(self._timers):
-            self._timers[:] = [timer for timer in self._timers if timer[2].callback is not _nothing]
-            heapq.heapify(self._timers)
-            self._cancelled = 0
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Drop the timers that do not count."""
+        self._timers[:] = [timer for timer in self._timers if timer[2].counts()]
+        heapq.heapify(self._timers)
+        self._cancelled = 0
 
     def _turn(self) -> None:
         """Run callbacks until stopped; the one hot place."""
@@ -166,9 +195,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         rounds = 0
         while not self._stopping:
             if not ready:
-                while timers and timers[0][2].callback is _nothing:
-                    pop(timers)
-                    self._cancelled -= 1
+                while timers and not timers[0][2].counts():
+                    self._cancelled -= pop(timers)[2].callback is _nothing
                 if not timers:
                     raise Deadlock(self._who_waits())
                 if timers[0][0] > self._now:
@@ -193,8 +221,13 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                     continue
                 try:
                     context.run(handle.callback, *handle.args)
-                except (KeyboardInterrupt, SystemExit):
+                except KeyboardInterrupt:
                     raise
+                except SystemExit as left:
+                    if host is None:
+                        raise
+                    host.exit_code = left.code
+                    host.kill()
                 except BaseException as error:
                     self._failed(handle, error)
 
@@ -259,10 +292,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         if self._closed:
             return
         self.network.close()
-        for host in {id(host): host for _, host in self._tasks}.values():
-            if host is not None:
-                host.alive = False
-            self.bury(host)
+        for host in list(self.incarnations):
+            host.bury()
+        self.bury(None)
         self._closed = True
         self._ready.clear()
         self._timers.clear()
@@ -273,7 +305,11 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     # futures and tasks
 
     def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
+        return _Future(loop=self)
+
+    def next_number(self) -> int:
+        self._numbers += 1
+        return self._numbers
 
     def create_task(
         self, coro: Any, *, name: str | None = None, context: Context | None = None, **options: Any
@@ -283,9 +319,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         named = name or f"Task-{self._born}"
         task: asyncio.Task[Any]
         if self._factory is None:
-            task = asyncio.Task(coro, loop=self, name=named, context=context, **options)
+            task = _Task(coro, loop=self, name=named, context=context, **options)
         else:
-            task = self._factory(self, coro, context=context, name=named, **options)
+            task = self._factory(self, coro) if context is None else self._factory(self, coro, context=context)
+            task.set_name(named)
         self._tasks.append((task, host))
         if len(self._tasks) > self._prune_at:
             self._tasks = [each for each in self._tasks if not each[0].done()]
@@ -310,13 +347,15 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return ((task, host) for task, host in self._tasks if not task.done())
 
     def bury(self, host: Incarnation | None) -> None:
-        """End the tasks and generators of a dead host; None is the harness, when all is over."""
+        """End the tasks and generators of a dead host, and forget it; None is the harness, when all is over."""
         self._buried = True
         context = self.neutral if host is None else host.context
         generators = [reference() for reference, owner in self._generators.values() if owner is host]
         end_quietly(self.tasks(host), [each for each in generators if each is not None], context.copy())
         self._tasks = [each for each in self._tasks if each[1] is not host]
         self._generators = {key: each for key, each in self._generators.items() if each[1] is not host}
+        self.incarnations = [each for each in self.incarnations if each is not host]
+        self._sweep()
 
     def _generator_begun(self, generator: AsyncGenerator[Any, Any]) -> None:
         self._generators[id(generator)] = (weakref.ref(generator), HOST.get())
@@ -449,16 +488,16 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     # what there is not
 
-    add_reader = add_writer = remove_reader = remove_writer = _refused("watches a file descriptor", _STREAMS)
-    sock_recv = sock_recv_into = sock_recvfrom = sock_recvfrom_into = _refused("reads from a bare socket", _STREAMS)
-    sock_sendall = sock_sendto = sock_connect = sock_accept = _refused("uses a bare socket", _STREAMS)
-    sendfile = sock_sendfile = _refused("sends a file past the program", _STREAMS)
-    start_tls = _refused("speaks TLS", "use http:// within a simulated world")
-    create_datagram_endpoint = _refused("opens a UDP socket", _REAL)
-    create_unix_connection = create_unix_server = _refused("opens a Unix socket", "use TCP on 127.0.0.1")
-    connect_accepted_socket = _refused("takes over a socket that was accepted elsewhere", "listen with create_server")
-    connect_read_pipe = connect_write_pipe = _refused("opens a pipe", _REAL)
-    subprocess_exec = subprocess_shell = _refused("starts a process", _REAL)
+    add_reader = add_writer = remove_reader = remove_writer = _refused("watching a file descriptor", _STREAMS)
+    sock_recv = sock_recv_into = sock_recvfrom = sock_recvfrom_into = _refused("reading from a bare socket", _STREAMS)
+    sock_sendall = sock_sendto = sock_connect = sock_accept = _refused("using a bare socket", _STREAMS)
+    sendfile = sock_sendfile = _refused("sending a file past the program", "read it and write it")
+    start_tls = _refused("TLS", "speak plain HTTP when simulated")
+    create_datagram_endpoint = _refused("a UDP socket")
+    create_unix_connection = create_unix_server = _refused("a Unix socket", "use TCP on 127.0.0.1")
+    connect_accepted_socket = _refused("a socket that was accepted elsewhere", "listen with create_server")
+    connect_read_pipe = connect_write_pipe = _refused("a pipe")
+    subprocess_exec = subprocess_shell = _refused("starting a process")
 
 
 def _unless_done(future: asyncio.Future[Any], complete: Callable[[Any], None], outcome: object) -> None:

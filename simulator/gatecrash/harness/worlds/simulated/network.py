@@ -17,11 +17,13 @@ from collections.abc import Callable, Iterable
 from contextvars import Context
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohappyeyeballs
 
-from gatecrash.harness.worlds.simulated.hosts import HOST, CannotSimulate, Crashed, Incarnation
+from gatecrash.harness.worlds.simulated.guard import cannot_simulate
+from gatecrash.harness.worlds.simulated.hosts import HOST, Crashed, Incarnation
 
 if TYPE_CHECKING:
     from gatecrash.harness.worlds.simulated.loop import VirtualLoop
@@ -45,8 +47,7 @@ class Kind(Enum):
     RESET = "reset"
 
 
-@dataclass(slots=True, frozen=True)
-class Message:
+class Message(NamedTuple):
     """One thing under way from one host to another, over the connection of that number."""
 
     connection: int
@@ -320,10 +321,15 @@ class Connection(asyncio.Transport):
 
     def broken(self) -> None:
         """The connection is reset, whoever did it."""
-        if not self._closing:
-            self._closing = True
-            self._inbox.clear()
-            self._lost(ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
+        if self._closing:
+            return
+        self._closing = True
+        self._inbox.clear()
+        error = ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        waiter, self.connecting = self.connecting, None
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(error)
+        self._lost(error)
 
     def dead(self) -> None:
         """Its host has crashed: nobody is told, and the system resets what it had open."""
@@ -444,13 +450,14 @@ class Listener(asyncio.AbstractServer):
 class Network:
     """`latency_s`: the least and the most a message takes, drawn with the seed.
 
-    `faults` is asked what becomes of each message before it leaves, and None lets it go; `heard` is told of each that leaves.
+    `faults` is asked what becomes of each message before it leaves, and None lets it go; `heard` is told when, which, and what
+    became of it.
     """
 
     def __init__(self, loop: "VirtualLoop", seed: int = 0, latency_s: tuple[float, float] = (0.0001, 0.001)) -> None:
         self.loop, self.latency_s = loop, latency_s
         self.faults: Callable[[Message], Fate | None] | None = None
-        self.heard: Callable[[float, Message], None] | None = None
+        self.heard: Callable[[float, Message, Fate | None], None] | None = None
         self._random = random.Random(seed)  # noqa: S311 — not for secrets
         self._listeners: dict[int, Listener] = {}
         self._reserved: set[int] = set()
@@ -470,7 +477,7 @@ class Network:
         if name == "localhost" or name.endswith(".localhost"):
             name = "127.0.0.1"
         try:
-            version = ipaddress.ip_address(name).version
+            version = _address(name).version
         except ValueError:
             raise socket.gaierror(socket.EAI_NONAME, f"{name} is not known in a simulated world; use 127.0.0.1") from None
         of = socket.AF_INET if version == 4 else socket.AF_INET6
@@ -521,7 +528,7 @@ class Network:
         """Returns when it is connected; ConnectionRefusedError when nobody listens."""
         _check()
         host, port = self.resolve(address[0], address[1])[0][4][:2]
-        if not (ipaddress.ip_address(host).is_loopback or ipaddress.ip_address(host).is_unspecified):
+        if not _is_here(host):
             raise OSError(errno.ENETUNREACH, f"Connect call failed {(host, port)!r}: a simulated world ends at loopback")
         self._next_client_port += 1
         if sock.address[1] == 0:
@@ -590,14 +597,15 @@ class Network:
         message = Message(end.number, end.name, end.peer.name, kind, data)
         least, most = self.latency_s
         latency = least if least == most else least + (most - least) * self._random.random()
-        if self.faults is not None:
-            fate = self.faults(message)
-            if host is not None and not host.alive and kind is not Kind.RESET:
-                return
-            if fate is not None:
-                self._befall(end, message, fate, latency)
-                return
-        self._fly(end, message, latency)
+        fate = None if self.faults is None else self.faults(message)
+        if host is not None and not host.alive and kind is not Kind.RESET:
+            return  # that was its end
+        if self.heard is not None:
+            self.heard(self.loop.time(), message, fate)
+        if fate is None:
+            self._fly(end, message, latency)
+        else:
+            self._befall(end, message, fate, latency)
 
     def _befall(self, end: Connection, message: Message, fate: Fate, latency: float) -> None:
         match fate:
@@ -612,12 +620,10 @@ class Network:
                 if end.held is None:
                     end.held = deque()
                     self._holding.append(end)
-                    self.loop.call_later(at_most_s, self._release, end, context=self.loop.neutral)
+                    self.loop.call_later(at_most_s, self._release, end, end.held, context=self.loop.neutral)
                 end.held.append(message)
 
     def _fly(self, end: Connection, message: Message, latency: float) -> None:
-        if self.heard is not None:
-            self.heard(self.loop.time(), message)
         if end.muted:
             return
         if end.held is not None:
@@ -633,19 +639,18 @@ class Network:
 
     def _land(self, number: int, end: Connection, message: Message) -> None:
         del self._flying[number]
-        if end.muted:
-            return
         if message.kind is Kind.CONNECT:
             self._accept(end)
         else:
             end.peer.arrived(message)
-        for held in [each for each in self._holding if each.number != end.number]:
-            self._release(held)
+        if self._holding:
+            for held in [each for each in self._holding if each.number != end.number]:
+                self._release(held, held.held)
 
-    def _release(self, end: Connection) -> None:
-        if end.held is None:
-            return
-        messages, end.held = end.held, None
+    def _release(self, end: Connection, messages: deque[Message] | None) -> None:
+        if messages is None or end.held is not messages:
+            return  # these went on already
+        end.held = None
         self._holding.remove(end)
         for message in messages:
             self._fly(end, message, 0.0)
@@ -683,13 +688,19 @@ class Network:
         self.faults = self.heard = None
 
 
+_address = cache(ipaddress.ip_address)
+
+
+@cache
+def _is_here(host: str) -> bool:
+    address = _address(host)
+    return address.is_loopback or address.is_unspecified
+
+
 def simulated(sock: object) -> SimulatedSocket:
     """It, if it is one of ours."""
     if not isinstance(sock, SimulatedSocket):
-        raise CannotSimulate(
-            f"a {type(sock).__name__} of the operating system has no place in a simulated world; give host and port, or open it "
-            "with loop.open_socket()."
-        )
+        raise cannot_simulate(f"using a {type(sock).__module__}.{type(sock).__name__}", "give a host and a port instead")
     return sock
 
 
