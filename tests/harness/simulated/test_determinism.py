@@ -89,3 +89,56 @@ def test_a_world_does_not_depend_on_those_before_it(trace: str) -> None:
 
 def test_another_seed_is_another_world(trace: str) -> None:
     assert printed_by(f"{WORLD}\n    print(*play(8), sep='\\n')", PYTHONHASHSEED="0") != trace
+
+
+def test_a_thousand_worlds_leave_nothing_behind() -> None:
+    """Objects are counted, not seconds: what grows gets slow. Garbage is collected by hand, as whoever plays many worlds does."""
+    code = f"""{WORLD}
+    import gc
+    from contextlib import suppress
+
+    def small(seed):
+        global loop
+        loop = VirtualLoop(seed)
+        shop, abandoned = Incarnation(loop, "shop"), Incarnation(loop, "abandoned")
+
+        async def answer(request):
+            if request.path == "/never":
+                await asyncio.Event().wait()
+            return web.Response(text="fine")
+
+        async def serve():
+            runner = web.ServerRunner(web.Server(answer))
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 80).start()
+
+        async def ask():
+            session = aiohttp.ClientSession()
+            async with session.get("http://127.0.0.1/") as reply:
+                assert reply.status == 200
+            await session.get("http://127.0.0.1/never")
+
+        async def main():
+            await shop.spawn(serve())
+            asking = [host.spawn(ask()) for host in (shop, abandoned) for _ in range(2)]
+            await asyncio.sleep(1)
+            shop.kill()
+            shop.bury()
+            await asyncio.sleep(seed % 3)
+
+        loop.run_until_complete(main())
+        loop.close()
+
+    def objects_after(worlds):
+        for seed in range(worlds):
+            small(seed)
+            if seed % 50 == 0:
+                gc.collect()
+        gc.collect()
+        return len(gc.get_objects())
+
+    gc.disable()
+    before = objects_after(100)
+    print(objects_after(1000) - before)
+    """
+    assert int(printed_by(code)) < 100

@@ -157,6 +157,19 @@ def test_the_dead_cannot_connect_or_listen(loop: VirtualLoop) -> None:
     assert refused == ["create_server", "create_connection"]
 
 
+def test_who_waits_for_a_task_of_the_buried_is_told_that_it_is_over(loop: VirtualLoop) -> None:
+    shop = Incarnation(loop, "shop")
+
+    async def main() -> None:
+        waiting = shop.spawn(asyncio.Event().wait())
+        loop.call_later(1, shop.bury)
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    loop.run_until_complete(main())
+    assert loop.time() == 1
+
+
 def test_death_is_told_once_in_the_order_asked_for(loop: VirtualLoop) -> None:
     shop, told = Incarnation(loop, "shop"), []
     shop.on_death += [lambda: told.append(1), lambda: told.append(2)]
@@ -248,4 +261,4 @@ def test_a_task_that_never_began_is_buried_too(loop: VirtualLoop, recwarn: pytes
 
     loop.run_until_complete(main())
     gc.collect()
-    assert (began, list(recwarn)) == ([], [])
+    assert (began, [str(each.message) for each in recwarn]) == ([], [])

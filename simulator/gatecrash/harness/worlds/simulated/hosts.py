@@ -100,11 +100,11 @@ def end_quietly(tasks: Sequence["asyncio.Task[Any]"], generators: Sequence[Async
                 if not task.cancelled():
                     task.exception()  # is not to be complained of
                 continue
-            # asyncio's own gather does the same to what it leaves behind
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
             coroutine = task.get_coro()
             if coroutine is not None:
                 context.run(_close, coroutine.close)
+            # a task's own `cancel` would ask its coroutine; this says that it is over, so that nobody misses it
+            context.run(asyncio.Future.cancel, task)
         for generator in generators:
             context.run(_close, generator.aclose().__await__().__next__)
 

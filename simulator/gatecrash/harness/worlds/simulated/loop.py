@@ -26,6 +26,8 @@ _Ts = TypeVarTuple("_Ts")
 
 # rounds of callbacks at one and the same instant, after which nobody waits for time to move
 _ROUNDS_AT_ONCE = 100_000
+# of tasks that bury what they find and begin others
+_GENERATIONS = 100
 # cancelled timers that may lie about
 _RUBBISH = 64
 
@@ -336,7 +338,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return self._factory
 
     def tasks(self, host: Incarnation | None) -> list[asyncio.Task[Any]]:
-        """Those of one host that are not done, or done only lately."""
+        """Those of one host that are not done, and some that are."""
         found = {task: None for task, owner in self._tasks if owner is host}
         if TASKS_TELL:
             others: list[Any] = [task for task in asyncio.all_tasks(self) if task not in found]
@@ -350,10 +352,14 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         """End the tasks and generators of a dead host, and forget it; None is the harness, when all is over."""
         self._buried = True
         context = self.neutral if host is None else host.context
-        generators = [reference() for reference, owner in self._generators.values() if owner is host]
-        end_quietly(self.tasks(host), [each for each in generators if each is not None], context.copy())
-        self._tasks = [each for each in self._tasks if each[1] is not host]
-        self._generators = {key: each for key, each in self._generators.items() if each[1] is not host}
+        for _ in range(_GENERATIONS):  # a `finally` block may begin new ones
+            tasks = self.tasks(host)
+            generators = [reference() for reference, owner in self._generators.values() if owner is host]
+            if not (tasks or generators):
+                break
+            self._tasks = [each for each in self._tasks if each[1] is not host]
+            self._generators = {key: each for key, each in self._generators.items() if each[1] is not host}
+            end_quietly(tasks, [each for each in generators if each is not None], context.copy())
         self.incarnations = [each for each in self.incarnations if each is not host]
         self._sweep()
 
