@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gatecrash.harness.explore.bound import Bound
 from gatecrash.harness.explore.fault import Failure, Fault, Play, Point, Schedule
@@ -19,6 +19,10 @@ FAILURES_MAX = 3
 EXAMPLES_MAX = 3
 #: Children of a schedule, before any has been seen.
 _CHILDREN_GUESS = 15.0
+
+# what a search keeps as it is, and as counts
+_PLAIN = ("schedules", "pruned", "seconds", "diverged", "nondeterministic", "stopped", "clashes", "_trace")
+_COUNTERS = ("kinds_fired", "_left", "_played", "_children")
 
 
 @dataclass(slots=True)
@@ -55,8 +59,8 @@ class Search:
         self.unplayed: list[Unplayed] = []
         self.nondeterministic = False  #: the fault-free run was played twice, and differed
         self.stopped = False  #: ended before its schedules did: by `first_only`, or because it cannot be played
-        self._trace: str | None = None  #: of the fault-free run
         self.clashes = 0  #: states that were called the same and had different futures
+        self._trace: str | None = None  # of the fault-free run
         self._futures: dict[str, set[str]] = {}  # of each state that was pursued
         self._waiting: deque[Schedule] = deque([(), ()])  # the fault-free run twice: is it the same?
         self._out: dict[int, Schedule] = {}  # given out, by number; in order
@@ -103,6 +107,55 @@ class Search:
             under = 1 + self._branching(faults) * under
             left += self._left[faults] * under
         return left
+
+    def memory(self) -> dict[str, Any]:
+        """All of it as JSON; faults are told once, and numbered."""
+        table: dict[Fault, int] = {}
+
+        def numbers(schedule: Schedule) -> list[int]:
+            return [table.setdefault(fault, len(table)) for fault in schedule]
+
+        return {
+            **{name: getattr(self, name) for name in _PLAIN},
+            **{name: dict(getattr(self, name)) for name in _COUNTERS},
+            "kinds_offered": sorted(self.kinds_offered),
+            "states": sorted(self.states),
+            "futures": {state: sorted(futures) for state, futures in self._futures.items()},
+            "found": [
+                [each.oracle, each.message, numbers(each.schedule), each.number, each.schedules] for each in self.found.values()
+            ],
+            "diverged_examples": list(map(numbers, self.diverged_examples)),
+            "unplayed": [[numbers(each.schedule), *each.failure] for each in self.unplayed],
+            "pending": list(map(numbers, self.pending)),
+            "faults": list(map(str, table)),
+        }  # fmt: skip
+
+    @classmethod
+    def remembered(cls, story: str, bound: Bound, memory: Mapping[str, Any]) -> "Search":
+        """The reverse of `memory`."""
+        search = cls(story, bound)
+        faults = [Fault.parse(text) for text in memory["faults"]]
+        search._interned = {fault: fault for fault in faults}
+
+        def schedule(numbers: Sequence[int]) -> Schedule:
+            return tuple(faults[number] for number in numbers)
+
+        for name in _PLAIN:
+            setattr(search, name, memory[name])
+        for name in _COUNTERS:
+            counts = memory[name]
+            setattr(search, name, Counter({int(key) if key.isdigit() else key: value for key, value in counts.items()}))
+        search.kinds_offered = set(memory["kinds_offered"])
+        search.states = set(memory["states"])
+        search._futures = {state: set(futures) for state, futures in memory["futures"].items()}
+        search.found = {
+            oracle: Found(oracle, message, schedule(numbers), number, schedules)
+            for oracle, message, numbers, number, schedules in memory["found"]
+        }
+        search.diverged_examples = list(map(schedule, memory["diverged_examples"]))
+        search.unplayed = [Unplayed(schedule(numbers), Failure(why, detail)) for numbers, why, detail in memory["unplayed"]]
+        search._waiting = deque(map(schedule, memory["pending"]))
+        return search
 
     def _branching(self, faults: int) -> float:
         known = max((each for each in self._played if each <= faults and self._played[each]), default=None)
@@ -183,8 +236,3 @@ def _digest(reached: Sequence[Point], violations: Sequence[tuple[str, str]]) -> 
     parts = [f"{point.label}|{','.join(point.kinds)}" for point in reached]
     parts += sorted({oracle for oracle, _ in violations})
     return blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
-
-
-def progress_of(searches: Mapping[str, Search]) -> tuple[int, float]:
-    """How many schedules are done, and about how many are left."""
-    return sum(each.schedules for each in searches.values()), sum(each.estimate() for each in searches.values())

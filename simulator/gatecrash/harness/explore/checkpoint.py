@@ -1,0 +1,75 @@
+"""An exploration on disk, so that whoever was interrupted goes on where they were."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gatecrash.harness.explore.bound import Bound
+from gatecrash.harness.explore.search import Search
+
+_FORMAT = 1
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used: why, and what to do."""
+
+
+class Restored(NamedTuple):
+    """`seconds` is the time that was spent on it before."""
+
+    searches: dict[str, Search]
+    seconds: float
+
+
+class Checkpoint(NamedTuple):
+    """`of` says what is explored, by name and value: a checkpoint of anything else is refused."""
+
+    path: Path
+    of: Mapping[str, Any]
+
+    def save(self, searches: Mapping[str, Search], bound: Bound, seconds: float) -> None:
+        """Replaces the file at once, or not at all. Raises OSError."""
+        document = {
+            "gatecrash": "checkpoint",
+            "format": _FORMAT,
+            "of": self._identity(bound),
+            "seconds": round(seconds, 3),
+            "stories": {name: search.memory() for name, search in searches.items()},
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self.path.with_name(self.path.name + ".new")
+        with beside.open("w", encoding="utf-8") as file:
+            json.dump(document, file, ensure_ascii=False, separators=(",", ":"))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self.path)
+
+    def load(self, bound: Bound) -> Restored:
+        """Raises CheckpointError."""
+        try:
+            document: Any = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{self.path}: cannot be read as a checkpoint: {error}") from error
+        if not isinstance(document, dict) or document.get("gatecrash") != "checkpoint" or document.get("format") != _FORMAT:
+            raise CheckpointError(f"{self.path}: is no checkpoint of this version; start without --resume")
+        wanted, found = self._identity(bound), document["of"]
+        for name, value in wanted.items():
+            if found.get(name) != value:
+                raise CheckpointError(
+                    f"{self.path}: was made with other {name}: found {_short(found.get(name))}, expected {_short(value)}; "
+                    f"resume with what it was made with, or start anew without --resume"
+                )
+        searches = {name: Search.remembered(name, bound, memory) for name, memory in document["stories"].items()}
+        return Restored(searches, document["seconds"])
+
+    def _identity(self, bound: Bound) -> dict[str, Any]:
+        # as JSON reads it again
+        identity: dict[str, Any] = json.loads(json.dumps({**self.of, **bound.as_json()}))
+        return identity
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "…"

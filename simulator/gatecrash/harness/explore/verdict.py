@@ -1,0 +1,293 @@
+"""What an exploration proved, and what it did not: never more than was played, with the bound in words."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gatecrash.harness.explore.bound import Bound
+from gatecrash.harness.explore.explorer import Exploration
+from gatecrash.harness.explore.fault import Schedule, in_words
+from gatecrash.harness.explore.search import Search
+from gatecrash.harness.explore.shrink import Shrunk
+
+PROVED, HELD, VIOLATED, UNFINISHED = "proved", "held", "violated", "unfinished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counterexample:
+    """What an oracle objected to: the smallest schedule that was found of it, and the one that it was found with.
+
+    `number` says the how-manieth schedule of its story that was; None when the swarm found it, in walk `walk`. `schedules` counts
+    those that the oracle objected to, `plays` what shrinking took.
+    """
+
+    oracle: str
+    message: str
+    schedule: Schedule
+    found_with: Schedule
+    number: int | None
+    walk: int | None
+    schedules: int
+    plays: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "oracle": self.oracle,
+            "message": self.message,
+            "schedule": list(map(str, self.schedule)),
+            "found_with": list(map(str, self.found_with)),
+            "number": self.number,
+            "walk": self.walk,
+            "schedules": self.schedules,
+            "shrinking_plays": self.plays,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryVerdict:
+    """`doubts` are the reasons why nothing is proved although nothing was violated; `remarks` what a reader should know."""
+
+    name: str
+    bound: Bound
+    schedules: int
+    states: int
+    pruned: int
+    kinds_fired: Mapping[str, int]
+    never_fired: Sequence[str]
+    diverged: int
+    unplayed: int
+    left: int
+    seconds: float
+    violations: tuple[Counterexample, ...]
+    doubts: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        if self.violations:
+            return VIOLATED
+        if self.doubts:
+            return UNFINISHED
+        return PROVED if self.bound.shard.of == 1 else HELD
+
+    def in_words(self) -> str:
+        """`proved: happy-path, kinds crash, lost, up to 2 faults, 203 schedules, 131 states`."""
+        kinds = f"kinds {', '.join(self.kinds_fired)}" if self.kinds_fired else "no faults"
+        faults = "1 fault" if self.bound.faults == 1 else f"{self.bound.faults} faults"
+        shard = f", shard {self.bound.shard}" if self.bound.shard.of > 1 else ""
+        said = "not proved" if self.verdict == UNFINISHED else self.verdict
+        return (
+            f"{said}: {self.name}, {kinds}, up to {faults}, {self.schedules:,} schedules, {self.states:,} states{shard}"
+            + "".join(f"; {doubt}" for doubt in self.doubts)
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "verdict": self.verdict,
+            "bound": self.in_words(),
+            "schedules": self.schedules,
+            "states": self.states,
+            "max_faults": self.bound.faults,
+            "kinds_fired": dict(self.kinds_fired),
+            "never_fired": list(self.never_fired),
+            "faults_fired": sum(self.kinds_fired.values()),
+            "pruned": self.pruned,
+            "diverged": self.diverged,
+            "unplayed": self.unplayed,
+            "left": self.left,
+            "seconds": round(self.seconds, 3),
+            "violations": [each.as_json() for each in self.violations],
+            "doubts": list(self.doubts),
+            "remarks": list(self.remarks),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Of all stories. `left_out` are stories that were not explored, with the reason. `never_fired` are kinds that were asked
+    for, or offered somewhere, and struck in no story.
+    """
+
+    merchant: str
+    bound: Bound
+    seed: int
+    stories: tuple[StoryVerdict, ...]
+    left_out: tuple[tuple[str, str], ...]
+    never_fired: tuple[str, ...]
+    swarm: Mapping[str, Any] | None
+    interrupted: bool
+    seconds: float
+
+    @property
+    def verdict(self) -> str:
+        verdicts = {story.verdict for story in self.stories}
+        if VIOLATED in verdicts:
+            return VIOLATED
+        if not self.stories or UNFINISHED in verdicts:
+            return UNFINISHED
+        return HELD if HELD in verdicts else PROVED
+
+    @property
+    def totals(self) -> dict[str, Any]:
+        fired: Counter[str] = Counter()
+        for story in self.stories:
+            fired.update(story.kinds_fired)
+        return {
+            "stories": len(self.stories),
+            "schedules": sum(story.schedules for story in self.stories),
+            "states": sum(story.states for story in self.stories),
+            "max_faults": self.bound.faults,
+            "kinds_fired": dict(sorted(fired.items())),
+            "never_fired": list(self.never_fired),
+            "pruned": sum(story.pruned for story in self.stories),
+            "diverged": sum(story.diverged for story in self.stories),
+            "unplayed": sum(story.unplayed for story in self.stories),
+            "left": sum(story.left for story in self.stories),
+            "seconds": round(self.seconds, 3),
+            "violations": sum(len(story.violations) for story in self.stories),
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "merchant": self.merchant,
+            "world": "simulated",
+            "seed": self.seed,
+            "bound": dict(self.bound.as_json()),
+            "stories": [
+                *(story.as_json() for story in self.stories),
+                *({"name": name, "verdict": "left out", "violations": [], "reason": reason} for name, reason in self.left_out),
+            ],
+            "totals": self.totals,
+            "swarm": self.swarm,
+            "interrupted": self.interrupted,
+            "seconds": round(self.seconds, 3),
+            "verdict": self.verdict,
+        }
+
+    def in_words(self) -> list[str]:
+        """The last lines: what it comes to, and what it does not."""
+        totals, size = self.totals, len(self.stories)
+        wrong = sum(story.verdict == VIOLATED for story in self.stories)
+        proved = sum(story.verdict in (PROVED, HELD) for story in self.stories)
+        said = {
+            VIOLATED: f"violated in {wrong} of {size} stories",
+            UNFINISHED: f"not proved: {proved} of {size} stories are",
+            HELD: f"held in {size} of {size} stories, in shard {self.bound.shard}: proved once every shard has held",
+            PROVED: f"proved in {size} of {size} stories",
+        }[self.verdict]
+        faults = "1 fault" if self.bound.faults == 1 else f"{self.bound.faults} faults"
+        left_out = f"; {len(self.left_out)} left out" if self.left_out else ""
+        lines = [
+            f"{self.merchant}: {said}, up to {faults}, {totals['schedules']:,} schedules, {totals['states']:,} states, "
+            f"{self.seconds:.0f} s{left_out}."
+        ]
+        if totals["kinds_fired"]:
+            lines.append("Struck: " + ", ".join(f"{kind} {count:,}×" for kind, count in totals["kinds_fired"].items()) + ".")
+        if self.never_fired:
+            lines.append(f"Never struck, so nothing is proved about it: {', '.join(self.never_fired)}.")
+        if self.swarm is not None:
+            lines.append(
+                f"Beyond that, {self.swarm['schedules']:,} random schedules of up to {self.swarm['max_faults']} faults in "
+                f"{self.swarm['seconds']:.0f} s, seed {self.swarm['seed']}."
+            )
+        return lines
+
+
+def verdict(found: Exploration, *, merchant: str, seed: int = 0, left_out: Sequence[tuple[str, str]] = ()) -> Verdict:
+    searches = found.searches.values()
+    asked = found.bound.kinds
+    fired = {kind for search in searches for kind in search.kinds_fired}
+    offered = {kind for search in searches for kind in search.kinds_offered} if asked is None else asked
+    return Verdict(
+        merchant=merchant,
+        bound=found.bound,
+        seed=seed,
+        stories=tuple(_story(search, found) for search in searches),
+        left_out=tuple(left_out),
+        never_fired=tuple(sorted(offered - fired)) if found.bound.faults else (),
+        swarm=_swarm(found),
+        interrupted=found.interrupted,
+        seconds=found.seconds,
+    )
+
+
+def _story(search: Search, found: Exploration) -> StoryVerdict:
+    fired = search.kinds_fired
+    return StoryVerdict(
+        name=search.story,
+        bound=found.bound,
+        schedules=search.schedules,
+        states=len(search.states) + bool(search.schedules),  # and the one in which nothing has struck
+        pruned=search.pruned,
+        kinds_fired=dict(sorted(fired.items())),
+        never_fired=sorted(kind for kind in search.kinds_offered if found.bound.allows(kind) and kind not in fired),
+        diverged=search.diverged,
+        unplayed=len(search.unplayed),
+        left=round(search.estimate()),
+        seconds=search.seconds,
+        violations=_counterexamples(search, found),
+        doubts=tuple(_doubts(search)),
+        remarks=tuple(_remarks(search)),
+    )
+
+
+def _counterexamples(search: Search, found: Exploration) -> tuple[Counterexample, ...]:
+    walks = found.swarm.met.values() if found.swarm else ()
+    met = {each.oracle: each for each in walks if each.story == search.story}
+    examples = []
+    for oracle in (*search.found, *(oracle for oracle in met if oracle not in search.found)):
+        first = search.found.get(oracle)
+        origin = first or met[oracle]
+        small = found.shrunk.get((search.story, oracle), Shrunk(origin.schedule, origin.message, 0, False))
+        kept = small if small.confirmed else Shrunk(origin.schedule, origin.message, small.plays, False)
+        examples.append(
+            Counterexample(
+                oracle=oracle, message=kept.message, schedule=kept.schedule, found_with=origin.schedule,
+                number=first.number if first else None, walk=None if first else met[oracle].walk,
+                schedules=first.schedules if first else 1, plays=kept.plays,
+            )
+        )  # fmt: skip
+    return tuple(examples)
+
+
+def _doubts(search: Search) -> list[str]:
+    doubts = []
+    if not search.done:
+        doubts.append(f"about {round(search.estimate()):,} schedules are left")
+    if search.nondeterministic:
+        doubts.append("two runs without a fault were not the same: something in it is not simulated")
+    if search.diverged:
+        first = in_words(search.diverged_examples[0])
+        doubts.append(f"in {search.diverged:,} schedules not every fault struck, such as {first}")
+    if search.unplayed:
+        doubts.append(f"{len(search.unplayed):,} schedules could not be played: {search.unplayed[0].failure.why}")
+        if search.stopped:
+            doubts.append("so the story was given up")
+    return doubts
+
+
+def _remarks(search: Search) -> list[str]:
+    if not search.clashes:
+        return []
+    return [
+        f"{search.clashes:,} states looked the same and went on differently; they were taken for different ones, and --no-prune "
+        f"takes all for different"
+    ]
+
+
+def _swarm(found: Exploration) -> dict[str, Any] | None:
+    if found.swarm is None:
+        return None
+    swarm = found.swarm
+    return {
+        "seed": swarm.seed,
+        "walks": swarm.walks,
+        "schedules": swarm.schedules,
+        "max_faults": swarm.max_faults,
+        "kinds_fired": dict(sorted(swarm.kinds_fired.items())),
+        "unplayed": swarm.unplayed,
+        "violations": len(swarm.met),
+        "seconds": round(swarm.seconds, 3),
+    }
