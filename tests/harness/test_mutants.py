@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gatecrash.harness.history import History
-from gatecrash.harness.mutants import Mutant, counts, known, matrix, pairs
+from gatecrash.harness.mutants import Mutant, Unplayed, counts, known, matrix, pairs
 from gatecrash.harness.oracles import ORACLES, Violation
 from gatecrash.harness.run import Outcome
 from gatecrash.harness.story import Story, load_all
@@ -51,6 +51,21 @@ def test_the_rows_name_oracles_that_there_are() -> None:
         assert set(mutant.violates) <= ORACLES.keys() | {"books"}, mutant
 
 
+#: Mutants that no run in real processes can show, and why.
+BEYOND_REAL_PROCESSES: dict[str, str] = {}
+
+
+def test_every_mutant_has_a_story_that_is_to_catch_it_or_a_reason_why_there_is_none() -> None:
+    claimed = {name for story in load_all() for name in story.catches}
+    assert claimed.isdisjoint(BEYOND_REAL_PROCESSES)
+    assert claimed | BEYOND_REAL_PROCESSES.keys() == known().keys()
+    assert all(len(why) > 40 for why in BEYOND_REAL_PROCESSES.values())
+
+
+def test_every_oracle_is_proved_by_a_mutant_whose_row_names_it() -> None:
+    assert {code for mutant in known().values() for code in mutant.violates} == ORACLES.keys()
+
+
 def story(name: str, *catches: str) -> Story:
     return replace(load_all()[0], name=name, catches=catches)
 
@@ -69,6 +84,14 @@ def test_one_story_that_catches_it_is_enough_and_one_alarm_spoils_everything() -
     assert not matrix([NO_KEY], runs[:2], 1.0).complete
     assert not matrix([NO_KEY], [outcome("reference", "a", "L2"), *runs], 1.0).complete
     assert not matrix([NO_KEY], [], 1.0).complete, "a mutant that nobody plays to is not caught"
+
+
+def test_a_mutant_that_does_not_do_what_the_story_waits_for_is_not_caught_and_stops_nobody() -> None:
+    stuck = Unplayed("no_key", load_all()[0], "no fault struck at operation.committed")
+    found = matrix([NO_KEY], [stuck, outcome("no_key", "b", "S1")], 1.0)
+    assert found.rows[0].caught_in == ("b",)
+    [told, _] = found.as_json()["mutants"][0]["stories"]
+    assert (told["counts"], told["unplayed"]) == (False, "no fault struck at operation.committed")
 
 
 def gatecrash(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -91,6 +114,14 @@ def test_a_mutant_that_gets_through_is_told_and_the_exit_code_says_so() -> None:
     assert done.returncode == 1, done.stderr
     assert "no_key  S1        NO      no story" in done.stdout
     assert "0 of 1 mutants caught; the reference merchant is clean in 1 stories; 2 runs" in done.stdout
+
+
+def test_with_all_each_story_is_told_by_what_it_catches_and_what_it_alone() -> None:
+    done = gatecrash("--all", "--mutant", "two_tabs", "--story", "two-tabs", "--story", "happy-path")
+    assert done.returncode == 0, done.stdout + done.stderr
+    worth = done.stdout.partition("STORY")[2].splitlines()
+    assert worth[1].split() == ["happy-path", "baseline", "0"]
+    assert worth[2].split() == ["two-tabs", "concurrency", "1", "two_tabs"]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,12 @@ def test_every_shipped_story_is_sound_and_readable(story: Story) -> None:
     assert len(story.about) >= 200, "a failure story tells what goes wrong and what must hold"
 
 
+def test_the_stories_cover_every_group_and_every_channel() -> None:
+    assert len(SHIPPED) >= 40
+    assert {story.group for story in SHIPPED} == set(SCHEMA["properties"]["group"]["enum"])
+    assert {story.channels for story in SHIPPED} == set(CHANNELS)
+
+
 def test_the_stories_of_the_demo_are_all_there() -> None:
     wanted = set(demo.STORIES)
     assert wanted <= {story.name for story in SHIPPED}

@@ -13,9 +13,14 @@ from gatecrash.cli._output import document, note, table
 from gatecrash.cli._worlds import run, runs_worlds
 
 if TYPE_CHECKING:
-    from gatecrash.harness.mutants import Matrix, Mutant
+    from collections.abc import Sequence
+
+    from gatecrash.harness.mutants import Matrix, Mutant, Row, Unplayed
     from gatecrash.harness.run import Outcome
     from gatecrash.harness.story import Story
+
+#: So many of the stories that catch a mutant are named.
+SHOWN = 3
 
 
 @click.command(name="mutants")
@@ -59,16 +64,16 @@ def command(
     if as_json:
         document(found.as_json())
     else:
-        _tell(found)
+        _tell(found, stories, every=every)
     sys.exit(0 if found.complete else 1)
 
 
-async def _play(wanted: "list[tuple[Mutant | None, Story]]", jobs: int) -> "tuple[list[Outcome], float]":
+async def _play(wanted: "list[tuple[Mutant | None, Story]]", jobs: int) -> "tuple[list[Outcome | Unplayed], float]":
     from gatecrash.harness.mutants import play
 
     loop = asyncio.get_running_loop()
     began = loop.time()
-    outcomes: list[Outcome] = []
+    outcomes: list[Outcome | Unplayed] = []
     async with aclosing(play(wanted, jobs)) as runs:
         async for outcome in runs:
             outcomes.append(outcome)
@@ -77,24 +82,40 @@ async def _play(wanted: "list[tuple[Mutant | None, Story]]", jobs: int) -> "tupl
     return outcomes, loop.time() - began
 
 
-def _tell(found: "Matrix") -> None:
+def _tell(found: "Matrix", stories: "list[Story]", *, every: bool) -> None:
     rows = [
-        (
-            row.mutant.name,
-            " ".join(row.mutant.violates),
-            "yes" if row.caught else "NO",
-            "; ".join(f"{each.story} {' '.join(each.oracles)}" for each in row.catches if each.oracles) or "no story",
-            row.mutant.bug,
-        )
+        (row.mutant.name, " ".join(row.mutant.violates), "yes" if row.caught else "NO", _by(row), row.mutant.bug)
         for row in found.rows
     ]
     table(("mutant", "violates", "caught", "by", "the bug"), rows, empty="No mutants.")
+    if every:
+        click.echo()
+        table(("story", "group", "catches", "of these it alone"), _worth(found, stories), empty="No stories.")
     for alarm in found.alarms:
         click.echo(f"{click.style('false alarm', fg='red')}: {alarm.story} objects to the reference merchant: {alarm.oracles}")
     caught = sum(row.caught for row in found.rows)
     clean = "clean" if not found.alarms else f"accused in {len(found.alarms)}"
-    runs = found.played + sum(len(row.catches) for row in found.rows)
+    runs = [each for row in found.rows for each in row.catches]
+    unplayed = sum(bool(each.unplayed) for each in runs)
     click.echo(
         f"\n{caught} of {len(found.rows)} mutants caught; the reference merchant is {clean} in {found.played} stories; "
-        f"{runs} runs in {found.seconds:.0f} s."
+        f"{found.played + len(runs)} runs in {found.seconds:.0f} s."
+        + (f" {unplayed} of them could not be played to the end: --json says why." if unplayed else "")
     )
+
+
+def _by(row: "Row") -> str:
+    """The stories that caught it, and with what; those in which only weaker oracles objected when there are none."""
+    shown = [each for each in row.catches if each.counts] or [each for each in row.catches if each.oracles]
+    more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+    return "; ".join(f"{each.story} {' '.join(each.oracles)}" for each in shown[:SHOWN]) + more or "no story"
+
+
+def _worth(found: "Matrix", stories: "list[Story]") -> "list[Sequence[object]]":
+    """What each story catches, and what would get through without it."""
+    worth: list[Sequence[object]] = []
+    for story in stories:
+        caught = [row for row in found.rows if story.name in row.caught_in]
+        alone = [row.mutant.name for row in caught if row.caught_in == (story.name,)]
+        worth.append((story.name, story.group, str(len(caught)), " ".join(alone)))
+    return worth

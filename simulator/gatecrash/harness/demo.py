@@ -3,14 +3,18 @@ order.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
+from functools import partial
+from typing import TypeVar
 
 from gatecrash.harness.merchant_profile import MerchantProfile
 from gatecrash.harness.run import Outcome, play
 from gatecrash.harness.story import Story
 from gatecrash.harness.world import SetupFailed
 from gatecrash.harness.worlds.real import RealWorld
+
+T = TypeVar("T")
 
 #: Runs under way at once. They mostly wait, for processes to start and timeouts to pass, so more than there
 #: are cores.
@@ -52,13 +56,20 @@ async def play_all(
 
 async def play_pairs(pairs: Sequence[tuple[Story, MerchantProfile]], *, at_once: int = AT_ONCE) -> AsyncGenerator[Outcome, None]:
     """Each story for its merchant, as `play_all` does."""
+    async with aclosing(in_turn([partial(play_for_real, *pair) for pair in pairs], at_once)) as outcomes:
+        async for outcome in outcomes:
+            yield outcome
+
+
+async def in_turn(works: Sequence[Callable[[], Awaitable[T]]], at_once: int) -> AsyncGenerator[T, None]:
+    """What each of them comes to, in their order, so many under way at once. Leaving early stops the rest."""
     gate = asyncio.Semaphore(at_once)
 
-    async def one(story: Story, profile: MerchantProfile) -> Outcome:
+    async def one(work: Callable[[], Awaitable[T]]) -> T:
         async with gate:
-            return await play_for_real(story, profile)
+            return await work()
 
-    runs = [asyncio.create_task(one(story, profile)) for story, profile in pairs]
+    runs = [asyncio.create_task(one(work)) for work in works]
     try:
         for run in runs:
             yield await run

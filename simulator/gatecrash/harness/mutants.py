@@ -8,14 +8,16 @@ that also objects to a shop without a bug has caught nothing.
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from gatecrash.harness.demo import AT_ONCE, play_pairs
+from gatecrash.harness.demo import AT_ONCE, in_turn, play_for_real
 from gatecrash.harness.merchant_profile import MerchantProfile, reference
 from gatecrash.harness.prove import sort_out
 from gatecrash.harness.run import Outcome
 from gatecrash.harness.story import Story
+from gatecrash.harness.world import SetupFailed
 
 #: How much harm an oracle's family stands for. Stronger than what a row names is what belongs to a family of more harm:
 #: goods or money are wrong for good (S), somebody waits for what never comes (L), nothing happened yet (P).
@@ -30,12 +32,23 @@ class Mutant(NamedTuple):
     bug: str
 
 
+class Unplayed(NamedTuple):
+    """A run that came to nothing: the mutant did not do what the story waits for."""
+
+    merchant: str
+    story: Story
+    reason: str
+
+
 class Catch(NamedTuple):
-    """What the oracles said of a mutant in one story; `counts` when one of them is what its row names, or stronger."""
+    """What the oracles said of a mutant in one story; `counts` when one of them is what its row names, or stronger.
+    `unplayed`: why there was nothing to judge.
+    """
 
     story: str
-    oracles: tuple[str, ...]
-    counts: bool
+    oracles: tuple[str, ...] = ()
+    counts: bool = False
+    unplayed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +60,11 @@ class Row:
 
     @property
     def caught(self) -> bool:
-        return any(each.counts for each in self.catches)
+        return bool(self.caught_in)
+
+    @property
+    def caught_in(self) -> tuple[str, ...]:
+        return tuple(each.story for each in self.catches if each.counts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +82,20 @@ class Matrix:
 
     def as_json(self) -> dict[str, Any]:
         """`{mutants: [{name, bug, violates, caught, stories: [{name, oracles, counts}]}], reference: {stories, violations:
-        [{name, oracles}]}, seconds, verdict}`; the verdict is `caught` or `missed`.
+        [{name, oracles}]}, seconds, verdict}`; the verdict is `caught` or `missed`. A story that could not be played to a
+        mutant says why in `unplayed`.
         """
         return {
             "mutants": [
                 {
                     "name": row.mutant.name, "bug": row.mutant.bug, "violates": list(row.mutant.violates), "caught": row.caught,
-                    "stories": [{"name": one.story, "oracles": list(one.oracles), "counts": one.counts} for one in row.catches],
+                    "stories": [
+                        {
+                            "name": one.story, "oracles": list(one.oracles), "counts": one.counts,
+                            **({"unplayed": one.unplayed} if one.unplayed else {}),
+                        }
+                        for one in row.catches
+                    ],
                 }
                 for row in self.rows
             ],
@@ -108,20 +132,32 @@ def pairs(mutants: Sequence[Mutant], stories: Sequence[Story], *, every: bool) -
     return [*((None, story) for story in playable if story.name in involved), *wanted]
 
 
-async def play(wanted: Sequence[tuple[Mutant | None, Story]], at_once: int = AT_ONCE) -> AsyncGenerator[Outcome, None]:
-    """The runs, in this order. Raises SetupFailed."""
+async def play(wanted: Sequence[tuple[Mutant | None, Story]], at_once: int = AT_ONCE) -> AsyncGenerator[Outcome | Unplayed, None]:
+    """The runs, in this order. Raises SetupFailed for one of the reference merchant's."""
     profiles: dict[Mutant | None, MerchantProfile] = {mutant: reference(mutant and mutant.name) for mutant, _ in wanted}
-    async with aclosing(play_pairs([(story, profiles[mutant]) for mutant, story in wanted], at_once=at_once)) as runs:
+
+    async def one(mutant: Mutant | None, story: Story) -> Outcome | Unplayed:
+        try:
+            return await play_for_real(story, profiles[mutant])
+        except SetupFailed as failed:
+            if mutant is None:
+                raise
+            return Unplayed(mutant.name, story, str(failed))
+
+    async with aclosing(in_turn([partial(one, *pair) for pair in wanted], at_once)) as runs:
         async for outcome in runs:
             yield outcome
 
 
-def matrix(mutants: Sequence[Mutant], outcomes: Iterable[Outcome], seconds: float) -> Matrix:
+def matrix(mutants: Sequence[Mutant], outcomes: Iterable[Outcome | Unplayed], seconds: float) -> Matrix:
     """What finished runs come to."""
     by_name: dict[str, list[Catch]] = {mutant.name: [] for mutant in mutants}
     row = {mutant.name: mutant.violates for mutant in mutants}
     alarms, played = [], 0
     for outcome in outcomes:
+        if isinstance(outcome, Unplayed):
+            by_name[outcome.merchant].append(Catch(outcome.story.name, unplayed=outcome.reason))
+            continue
         oracles = tuple(dict.fromkeys(each.oracle for each in outcome.violations))
         violates = row.get(outcome.merchant)
         if violates is None:
