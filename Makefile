@@ -36,6 +36,7 @@ bench: .venv/ready
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks.rooms
 	$(BIN)/python -m tests.benchmarks.plugin
+	$(BIN)/python -m tests.benchmarks.stories
 
 lint: .venv/ready
 	PATH="$(CURDIR)/$(BIN):$(TOX_PATH):$$PATH" $(BIN)/tox run -e lint,types
