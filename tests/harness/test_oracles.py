@@ -114,7 +114,11 @@ VIOLATIONS = {
         history(order(), charge(amount_refunded=1)),
     ],
     "S4": [history(order(fulfilments=2), charge())],
-    "S5": [history(order("PENDING"), charge(), **delivered(200))],
+    "S5": [
+        history(order("PENDING"), charge(), **delivered(200)),
+        history(order("FAILED"), charge(), **delivered(500, 204)),
+        history(order("PENDING"), charge(), order_by_event={"evt_9": "o1"}, **posted(200, genuine=True)),
+    ],
     "S6": [
         history(order(), charge(), **spoiled("forge")),
         history(order(), charge(), **spoiled("tamper")),
@@ -148,7 +152,12 @@ VIOLATIONS = {
         history(order(asked={"refund": 1000}), charge(1, amount_refunded=1001), charge(2, amount_refunded=4200)),
     ],
     "books": [history(order("PARTIALLY_REFUNDED", refunded=2000), charge(amount_refunded=1000)), history(order(refunded=1))],
-    "L1": [history(order("PENDING", "FAILED"), charge()), history(order("PENDING"), charge())],
+    "L1": [
+        history(order("PENDING", "FAILED"), charge()),
+        history(order("PENDING"), charge()),
+        history(order("AUTHORIZED"), charge()),
+        history(order("AUTHORIZED", "PARTIALLY_PAID"), charge()),
+    ],
     "L2": [
         history(order("PENDING")),
         history(order("PENDING"), customer_gone=True),
@@ -195,6 +204,8 @@ NARROWLY_NOT = {
     "S5": [
         history(order("PENDING"), charge(), **delivered(500)),
         history(order("PENDING"), charge(), **delivered(None)),
+        history(order("PENDING"), charge(), order_by_event={"evt_9": "o1"}, **posted(200)),  # somebody made it up
+        history(order("PENDING"), charge(amount_refunded=4200), **delivered(200)),
         history(order("PAID"), charge(), **delivered(200)),
     ],
     "S6": [
@@ -234,7 +245,8 @@ NARROWLY_NOT = {
     "L1": [
         history(order("FAILED"), charge(amount_refunded=4200)),
         history(order("REFUNDED"), charge(amount_refunded=4100)),
-        history(order("PARTIALLY_PAID"), charge(amount_captured=1200)),
+        history(order("PARTIALLY_PAID"), charge(amount_captured=4199)),
+        history(order("AUTHORIZED"), charge(amount_captured=0, status="authorized")),
         PAID_ONCE,
     ],
     "L2": [

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-PENDING, PAID, FAILED = "PENDING", "PAID", "FAILED"
+PENDING, PAID, FAILED, PARTIALLY_PAID = "PENDING", "PAID", "FAILED", "PARTIALLY_PAID"
 #: Statuses of an order whose payment the merchant knows of.
-SHOWS_PAYMENT = frozenset({PAID, "PARTIALLY_PAID", "REFUNDED", "PARTIALLY_REFUNDED"})
+SHOWS_PAYMENT = frozenset({PAID, PARTIALLY_PAID, "REFUNDED", "PARTIALLY_REFUNDED"})
 #: Statuses that end a customer's wish to pay: what is authorized is taken when the goods leave.
 PAYMENT_MADE = SHOWS_PAYMENT | {"AUTHORIZED"}
 #: Statuses that an order does not leave, and where it may still go: what was paid can be given back. One that is FAILED is

@@ -78,11 +78,13 @@ def acknowledged_and_lost(history: History) -> Findings:
     process died in between. Write first, acknowledge after. Judged from deliveries answered 2xx against the
     order's final status.
     """
-    acknowledged: dict[str | None, str] = {}
-    for entry in history.entries("delivery"):
-        event, status = str(entry.get("event_id")), entry.get("status")
-        if entry.get("event_type") == "charge.succeeded" and isinstance(status, int) and 200 <= status < 300:
-            acknowledged[history.order_by_event.get(event)] = event
+    told = [(str(entry.get("event_id")), str(entry.get("event_type")), entry.get("status")) for entry, _ in history.deliveries()]
+    told += [(posted.event, posted.event_type, posted.status) for posted in history.posted if posted.genuine]
+    acknowledged = {
+        history.order_by_event.get(event): event
+        for event, event_type, status in told
+        if event_type == "charge.succeeded" and isinstance(status, int) and 200 <= status < 300
+    }
     for order in history.orders:
         if order.id in acknowledged and history.captured(order) > 0 and order.status not in SHOWS_PAYMENT:
             event = acknowledged[order.id]
