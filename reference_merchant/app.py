@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -11,7 +12,7 @@ from aiohttp import web
 
 from . import mutants
 from .checkout import Checkout
-from .config import Config
+from .config import Config, load
 from .decisions import Decisions
 from .errors import errors_as_json
 from .flights import Flights
@@ -77,3 +78,8 @@ def create_app(
     app.cleanup_ctx.append(background)
     app.add_routes(Routes(config, decisions, gateway, orders, checkout, modifications, webhooks).table())
     return app
+
+
+def from_environment() -> web.Application:
+    """The shop, with the settings of the environment: for whoever serves it in a process of their own."""
+    return create_app(load([], os.environ))

@@ -96,7 +96,8 @@ class Customer:
         call = self.profile.place_order
         self.note("customer", "shop", f"orders for {money.shown(amount, currency)}")
         wish = {"amount": amount, "currency": currency, "capture": capture, "customer": customer}
-        reply = await self._call(call, {**wish, "order_id": self.next_order_id()})
+        async with self.world.undisturbed():  # no money has moved before an order is there
+            reply = await self._call(call, {**wish, "order_id": self.next_order_id()})
         if reply.status == 0:
             await self._alive("place_order")
         order_id = answers.order_id(self.profile, call, reply)

@@ -69,17 +69,27 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Simulated:
+    """The merchant's application, `module:name`; `reload`: its modules are imported anew at each start."""
+
+    app: str
+    reload: bool = True
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MerchantProfile:
     """`statuses` maps the shop's words (upper-cased) to the harness's; pointers are JSON Pointers into the answers.
 
     Without `start` the merchant runs already, at `url`, and speaks to a gateway at `gateway_port` with the keys of
     `sandbox`. `reconcile_s` is how often the shop asks the gateway about what it does not know, in real seconds:
-    the harness waits that long for it. `fulfilments` points to a number or a list, `refunded` to an amount in minor
-    units; None when the shop does not tell.
+    the harness waits that long for it; `patience_s`, how long it waits for the gateway. `fulfilments` points to a
+    number or a list, `refunded` to an amount in minor units; None when the shop does not tell.
     """
 
     name: str
     start: Start | None = None
+    simulated: Simulated | None = None
     url: str | None = None
     gateway_port: int = 8402
     sandbox: str = "story"
@@ -104,6 +114,7 @@ class MerchantProfile:
     ready_s: float = 30.0
     page_s: float = 15.0
     reconcile_s: float = 1.0
+    patience_s: float = 30.0
     origin: Origin | None = None  #: where it was written
 
     @property
@@ -182,8 +193,10 @@ def reference(mutant: str | None = None) -> MerchantProfile:
     assert profile.start is not None
     if mutant is None:
         return profile
+    assert profile.simulated is not None
     start = replace(profile.start, command=(*profile.start.command, "--mutant", mutant))
-    return replace(profile, name=mutant, start=start)
+    simulated = replace(profile.simulated, env={**profile.simulated.env, "MUTANT": mutant})
+    return replace(profile, name=mutant, start=start, simulated=simulated)
 
 
 _START_OR_URL = "either a table [start] with the command that starts the merchant, or url, where it runs already"
@@ -212,6 +225,7 @@ def _build(raw: Mapping[str, Any], origin: Origin) -> MerchantProfile:
         and Start(
             command=tuple(start["command"]), cwd=folder / start.get("cwd", "."), env=MappingProxyType(start.get("env", {}))
         ),
+        simulated=Simulated(**raw["simulated"]) if "simulated" in raw else None,
         url=raw["url"].rstrip("/") if "url" in raw else None,
         statuses=MappingProxyType(words),
         logs=tuple(raw.get("logs", ())),

@@ -68,6 +68,7 @@ async def _set_up(story: Story, world: World) -> Stage:
 
 
 async def _faults(stage: Stage) -> None:
+    stage.world.begin_faults()
     for rule in stage.story.standing_faults:
         await stage.gateway.arm(rule, standing=True)
     for rule in stage.story.faults:
@@ -77,9 +78,12 @@ async def _faults(stage: Stage) -> None:
         await VERBS[step.verb](stage, step.argument)
     # a webhook that is due meets the rules it was meant to meet, however busy the machine is
     await stage.gateway.advance(0)
+    if stage.world.explores:  # what the shop does to recover can be struck as well
+        await _rests(stage)
 
 
 async def _calm(stage: Stage) -> None:
+    stage.world.end_faults()
     await stage.gateway.mend()
     await bring_up(stage)
     await stage.pages_answered()
@@ -169,7 +173,7 @@ async def _finish(stage: Stage) -> History:
         balanced=await stage.gateway.balanced(),
         customer_gone=stage.story.customer_gone,
         expect=stage.story.expect,
-        notes=tuple(stage.customer.notes),
+        notes=(*stage.customer.notes, *stage.world.notes),
         posted=tuple(stage.posted),
         log=stage.world.merchant_log(),
         files=stage.world.merchant_files(),

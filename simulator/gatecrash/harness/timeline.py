@@ -40,7 +40,7 @@ def timeline(history: History) -> list[Message]:
 def _journal(journal: Sequence[Mapping[str, Any]]) -> Iterator[Message]:
     asked = {entry["request_id"]: entry["operation"] for entry in journal if entry["kind"] == "request"}
     during: list[Message] = []  # of one moment
-    for at_ms, entry in _in_real_time(journal):
+    for at_ms, entry in in_real_time(journal):
         message = _message(at_ms, entry, asked)
         if message is None:
             continue
@@ -57,7 +57,7 @@ def _journal(journal: Sequence[Mapping[str, Any]]) -> Iterator[Message]:
     yield from during
 
 
-def _in_real_time(journal: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
+def in_real_time(journal: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
     """Each entry with the wall clock's milliseconds: sandbox time without the jumps, and nothing later than what follows."""
     found: list[tuple[int, Mapping[str, Any]]] = []
     jumped_ms = 0.0

@@ -8,11 +8,13 @@ machine or coroutines in simulated time is the business of ``worlds/``.
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Self, TypeVar
 
+from gatecrash.harness.history import Note
 from gatecrash.harness.merchant_profile import MerchantProfile
 
 T = TypeVar("T")
@@ -72,6 +74,8 @@ class World(ABC):
     profile: MerchantProfile
     values: dict[str, Any]
     cart: str = "cart"  #: what the customer's browser calls its orders, with a number; new to the merchant
+    notes: list[Note]  #: what the world itself did to its hosts
+    explores = False  #: whether faults of its own may strike, beside the story's, until the calm
 
     @abstractmethod
     async def __aenter__(self) -> Self:
@@ -113,6 +117,17 @@ class World(ABC):
     @abstractmethod
     def now(self) -> float:
         """The merchant's time, in seconds."""
+
+    def begin_faults(self) -> None:  # noqa: B027 - most worlds have none
+        """The stage is set: from now on faults of the world's own may strike."""
+
+    def end_faults(self) -> None:  # noqa: B027
+        """The calm begins: none strikes any more, and what they held goes on."""
+
+    @asynccontextmanager
+    async def undisturbed(self) -> AsyncIterator[None]:
+        """With everything up, and while no fault of the world's own may strike."""
+        yield
 
     def wall_ms(self) -> int:
         """The wall clock that gateway and merchant read, in milliseconds since 1970."""

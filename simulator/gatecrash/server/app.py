@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, cast
 
 from aiohttp import web
 
 from gatecrash.core.errors import Refused
-from gatecrash.dialects.interface import Asked, Dialect
+from gatecrash.dialects.interface import Asked, Dialect, Route
 from gatecrash.dialects.native.errors import problem
 from gatecrash.faults.exchange import Broken
 from gatecrash.server import control, hosted
@@ -25,8 +25,8 @@ _PREFLIGHT = {
 }
 
 
-# what a route leads to; `Asked` is the request, read whole
-Target = Callable[[web.BaseRequest, Asked], Awaitable[web.StreamResponse]]
+# what a route leads to, in the app that serves it; `Asked` is the request, read whole
+Target = Callable[["App", web.BaseRequest, Asked], Awaitable[web.StreamResponse]]
 
 
 class App:
@@ -35,24 +35,8 @@ class App:
     def __init__(self, gateway: Gateway, mounts: dict[str, Dialect], *, main: bool) -> None:
         self.gateway = gateway
         self.server = HttpServer(self._serve, gateway.request_id, gateway.capacity, gateway.host.request_s)
-        self._router = web.UrlDispatcher()
-        self._cors: set[str] = set()
-        for prefix, dialect in mounts.items():
-            pipeline = Pipeline(gateway, self.server, dialect)
-            for route in dialect.routes:
-                self._add(route.method, prefix + route.path, partial(pipeline.handle, route))
-                if route.cors:
-                    self._cors.add(prefix + route.path)
-                    self._add("OPTIONS", prefix + route.path, partial(self._page, _preflight))
-        if main:
-            for control_route in control.ROUTES:
-                self._add(control_route.method, control_route.path, partial(self._control, control_route))
-            for path, page in hosted.PAGES.items():
-                self._add("GET", path, partial(self._page, page))
-
-    def _add(self, method: str, path: str, target: Target) -> None:
-        # the router never calls a target, it only finds it: ours take what was read along with the request
-        self._router.add_route(method, path, cast(Any, target))
+        self.pipelines = {prefix: Pipeline(gateway, self.server, dialect) for prefix, dialect in mounts.items()}
+        self._router, self._cors = _routes(tuple(mounts.items()), main)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
@@ -75,23 +59,53 @@ class App:
         self.gateway.running.add(task)
         task.add_done_callback(self.gateway.running.discard)
         asked = Asked(request.method, _clean(request.path), request.query, request.headers, body, path_params)
-        return await cast(Target, match.handler)(request, asked)
+        return await cast(Target, match.handler)(self, request, asked)
 
-    async def _control(self, route: control.ControlRoute, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
-        try:
-            return to_response(await control.handle(self.gateway, route, asked, request.transport))
-        except Broken:
-            break_connection(request.transport, reset=True)
-            return NoAnswer()
 
-    async def _page(self, page: hosted.Page, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
-        request_id = self.gateway.request_id()
-        try:
-            response = page(asked)
-        except Refused as refused:
-            response = to_response(problem(refused, request_id))
-        response.headers["Request-Id"] = request_id
-        return response
+async def _to_dialect(prefix: str, route: Route, app: App, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
+    return await app.pipelines[prefix].handle(route, request, asked)
+
+
+async def _to_control(route: control.ControlRoute, app: App, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
+    try:
+        return to_response(await control.handle(app.gateway, route, asked, request.transport))
+    except Broken:
+        break_connection(request.transport, reset=True)
+        return NoAnswer()
+
+
+async def _to_page(page: hosted.Page, app: App, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
+    request_id = app.gateway.request_id()
+    try:
+        response = page(asked)
+    except Refused as refused:
+        response = to_response(problem(refused, request_id))
+    response.headers["Request-Id"] = request_id
+    return response
+
+
+@lru_cache(maxsize=16)
+def _routes(mounts: tuple[tuple[str, Dialect], ...], main: bool) -> tuple[web.UrlDispatcher, frozenset[str]]:
+    """The router of all apps of this shape, and the paths that other origins may read: it takes longer to make than an app."""
+    router = web.UrlDispatcher()
+    cors = set()
+
+    def add(method: str, path: str, target: Target) -> None:
+        # the router never calls a target, it only finds it: ours take what was read along with the request
+        router.add_route(method, path, cast(Any, target))
+
+    for prefix, dialect in mounts:
+        for route in dialect.routes:
+            add(route.method, prefix + route.path, partial(_to_dialect, prefix, route))
+            if route.cors:
+                cors.add(prefix + route.path)
+                add("OPTIONS", prefix + route.path, partial(_to_page, _preflight))
+    if main:
+        for control_route in control.ROUTES:
+            add(control_route.method, control_route.path, partial(_to_control, control_route))
+        for path, page in hosted.PAGES.items():
+            add("GET", path, partial(_to_page, page))
+    return router, frozenset(cors)
 
 
 def _clean(text: str) -> str:

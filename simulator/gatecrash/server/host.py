@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from gatecrash.faults.plane import Plane
+
 
 def wall_ms() -> int:
     return time.time_ns() // 1_000_000
@@ -29,3 +31,5 @@ class Host(NamedTuple):
     control_token: str | None = None
     connections_max: int = 10_000
     request_s: float = 30.0
+    # what breaks things in a sandbox
+    plane: Callable[[], Plane] = Plane

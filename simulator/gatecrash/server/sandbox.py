@@ -43,7 +43,7 @@ class Sandbox:
         self.clock = clock
         self.ids = Ids(seed)
         self.journal_length = 0
-        self.plane = Plane()
+        self.plane = host.plane()
         self.epoch = 0
         self.removed = False
         self.ended = asyncio.Event()
@@ -112,7 +112,7 @@ class Sandbox:
         self.epoch += 1
         self.end_life()
         self.down = False
-        self.plane = Plane()
+        self.plane = self._host.plane()
         self.rests = Rests()
         self.pruned_at = {}
         if row is None:

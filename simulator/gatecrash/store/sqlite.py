@@ -239,11 +239,14 @@ class Outcome(NamedTuple):
 
 
 class SqliteStore:
-    """A store in `path` (or `:memory:`). `durable=False` leaves flushing to the system: safe against SIGKILL, not power loss."""
+    """A store in `path` (or `:memory:`). `durable=False` leaves flushing to the system: safe against SIGKILL, not power loss.
 
-    def __init__(self, path: str, *, durable: bool = True) -> None:
+    `connection` is one that an earlier store had made and left open (`leave`).
+    """
+
+    def __init__(self, path: str, *, durable: bool = True, connection: sqlite3.Connection | None = None) -> None:
         self._path = path
-        self._db = _open(path, durable)
+        self._db = connection or _open(path, durable)
         self._jobs: list[_Job] = []
         self._hooks: list[tuple[Callable[[StoreTransaction], None], Callable[[], None]]] = []
         self._scheduled = self._closed = False
@@ -338,6 +341,18 @@ class SqliteStore:
             write(SqliteTransaction(execute, ""))
         execute("COMMIT")
         return outcomes
+
+    def leave(self) -> sqlite3.Connection:
+        """Let go of the connection, as a process does that dies: what was not committed never was."""
+        self._closed, self._jobs = True, []
+        return self._db
+
+    def wipe(self) -> None:
+        """Have the database be as new."""
+        self._db.execute("BEGIN")
+        for table in (*_COLUMNS, "sandboxes", "meta"):
+            self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
+        self._db.execute("COMMIT")
 
     def close(self) -> None:
         if self._jobs or self._scheduled or self._later is not None:

@@ -1,8 +1,16 @@
 """P oracles: what does no harm in this run, and will in another. Judged by the rules of `gatecrash lint`."""
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from math import inf
+from typing import Any
+
 from gatecrash import lint
 from gatecrash.harness.history import History
 from gatecrash.harness.oracles._oracle import Findings, oracle
+from gatecrash.harness.timeline import in_real_time
+
+Entry = Mapping[str, Any]
 
 
 @oracle("P1", "keys that do not protect")
@@ -12,7 +20,7 @@ def keys_that_do_not_protect(history: History) -> Findings:
     Store a key with each attempt before the first call, repeat the attempt under it until the outcome is known, and give
     the next attempt, or a changed cart, a key of its own. Judged from the requests in the gateway's journal.
     """
-    yield from _found(history, {"new_key_after_unknown", "key_reused"})
+    yield from _found([history.journal], {"new_key_after_unknown", "key_reused"})
 
 
 @oracle("P2", "no cap or no backoff")
@@ -22,14 +30,29 @@ def storm(history: History) -> Findings:
     some chance, give up for the time being after a few, and honour Retry-After. Judged from the requests in the gateway's
     journal.
     """
-    yield from _found(history, {"retry_without_backoff", "retry_after_ignored"})
+    # who died cannot remember how long it was to wait: each life is judged by itself
+    yield from _found(_lives(history), {"retry_without_backoff", "retry_after_ignored"})
 
 
-def _found(history: History, rules: set[str]) -> Findings:
+def _found(journals: Iterable[Sequence[Entry]], rules: set[str]) -> Findings:
     """What the rules found, in their words; told once, however often the shop did it."""
     told: dict[str, None] = {}
-    for finding in lint.lint(history.journal):
-        if finding.rule in rules:
-            about = f"order {finding.order_id}: " if finding.order_id else ""
-            told[f"{about}{finding.detail}"] = None
+    for journal in journals:
+        for finding in lint.lint(journal):
+            if finding.rule in rules:
+                about = f"order {finding.order_id}: " if finding.order_id else ""
+                told[f"{about}{finding.detail}"] = None
     yield from told
+
+
+def _lives(history: History) -> Iterator[Sequence[Entry]]:
+    """The journal, cut where the shop was killed."""
+    deaths = sorted(
+        note.at_ms for note in history.notes if note.source == note.target == "shop" and note.text.startswith("killed")
+    )
+    if not deaths:
+        yield history.journal
+        return
+    timed = in_real_time(history.journal)
+    for born, died in pairwise((-inf, *deaths, inf)):
+        yield [entry for at_ms, entry in timed if born <= at_ms < died]

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from gatecrash.harness.history import ENDED
+from gatecrash.harness.history import ENDED, Note
 from gatecrash.harness.merchant_profile import SHOP_SETTINGS, MerchantProfile, fill
 from gatecrash.harness.world import Host, Reply, SetupFailed, T, World
 from gatecrash.harness.worlds.process import Port, Process, mind
@@ -36,6 +36,7 @@ class RealWorld(World):
 
     def __init__(self, profile: MerchantProfile, *, keep: bool = False) -> None:
         self.profile = profile
+        self.notes: list[Note] = []
         self.keep = keep
         self.scratch = Path(tempfile.mkdtemp(prefix="gatecrash-"))
         if not keep:

@@ -1,0 +1,217 @@
+"""Plays schedules in this process, one world after the other. Its process is given over to simulation: `make` replaces
+clocks, randomness, databases and sockets for good, so it is only ever called in a worker.
+"""
+
+import gc
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Awaitable, Callable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gatecrash.dialects import registry
+from gatecrash.harness import merchant_profile
+from gatecrash.harness.explore.fault import Play, Schedule
+from gatecrash.harness.history import Note
+from gatecrash.harness.run import Outcome, play
+from gatecrash.harness.story import Story, load, parse_document
+from gatecrash.harness.world import Host
+from gatecrash.harness.worlds.simulated import alphabet, clock, databases, entropy, network, state
+from gatecrash.harness.worlds.simulated.gateway import SimulatedGateway
+from gatecrash.harness.worlds.simulated.hosts import Crashed, Incarnation
+from gatecrash.harness.worlds.simulated.loop import VirtualLoop
+from gatecrash.harness.worlds.simulated.merchant import SimulatedMerchant
+from gatecrash.harness.worlds.simulated.output import Output
+from gatecrash.harness.worlds.simulated.points import ExploringPlane, Points
+from gatecrash.harness.worlds.simulated.world import SimulatedWorld
+
+T = TypeVar("T")
+
+#: Every so many worlds the garbage is taken out: in between it would only run finalizers at odd moments, and cost half the speed.
+_COLLECT_EVERY = 50
+
+
+def make(
+    profile_path: str, stories: dict[str, Any], seed: int = 0, mutant: str | None = None, kinds: list[str] | None = None
+) -> "Player":
+    """A player in a process of its own. `stories`: name → the file of a story, or its document."""
+    profile = merchant_profile.reference(mutant) if mutant else merchant_profile.load(Path(profile_path))
+    told = {
+        name: load(Path(story)) if isinstance(story, str) else parse_document(story, Path(f"{name}.yaml"))
+        for name, story in stories.items()
+    }
+    return Player(profile, told, seed, None if kinds is None else frozenset(kinds))
+
+
+class Player:
+    """Takes this process over: see the module."""
+
+    def __init__(
+        self, profile: merchant_profile.MerchantProfile, stories: dict[str, Story], seed: int, kinds: frozenset[str] | None = None
+    ) -> None:
+        self.profile, self.stories, self.seed = profile, stories, seed
+        self._kinds = kinds
+        self._dialects = registry.load()
+        self._loop = VirtualLoop()
+        shared = Path("/dev/shm")  # noqa: S108 - a folder of our own in it
+        self._scratch = Path(tempfile.mkdtemp(prefix="gatecrash-", dir=shared if shared.is_dir() else None))
+        self._connection: sqlite3.Connection | None = None
+        self._played = 0
+        self._asked: dict[int, str] = {}  #: what was asked last on a connection
+        self._world: SimulatedWorld | None = None
+        self._points: Points | None = None
+        self._real_time = clock.stopwatch
+        clock.install(lambda: self._loop.time())
+        entropy.install()
+        network.install()
+        databases.install(self._before_commit, self._scratch)
+        self._output = Output.install()
+        self._merchant = SimulatedMerchant(profile)
+        self._warm_up()
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+    def close(self) -> None:
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def play(self, story: str, schedule: Schedule) -> Play:
+        began = self._real_time()
+        outcome, points = self.run(self.stories[story], schedule)
+        return Play(
+            reached=tuple(points.reached),
+            fired=tuple(points.fired),
+            last=points.last,
+            state=points.state,
+            violations=tuple((each.oracle, each.message) for each in outcome.violations),
+            seconds=self._real_time() - began,
+            trace=_trace(outcome, points),
+        )
+
+    def run(self, story: Story, schedule: Schedule) -> tuple[Outcome, Points]:
+        """One world, from its beginning to its end."""
+        points = Points(schedule, self.profile.patience_s, self._look, self._kinds)
+
+        async def played(world: SimulatedWorld) -> Outcome:
+            return await play(story, world)
+
+        return self._in_a_world(points, played), points
+
+    def _in_a_world(self, points: Points, work: Callable[[SimulatedWorld], Awaitable[T]]) -> T:
+        self._loop = VirtualLoop(self.seed)
+        self._loop.network.faults = self._before_send
+        entropy.reseed(str(self.seed))
+        self._output.clear()
+        self._asked = {}
+        gateway = SimulatedGateway(
+            self._dialects, self._connection, now_ms=lambda: round(self._now() * 1000), seed=str(self.seed),
+            plane=lambda: ExploringPlane(points), crashed=self._gateway_crashed,
+        )  # fmt: skip
+        self._connection = gateway.connection
+        world = SimulatedWorld(self._loop, gateway, self._merchant, self._scratch, points, self._output)
+        self._world, self._points = world, points
+
+        async def main() -> T:
+            async with world:
+                return await work(world)
+
+        try:
+            return self._loop.run_until_complete(main())
+        finally:
+            self._world = self._points = None
+            self._loop.close()
+            databases.clear()
+            self._played += 1
+            if self._played % _COLLECT_EVERY == 0:
+                gc.collect()
+
+    def _warm_up(self) -> None:
+        """Start the merchant once, and have every world begin with the tables that it makes then."""
+
+        async def start(world: SimulatedWorld) -> None:
+            await world.start_merchant()
+            databases.keep()
+
+        self._in_a_world(Points((), self.profile.patience_s, str), start)
+
+    def _now(self) -> float:
+        return clock.EPOCH_S + self._loop.time()
+
+    # --- where the merchant can die
+
+    def _before_commit(self, incarnation: Incarnation, _: sqlite3.Connection) -> None:
+        if incarnation.name == Host.MERCHANT.value:
+            self._reach("merchant commit", "commit")
+
+    def _before_send(self, message: network.Message) -> None:
+        first = message.data[:200].partition(b"\r\n")[0].decode("latin-1").split(" ")
+        if len(first) < 3:
+            return  # no message begins here
+        answer = first[0].startswith("HTTP/1.")
+        if not answer:
+            self._asked[message.connection] = f"{first[0]} {_template(first[1])}"
+        asked = self._asked[message.connection]
+        # whoever only reads can be answered again: nothing has changed for it
+        if message.source == Host.MERCHANT.value and not (answer and asked.startswith("GET ")):
+            self._reach(f"merchant {'answers' if answer else 'sends'} {asked}", "send")
+
+    def _reach(self, label: str, way: str) -> None:
+        world, points = self._world, self._points
+        if world is None or points is None:
+            return
+        world.happened()
+        letter = points.reach(label, way, alphabet.MERCHANT)
+        if letter is not None:
+            world.notes.append(Note(world.wall_ms(), "shop", "shop", f"{letter.name}: {label}"))
+            world.fell(Host.MERCHANT)
+            world.come_back(Host.MERCHANT, alphabet.DOWN_S)
+            raise Crashed
+
+    def _gateway_crashed(self, down_s: float) -> None:
+        assert self._world is not None
+        self._world.fell(Host.GATEWAY)
+        self._world.come_back(Host.GATEWAY, down_s)
+
+    def _look(self) -> str:
+        """The whole state, digested."""
+        assert self._connection is not None
+        assert self._world is not None
+        now = self._loop.time()
+        rows = (repr(row).encode() for row in _rows(self._connection))
+        return state.digest(
+            (
+                *rows,
+                *(repr(row).encode() for row in databases.rows()),
+                *sorted(repr(message).encode() for message in self._loop.network.in_flight()),
+                *sorted(f"{when - now:.3f} {name}".encode() for when, name in self._loop.pending()),
+                *state.tasks(task for host in (None, *self._world.living()) for task in self._loop.tasks(host)),
+            )
+        )
+
+
+def _template(path: str) -> str:
+    """A path without what it names and what it asks."""
+    return "/".join("{id}" if "_" in part else part for part in path.partition("?")[0].split("/"))
+
+
+#: What is kept of a sandbox beside the things themselves: it tells how they came to be.
+_TOLD = {"journal", "meta", "sandboxes", "fault_rules"}
+
+
+def _rows(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+    return [
+        (table, *row)
+        for table in tables
+        if table not in _TOLD
+        for row in connection.execute(f"SELECT * FROM {table}")  # noqa: S608 - names of our own
+    ]
+
+
+def _trace(outcome: Outcome, points: Points) -> str:
+    """A digest of everything that happened, in order."""
+    history = outcome.history
+    whole = repr((history.journal, history.charges, history.orders, history.notes, points.reached, points.fired))
+    return blake2b(whole.encode(), digest_size=16).hexdigest()

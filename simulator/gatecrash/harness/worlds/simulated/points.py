@@ -1,0 +1,157 @@
+"""Where a fault could strike in a run, found by running: every station that a request or a webhook of the merchant's
+passes, and every commit and send of the merchant itself.
+
+`Points` counts what is reached and has the faults of one schedule strike. `ExploringPlane` stands in for the gateway's fault
+plane and tells it; the story's own rules strike there as ever.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from gatecrash.faults.exchange import Exchange
+from gatecrash.faults.plane import Plane, Recorder
+from gatecrash.faults.rule import DELIVER, Labels, Rule, RuleParams, new_rule
+from gatecrash.harness.explore.fault import Fault, Point, Schedule
+from gatecrash.harness.worlds.simulated import alphabet
+
+#: What customers and the harness ask of the gateway, not the merchant.
+NOT_THE_MERCHANTS = frozenset({"tokens.create", "webhook_endpoints.create", "webhook_endpoints.rotate_secret", "events.list"})
+_WEBHOOK = "webhook "
+_READS = (".get", ".list", ".deliveries")
+
+
+class Points:
+    """The points of one run and the faults of its schedule. Nothing is counted, and nothing strikes, unless it is `open`.
+
+    `look` gives a digest of the whole state; it is asked at the first point after the last fault has struck.
+    """
+
+    def __init__(
+        self, schedule: Schedule, patience_s: float, look: Callable[[], str], kinds: frozenset[str] | None = None
+    ) -> None:
+        self.open = False
+        self.reached: list[Point] = []
+        self.fired: list[Fault] = []
+        self.last = -1
+        self.state = ""
+        self.patience_s = patience_s
+        self.planes: list[ExploringPlane] = []
+        self._kinds = kinds
+        self._look = look
+        self._wanted = {(fault.label, fault.occurrence, fault.kind): fault for fault in schedule}
+        self._seen: Counter[tuple[str, str]] = Counter()
+        self._unseen = False
+
+    def reach(self, label: str, way: str, station: str) -> alphabet.Letter | None:
+        """Count a point; the letter that is to strike there, if the schedule has one."""
+        if not self.open:
+            return None
+        names = alphabet.AT.get((way, station), ())
+        if not names:
+            return None
+        self._seen[label, station] += 1
+        occurrence = self._seen[label, station]
+        striking = next((name for name in names if (label, occurrence, name) in self._wanted), None)
+        if striking is None and self._kinds is not None:
+            names = tuple(name for name in names if name in self._kinds)
+            if not names:
+                return None
+        if self._unseen:
+            self._unseen = False
+            self.state = f"{label} {station} {self._look()}"
+        self.reached.append(Point(label, occurrence, names))
+        if striking is None:
+            return None
+        self.fired.append(self._wanted[label, occurrence, striking])
+        self.last = len(self.reached) - 1
+        self._unseen, self.state = True, ""
+        return alphabet.LETTERS[striking]
+
+    def close(self) -> None:
+        """The end of the faults: the calm begins."""
+        if self.open and self._unseen:
+            self._unseen = False
+            self.state = f"calm {self._look()}"
+        self.open = False
+        for plane in self.planes:
+            plane.calm()
+
+
+class ExploringPlane(Plane):
+    """A plane that is armed everywhere while points are open."""
+
+    def __init__(self, points: Points) -> None:
+        self._points = points
+        self._number = 0
+        super().__init__()
+        points.planes.append(self)
+
+    @property
+    def armed(self) -> Any:
+        return self._everywhere if self._points.open else self._own
+
+    @armed.setter
+    def armed(self, rules: dict[str, list[Rule]]) -> None:
+        self._own = rules
+        self._everywhere = _Everywhere(rules)
+
+    def could_strike(self, station: str, labels: Labels) -> bool:
+        return (self._points.open and _way(labels) is not None) or super().could_strike(station, labels)
+
+    async def strike(
+        self, station: str, labels: Labels, exchange: Exchange, record: Recorder, now: int, extra: Sequence[Rule] = ()
+    ) -> None:
+        way = _way(labels)
+        letter = None if way is None else self._points.reach(_label(labels), way, station)
+        if letter is not None:
+            await self._strike(letter, labels, exchange, record)
+        if self._own or extra:
+            await super().strike(station, labels, exchange, record, now, extra)
+
+    async def _strike(self, letter: alphabet.Letter, labels: Labels, exchange: Exchange, record: Recorder) -> None:
+        self._number += 1
+        asked = RuleParams(letter.station, letter.kind, letter.filled(self._points.patience_s))
+        rule = new_rule(f"explored_{self._number}", asked, "")
+        rule.seen = rule.fired = 1
+        self.rules[rule.id] = rule  # there until the calm, or what it holds would be let go at once
+        await record([], [rule], labels)
+        exchange.held_by, exchange.window = rule.id, rule.window
+        await rule.make().strike(exchange)
+
+    def calm(self) -> None:
+        """Let go of everything that the explorer's own rules hold."""
+        for rule_id in [rule_id for rule_id in self.rules if rule_id.startswith("explored_")]:
+            self.remove(rule_id)
+
+
+class _Everywhere(dict[str, list[Rule]]):
+    """Rules by station, in which every station is."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+def _way(labels: Labels) -> str | None:
+    """How the merchant's side of it is called; None for what is not the merchant's."""
+    operation = labels.operation
+    if operation is None or operation in NOT_THE_MERCHANTS:
+        return None
+    if operation == DELIVER:
+        return "webhook"
+    return "read" if operation.endswith(_READS) else "write"
+
+
+def _label(labels: Labels) -> str:
+    return f"{_WEBHOOK}{labels.event_type}" if labels.operation == DELIVER else str(labels.operation)
+
+
+def as_rule(fault: Fault, patience_s: float) -> Mapping[str, Any] | None:
+    """The fault as a rule of the common vocabulary, which any gateway can be given; None for what happens to the merchant."""
+    letter = alphabet.LETTERS[fault.kind]
+    if letter.station == alphabet.MERCHANT:
+        return None
+    of_webhook, _, event_type = fault.label.partition(_WEBHOOK)
+    match = {"operation": fault.label} if of_webhook else {"event_type": event_type}
+    params = letter.filled(patience_s)
+    return {"station": letter.station, "kind": letter.kind, "params": params, "match": match, "nth": fault.occurrence}
