@@ -12,7 +12,6 @@ from aiohttp import web
 
 from gatecrash.harness.merchant_profile import MerchantProfile, fill
 from gatecrash.harness.world import SetupFailed
-from gatecrash.harness.worlds.simulated import asgi
 
 Protocols = Callable[[], Any]
 
@@ -64,7 +63,7 @@ class SimulatedMerchant:
                 del sys.modules[name]
 
     async def _protocols(self, found: Any) -> Protocols:
-        if callable(found) and not isinstance(found, web.Application) and not asgi.is_application(found):
+        if callable(found) and not isinstance(found, web.Application):
             found = found()
             if isinstance(found, Awaitable):
                 found = await found
@@ -73,9 +72,7 @@ class SimulatedMerchant:
             await runner.setup()
             assert runner.server is not None
             return runner.server
-        if asgi.is_application(found):
-            return await asgi.serve(found)
         raise SetupFailed(
             f"{self.profile.path}: [simulated] app = {self.simulated.app!r} is {type(found).__name__}; expected an aiohttp "
-            "application, an ASGI application, or a function without arguments that makes one"
+            "application, or a function without arguments that makes one"
         )

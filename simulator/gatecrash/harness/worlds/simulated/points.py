@@ -88,13 +88,12 @@ class ExploringPlane(Plane):
         points.planes.append(self)
 
     @property
-    def armed(self) -> Any:
-        return self._everywhere if self._points.open else self._own
+    def armed(self) -> dict[str, list[Rule]]:
+        return self._armed
 
     @armed.setter
     def armed(self, rules: dict[str, list[Rule]]) -> None:
-        self._own = rules
-        self._everywhere = _Everywhere(rules)
+        self._armed = _Everywhere(self._points, rules)
 
     def could_strike(self, station: str, labels: Labels) -> bool:
         return (self._points.open and _way(labels) is not None) or super().could_strike(station, labels)
@@ -106,7 +105,7 @@ class ExploringPlane(Plane):
         letter = None if way is None else self._points.reach(_label(labels), way, station)
         if letter is not None:
             await self._strike(letter, labels, exchange, record)
-        if self._own or extra:
+        if self.rules or extra:
             await super().strike(station, labels, exchange, record, now, extra)
 
     async def _strike(self, letter: alphabet.Letter, labels: Labels, exchange: Exchange, record: Recorder) -> None:
@@ -126,10 +125,14 @@ class ExploringPlane(Plane):
 
 
 class _Everywhere(dict[str, list[Rule]]):
-    """Rules by station, in which every station is."""
+    """Rules by station, in which every station is while points are open."""
 
-    def __contains__(self, _: object) -> bool:
-        return True
+    def __init__(self, points: Points, rules: dict[str, list[Rule]]) -> None:
+        super().__init__(rules)
+        self._points = points
+
+    def __contains__(self, station: object) -> bool:
+        return self._points.open or super().__contains__(station)
 
 
 def _way(labels: Labels) -> str | None:
