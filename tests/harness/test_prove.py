@@ -1,13 +1,16 @@
 """`gatecrash prove` as a user runs it: a profile in a folder of their own, real processes, an exit code, reports."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from gatecrash import resources
 
@@ -16,11 +19,21 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def gatecrash(tmp_path: Path) -> Run:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "gatecrash", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+        return subprocess.run(
+            command, cwd=tmp_path, env=os.environ | environment, capture_output=True, text=True, timeout=100, check=False
+        )
 
     return run
+
+
+def verdict(done: subprocess.CompletedProcess[str]) -> Any:
+    """What --json printed, held to its schema."""
+    said = json.loads(done.stdout)
+    schema = json.loads((resources.contracts() / "proof.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator(schema).validate(said)
+    return said
 
 
 @pytest.fixture
@@ -38,7 +51,9 @@ def test_a_careful_merchant_holds_and_the_exit_code_says_so(gatecrash: Run) -> N
     profile = str(resources.reference_merchant() / "merchant.toml")
     done = gatecrash("prove", profile, "--story", "lost-response", "--json")
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
+    said = verdict(done)
+    assert said.keys() == {"merchant", "world", "stories", "verdict"}
+    assert said["stories"][0].keys() == {"name", "verdict", "violations", "seconds", "faults_fired"}
     assert (said["merchant"], said["world"], said["verdict"]) == ("reference", "real", "held")
     [story] = said["stories"]
     assert (story["name"], story["verdict"], story["violations"], story["faults_fired"]) == ("lost-response", "held", [], 1)
@@ -63,11 +78,11 @@ def test_a_violation_is_told_drawn_reported_saved_and_replayed(gatecrash: Run, n
     page = (tmp_path / "out" / "report" / "index.html").read_text(encoding="utf-8")
     assert "<svg" in page
     assert "charged twice" in page
-    assert 'src="http' not in page
+    assert "gatecrash replay gatecrash-failures/mine-lost-response.yaml" in page
 
     again = gatecrash("replay", str(saved), "--json")
     assert again.returncode == 1, again.stderr
-    assert json.loads(again.stdout)["stories"][0]["violations"][0]["oracle"] == "S1"
+    assert verdict(again)["stories"][0]["violations"][0]["oracle"] == "S1"
     careful = gatecrash("replay", str(saved), str(resources.reference_merchant() / "merchant.toml"))
     assert careful.returncode == 0, careful.stdout + careful.stderr
 
@@ -95,3 +110,36 @@ def test_a_file_that_is_no_schedule_is_not_replayed(gatecrash: Run, naive: Path)
     done = gatecrash("replay", str(naive))
     assert done.returncode == 2
     assert "schedule" in done.stderr
+
+
+def test_violations_are_annotated_where_github_reads_them(gatecrash: Run, naive: Path) -> None:
+    done = gatecrash("prove", "--story", "lost-response", "--json", GITHUB_ACTIONS="true")
+    assert done.returncode == 1, done.stderr
+    assert verdict(done)["verdict"] == "violated"
+    lines = done.stderr.splitlines()
+    assert "::error file=merchant.toml,line=1,title=S1 in lost-response::order" in " ".join(lines)
+    assert [line for line in lines if line.startswith("::error") and "was charged 2 times: 84.00 usd taken" in line]
+
+
+def test_a_merchant_that_can_play_nothing_is_not_told_that_it_held(gatecrash: Run, naive: Path) -> None:
+    lines = naive.read_text(encoding="utf-8").splitlines()
+    at = lines.index("[refund]")
+    end = next(index for index in range(at + 1, len(lines)) if lines[index].startswith("["))
+    naive.write_text("\n".join(lines[:at] + lines[end:]), encoding="utf-8")
+    done = gatecrash("prove", "--story", "refund-answer-lost", "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        "this merchant can play none of these stories:\n  refund-answer-lost: refund needs the profile to have [refund]"
+        in done.stderr
+    )
+    some = gatecrash("prove", "--story", "refund-answer-lost", "--story", "happy-path", "--json")
+    assert some.returncode == 0, some.stderr
+    stories = {story["name"]: story["verdict"] for story in verdict(some)["stories"]}
+    assert stories == {"happy-path": "held", "refund-answer-lost": "left out"}
+
+
+def test_a_report_that_cannot_be_written_is_told(gatecrash: Run, naive: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = gatecrash("prove", "--story", "happy-path", "--junit", "file/junit.xml")
+    assert done.returncode == 2
+    assert "file/junit.xml cannot be written: " in done.stderr

@@ -1,13 +1,17 @@
 """What a reader sees of finished runs: rows for machines, tables of any width, a verdict in words."""
 
 import io
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from gatecrash.harness.history import Charge, History, Order
 from gatecrash.harness.oracles import Violation, judge
-from gatecrash.harness.report import row, show, summary
+from gatecrash.harness.page import render
+from gatecrash.harness.prove import Proof
+from gatecrash.harness.report import cut, row, show, summary
 from gatecrash.harness.run import Outcome
 from gatecrash.harness.story import load_all
 
@@ -82,3 +86,38 @@ def test_what_only_the_story_expected_is_told_too() -> None:
         seconds=1,
     )
     assert row(missed)["violations"][0]["oracle"] == "expect"
+
+
+def test_a_message_that_fills_a_screen_has_its_middle_left_out() -> None:
+    assert cut("short") == "short"
+    long = cut("a" * 3000 + "the end")
+    assert len(long) < 450
+    assert long.startswith("aaa")
+    assert long.endswith("the end")
+    assert "2607 characters more" in long
+
+
+def test_the_page_holds_no_card_number_and_asks_nobody_for_anything() -> None:
+    number = "4242424242424242"
+    leaking = replace(
+        TWICE.history,
+        log=f"paid with {number}\n" + "a line\n" * 500,
+        journal=(
+            {"at": "2026-01-01T00:00:00Z", "kind": "request", "body": number, "request_id": "r", "operation": "charges.list"},
+        )
+        * 100,
+    )
+    leak = Violation("S9", f"the log holds {number} <script>alert(1)</script> " + "x" * 5000)
+    wrong = replace(TWICE, history=leaking, violations=(*TWICE.violations, leak))
+    proof = Proof(merchant="shop", world="real", outcomes=(wrong, CLEAN), left_out=((STORY, "no [refund]"),), seconds=1)
+    page = render(proof, {STORY.name: Path("a folder/shop.yaml")})
+    assert number not in page
+    assert "<script>alert" not in page
+    assert "x" * 1000 not in page
+    assert "… 441 more lines …" in page
+    assert "… 40 more lines …" in page
+    assert "http://" not in page.replace('xmlns="http://www.w3.org/2000/svg"', "")
+    assert "https://" not in page
+    assert "gatecrash replay &#39;a folder/shop.yaml&#39;" in page
+    assert "84.00 usd" in page
+    assert "no [refund]" in page

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 from gatecrash.harness import sequence
 from gatecrash.harness.history import History, Note
-from gatecrash.harness.timeline import Message, timeline
+from gatecrash.harness.timeline import Message, folded, timeline
 
 NOON = 1_774_958_400_000  # 2026-03-31T12:00:00Z
 
@@ -74,3 +74,35 @@ def test_the_svg_is_well_formed_whatever_the_texts_hold() -> None:
     texts = [element.text for element in drawn.iter() if element.tag.endswith("text")]
     assert texts[:3] == ["customer", "shop", "gateway"]
     assert "<b>&\"'" in texts
+
+
+def attempts(times: int) -> list[Message]:
+    """So many deliveries that were dropped, with growing pauses."""
+    return [
+        message
+        for number in range(1, times + 1)
+        for message in (
+            Message(number, "gateway", "gateway", f"{number * 2} hours pass", "time"),
+            Message(number, "gateway", "gateway", "drop at webhook.due", "fault"),
+            Message(number, "gateway", "shop", f"charge.succeeded #{number} → dropped it", "broken"),
+        )
+    ]
+
+
+def test_what_comes_again_and_again_is_folded_between_its_first_and_its_last_time() -> None:
+    before, after = Message(0, "shop", "gateway", "charges.create", "ask"), Message(99, "shop", "customer", "PAID, 200", "ask")
+    drawn = [message.text for message in folded([before, *attempts(10), after])]
+    assert drawn == [
+        *("charges.create", "2 hours pass", "drop at webhook.due", "charge.succeeded #1 → dropped it"),
+        "… 8 more like these …",
+        *("20 hours pass", "drop at webhook.due", "charge.succeeded #10 → dropped it", "PAID, 200"),
+    ]
+
+
+def test_what_differs_or_comes_three_times_is_not_folded() -> None:
+    assert folded(attempts(3)) == attempts(3)
+    answers = [Message(number, "gateway", "shop", text, "answer") for number, text in enumerate(["500", "503", "500", "201"])]
+    assert folded(answers) == answers
+    same = [Message(number, "shop", "gateway", "charges.list", "ask") for number in range(4)]
+    assert [message.text for message in folded(same)] == ["charges.list", "… 2 more like this …", "charges.list"]
+    assert folded([]) == []

@@ -29,6 +29,8 @@ def runs_worlds(verb: Callable[P, T]) -> Callable[P, T]:
             return verb(*args, **kwargs)
         except (ProfileError, StoryError, SetupFailed, FileNotFoundError) as error:
             raise WrongUse(f"{name}: {error}") from error
+        except WrongUse as error:
+            raise WrongUse(f"{name}: {error.message}") from error
         except (KeyboardInterrupt, asyncio.CancelledError):
             click.echo(f"gatecrash {name}: interrupted; everything it had started is stopped", err=True)
             sys.exit(130)

@@ -50,7 +50,7 @@ def command(
     mutants = known()
     unknown = [name for name in names if name not in mutants]
     if unknown:
-        raise WrongUse(f"mutants: no mutant called {', '.join(map(repr, unknown))}; there are: {', '.join(mutants)}")
+        raise WrongUse(f"no mutant called {', '.join(map(repr, unknown))}; there are: {', '.join(mutants)}")
     stories = choose(gather(folders), only)
     told = {name for story in stories for name in story.catches}
     # a story alone asks about the mutants that it is to catch, unless some are named
@@ -58,7 +58,7 @@ def command(
     # stories that were named are played to the mutants that were named, whatever they are meant to catch
     wanted = pairs(asked, stories, every=every or bool(only and names))
     if not wanted and only:
-        raise WrongUse("mutants: these stories name no mutants to catch; name one with --mutant, or all with --all")
+        raise WrongUse("these stories name no mutants to catch; name one with --mutant, or all with --all")
     outcomes, seconds = run(_play(wanted, jobs))
     found = matrix(asked, outcomes, seconds)
     if as_json:

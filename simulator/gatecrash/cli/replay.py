@@ -1,10 +1,10 @@
 """`gatecrash replay`: a failure that `gatecrash prove` has saved, once more."""
 
-import sys
 from pathlib import Path
 
 import click
 
+from gatecrash.cli import _proof
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
 from gatecrash.cli._worlds import run, runs_worlds
@@ -20,17 +20,17 @@ def command(file: Path, profile: Path | None, as_json: bool) -> None:
 
     Exit code: 0 when all held this time, 1 when an oracle was violated, 2 when the set-up is wrong.
     """
-    from gatecrash.cli.prove import play, tell
+    from gatecrash.cli.prove import play
     from gatecrash.harness import schedule
     from gatecrash.harness.merchant_profile import load
 
     found = schedule.load(file)
     where = profile or found.merchant
     if where is None:
-        raise WrongUse(f"replay: {file} names no merchant; give its profile: gatecrash replay {file} merchant.toml")
+        raise WrongUse(f"{file} names no merchant; give its profile: gatecrash replay {file} merchant.toml")
     proof = run(play([found.story], load(where), 1, quiet=as_json))
     if as_json:
         document(proof.as_json())
     else:
-        tell(proof, {found.story.name: file})
-    sys.exit(1 if proof.verdict != "held" else 0)
+        _proof.tell(proof, {found.story.name: file})
+    _proof.ended(proof)

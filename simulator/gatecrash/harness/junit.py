@@ -4,7 +4,7 @@ from xml.etree import ElementTree as xml
 
 from gatecrash.harness import sequence
 from gatecrash.harness.prove import Proof
-from gatecrash.harness.timeline import timeline
+from gatecrash.harness.timeline import folded, timeline
 
 
 def render(proof: Proof) -> str:
@@ -22,7 +22,7 @@ def render(proof: Proof) -> str:
             codes = ", ".join(dict.fromkeys(each.oracle for each in outcome.violations))
             failure = xml.SubElement(case, "failure", type=codes, message=outcome.violations[0].message)
             told = [f"{each.oracle}: {each.message}" for each in outcome.violations]
-            failure.text = _printable("\n".join([*told, "", *sequence.text(timeline(outcome.history))]))
+            failure.text = _printable("\n".join([*told, "", *sequence.text(folded(timeline(outcome.history)))]))
     for story, reason in proof.left_out:
         case = xml.SubElement(suite, "testcase", classname=f"gatecrash.{proof.merchant}", name=story.name, time="0")
         xml.SubElement(case, "skipped", message=reason)

@@ -1,7 +1,8 @@
 """A proof as one self-contained HTML page: for reading, for keeping, for sending to whoever wrote the merchant."""
 
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,62 +12,126 @@ from markupsafe import Markup
 from gatecrash.core import money
 from gatecrash.core.redaction import mask
 from gatecrash.harness import sequence
-from gatecrash.harness.history import History
+from gatecrash.harness.history import SHOWS_PAYMENT, History, Order
 from gatecrash.harness.oracles import ORACLES
 from gatecrash.harness.prove import Proof
-from gatecrash.harness.report import verdict
+from gatecrash.harness.report import cut, verdict
 from gatecrash.harness.run import Outcome
-from gatecrash.harness.timeline import timeline
+from gatecrash.harness.timeline import folded, timeline
 
 _PAGES = Path(__file__).parent / "pages"
-_LOG_LINES = 60
+#: Of a journal or a log that is longer, so much of its beginning and of its end is shown.
+_HEAD, _TAIL = 40, 20
+_LINE = 400
 
 
-def render(proof: Proof) -> str:
-    """The page, as text. Whatever could be a card number is masked in it."""
+def render(proof: Proof, saved: Mapping[str, Path]) -> str:
+    """The page, as text; `saved` are the schedules by story. Whatever could be a card number is masked in it."""
     environment = Environment(
         loader=FileSystemLoader(_PAGES), autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True
     )
-    codes = sorted({each.oracle for outcome in proof.outcomes for each in outcome.violations})
+    stories = [_story(outcome, saved) for outcome in proof.outcomes]
     return environment.get_template("report.html").render(
         proof=proof,
         verdict=verdict(proof),
-        oracles=[ORACLES[code] for code in codes if code in ORACLES],
+        figures=_figures(proof),
         groups=_groups(proof),
-        stories=[_story(outcome) for outcome in proof.outcomes],
+        objections=_objections(proof),
+        violated=[story for story in stories if story["outcome"].violations],
+        held=[story for story in stories if not story["outcome"].violations],
     )
 
 
-def _groups(proof: Proof) -> Mapping[str, list[Outcome]]:
-    groups: dict[str, list[Outcome]] = {}
+def _figures(proof: Proof) -> list[tuple[str, str, str]]:
+    """What comes first: number, words, class."""
+    violated = sum(1 for outcome in proof.outcomes if outcome.violations)
+    figures = [
+        (str(len(proof.outcomes) - violated), "stories held", "held"),
+        (str(violated), "violated", "violated" if violated else ""),
+        (str(len(proof.left_out)), "left out", "left" if proof.left_out else ""),
+        (str(sum(1 for outcome in proof.outcomes for _ in outcome.history.entries("fault"))), "faults struck", ""),
+    ]
+    for currency, amount in sorted(_wrong(proof).items()):
+        figures.append((money.decimal(amount, currency), f"{currency} taken wrongly", "violated"))
+    return figures
+
+
+def _wrong(proof: Proof) -> dict[str, int]:
+    """By currency, how far what was taken is from what the shop shows to be paid, in minor units."""
+    wrong: dict[str, int] = {}
     for outcome in proof.outcomes:
-        groups.setdefault(outcome.story.group, []).append(outcome)
+        for order in outcome.history.orders if outcome.violations else ():
+            taken = outcome.history.captured(order)
+            off = abs(taken - order.amount) if order.status == "PAID" else taken if order.status not in SHOWS_PAYMENT else 0
+            if off:
+                wrong[order.currency] = wrong.get(order.currency, 0) + off
+    return wrong
+
+
+def _groups(proof: Proof) -> Mapping[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for outcome in proof.outcomes:
+        codes = list(dict.fromkeys(each.oracle for each in outcome.violations))
+        groups.setdefault(outcome.story.group, []).append({"story": outcome.story, "codes": codes, "violated": bool(codes)})
     return groups
 
 
-def _story(outcome: Outcome) -> dict[str, Any]:
+def _objections(proof: Proof) -> list[dict[str, Any]]:
+    """Each oracle that objected, and in which stories."""
+    found: dict[str, list[Outcome]] = {}
+    for outcome in proof.outcomes:
+        for code in dict.fromkeys(each.oracle for each in outcome.violations):
+            found.setdefault(code, []).append(outcome)
+    return [
+        {
+            "code": code,
+            "title": ORACLES[code].title if code in ORACLES else "not what the story expects",
+            "explanation": ORACLES[code].explanation if code in ORACLES else "The story says what a correct merchant ends with.",
+            "stories": [outcome.story for outcome in found[code]],
+        }
+        for code in sorted(found, key=lambda code: (-len(found[code]), code))
+    ]
+
+
+def _story(outcome: Outcome, saved: Mapping[str, Path]) -> dict[str, Any]:
     history = outcome.history
+    schedule = saved.get(outcome.story.name)
     return {
         "outcome": outcome,
         "story": outcome.story,
-        "diagram": Markup(sequence.svg(timeline(history))),  # noqa: S704 - escaped where it is drawn
+        "violations": [(each.oracle, mask(cut(each.message))) for each in outcome.violations],
+        "diagram": Markup(sequence.svg(folded(timeline(history)))),  # noqa: S704 - escaped where it is drawn
         "money": [_money(history, order) for order in history.orders],
         "faults": sum(1 for _ in history.entries("fault")),
-        "journal": [mask(json.dumps(entry, ensure_ascii=False)) for entry in history.journal],
-        "log": mask("\n".join(history.log.splitlines()[-_LOG_LINES:])),
+        "journal": _excerpt([mask(json.dumps(entry, ensure_ascii=False)) for entry in history.journal]),
+        "log": _excerpt(mask(history.log).splitlines()),
+        "replay": f"gatecrash replay {shlex.quote(str(schedule))}" if schedule else "",
     }
 
 
-def _money(history: History, order: Any) -> dict[str, Any]:
+def _excerpt(lines: Sequence[str]) -> str:
+    lines = [line if len(line) <= _LINE else line[: _LINE - 1] + "…" for line in lines]
+    left_out = len(lines) - _HEAD - _TAIL
+    if left_out > 1:
+        lines = [*lines[:_HEAD], f"… {left_out} more lines …", *lines[-_TAIL:]]
+    return "\n".join(lines)
+
+
+def _money(history: History, order: Order) -> dict[str, Any]:
     """Both sides of an order: what was owed and what the shop says; what the gateway took, charge by charge."""
     captured = history.captured(order)
     return {
         "order": order,
         "owed": money.shown(order.amount, order.currency),
         "taken": money.shown(captured, order.currency),
-        "agree": captured == order.amount if order.status == "PAID" else captured == 0,
+        "agree": captured == order.amount if order.status == "PAID" else captured == 0 or order.status in SHOWS_PAYMENT,
         "charges": [
-            {"id": charge.id, "status": charge.status, "net": money.shown(charge.net, charge.currency)}
+            {
+                "id": charge.id,
+                "status": charge.status,
+                "net": money.shown(charge.net, charge.currency),
+                "elsewhere": charge.elsewhere,
+            }
             for charge in history.charges_of(order)
         ],
     }

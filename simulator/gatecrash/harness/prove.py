@@ -58,8 +58,7 @@ class Proof:
             for story, reason in self.left_out
         ]
         return {
-            "merchant": self.merchant, "world": self.world, "stories": [*played, *skipped],
-            "seconds": round(self.seconds, 3), "verdict": self.verdict,
+            "merchant": self.merchant, "world": self.world, "stories": [*played, *skipped], "verdict": self.verdict,
         }  # fmt: skip
 
 

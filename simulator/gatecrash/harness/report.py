@@ -114,6 +114,13 @@ def verdict(proof: "Proof") -> str:
     return f"{proof.merchant}: {said}, {fired} faults struck, {proof.world} world, {proof.seconds:.0f} s{left_out}."
 
 
+def cut(message: str, length: int = 400) -> str:
+    """A message that fits a screen: what is longer has its middle left out, since both ends tell most."""
+    if len(message) <= length:
+        return message
+    return f"{message[: length * 2 // 3]} … {len(message) - length} characters more … {message[-(length // 3) :]}"
+
+
 def summary(outcomes: Sequence[Outcome]) -> list[str]:
     """A line per merchant, in words; then what some run did not come to try."""
     lines = []

@@ -23,14 +23,13 @@ def _line(message: Message) -> str:
         row[lane] = "│"
     start, end = _LANES[message.source], _LANES[message.target]
     if start == end:
-        mark = {"fault": "⚡ ", "life": "✝ " if message.text == "killed" else "", "time": "⏲ "}.get(message.tone, "")
-        label = f" {mark}{message.text} "
+        label = f" {_cut(_marked(message), _LANES['gateway'] - 4)} "
         # beside its lane, on the side that has room
         _put(row, start + 1 if start + len(label) + 1 < _WIDTH else max(start - len(label), 0), label)
         return "".join(row).rstrip()
     left, right = sorted((start, end))
     room = right - left - 5
-    label = message.text if len(message.text) <= room else message.text[: room - 1] + "…"
+    label = _cut(message.text, room)
     dash = "╌" if message.tone in ("answer", "broken") else "─"
     for column in range(left + 1, right):
         row[column] = dash
@@ -38,6 +37,15 @@ def _line(message: Message) -> str:
     row[right - 1 if end > start else left + 1] = tip
     _put(row, left + 2 + (right - left - 3 - len(label)) // 2, f" {label} "[: right - left - 3])
     return "".join(row).rstrip()
+
+
+def _marked(message: Message) -> str:
+    mark = {"fault": "⚡ ", "life": "✝ " if message.text == "killed" else "", "time": "⏲ "}.get(message.tone, "")
+    return f"{mark}{message.text}"
+
+
+def _cut(label: str, length: int) -> str:
+    return label if len(label) <= length else label[: length - 1] + "…"
 
 
 def _put(row: list[str], column: int, label: str) -> None:
@@ -61,17 +69,18 @@ def svg(messages: Sequence[Message]) -> str:
     for index, message in enumerate(messages):
         y = 56 + _STEP * index
         start, end = _X[message.source], _X[message.target]
-        label = escape(message.text if len(message.text) <= 56 else message.text[:55] + "…")
+        shown = _marked(message) if start == end else message.text
+        label = escape(_cut(shown, 56))
         if start == end:
             anchor, x = ("end", start - 12) if start == _X["gateway"] else ("start", start + 12)
             parts.append(f'<g class="{message.tone}"><circle cx="{start}" cy="{y - 4}" r="4.5"/>')
             parts.append(f'<text x="{x}" y="{y}" text-anchor="{anchor}">{label}</text></g>')
             continue
         tip = 7 if end > start else -7
-        line_end = end - 2 * tip if message.tone == "broken" else end
+        line_end = end - 2 * tip if message.tone == "broken" else end - tip
         parts.append(f'<g class="{message.tone}"><path class="line" d="M{start} {y}H{line_end}"/>')
         if message.tone == "broken":
-            parts.append(f'<path class="line" d="M{line_end - 5} {y - 5}l10 10m0 -10l-10 10"/>')
+            parts.append(f'<path class="cross" d="M{line_end - 5} {y - 5}l10 10m0 -10l-10 10"/>')
         else:
             parts.append(f'<path class="tip" d="M{end} {y}l{-tip} -4v8z"/>')
         parts.append(f'<text x="{(start + end) / 2:g}" y="{y - 6}" text-anchor="middle">{label}</text></g>')

@@ -4,6 +4,7 @@ The gateway's journal tells in sandbox time, the notes in the world's. Sandbox t
 harness made, and each of them is in the journal.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -12,13 +13,15 @@ from gatecrash.core import money
 from gatecrash.harness.history import History
 
 ACTORS = ("customer", "shop", "gateway")
+#: Jumps of the clock that are shorter are not worth telling.
+_JUMP_SHOWN_S = 1
 #: Done by the harness, not by the shop.
 _NOT_THE_SHOPS = ("tokens.create", "webhook_endpoints.create")
 
 
 class Message(NamedTuple):
-    """`tone`: `ask`, `answer`, `webhook`, `fault`, `broken`, `life` or `time`. Where source and target are the same, it
-    happened there.
+    """`tone`: `ask`, `answer`, `webhook`, `fault`, `broken`, `life`, `time` or `fold`. Where source and target are the same,
+    it happened there.
     """
 
     at_ms: int
@@ -35,6 +38,50 @@ def timeline(history: History) -> list[Message]:
         for note in history.notes
     ]
     return sorted([*_journal(history.journal), *notes], key=lambda message: message.at_ms)
+
+
+def folded(messages: Sequence[Message]) -> list[Message]:
+    """The same for people: of what comes again and again, attempt after attempt, the first and the last time, and how often
+    in between.
+    """
+    shapes = [_shape(message) for message in messages]
+    found: list[Message] = []
+    index = 0
+    while index < len(messages):
+        size, times = _repeats(shapes, index)
+        block = messages[index : index + size]
+        found += block
+        if times > 2:
+            last = index + size * (times - 1)
+            text = f"… {times - 2} more like {'this' if size == 1 else 'these'} …"
+            found.append(Message(block[-1].at_ms, block[-1].source, block[-1].source, text, "fold"))
+            found += messages[last : last + size]
+        index += size * (times if times > 2 else 1)
+    return found
+
+
+#: Of what repeats, at most so many messages are taken for one time of it; fewer than so many more are not worth a fold.
+_BLOCK_MAX, _MORE_MIN = 8, 2
+
+
+def _repeats(shapes: Sequence[object], start: int) -> tuple[int, int]:
+    """The size of the block at `start` that folds most of what follows, and how often it comes in a row; `1, 1` for none."""
+    best = 1, 1
+    for size in range(1, _BLOCK_MAX + 1):
+        block, times = shapes[start : start + size], 1
+        while shapes[start + size * times : start + size * (times + 1)] == block:
+            times += 1
+        if times - 2 >= _MORE_MIN and size * times > best[0] * best[1]:
+            best = size, times
+    return best
+
+
+_VARIES = re.compile(r"#\d+|[\d.]+ (?:days|hours|minutes|seconds)")
+
+
+def _shape(message: Message) -> object:
+    """What two messages have in common that are the same but for the number of an attempt and how long was waited."""
+    return message.source, message.target, message.tone, _VARIES.sub("#", message.text)
 
 
 def _journal(journal: Sequence[Mapping[str, Any]]) -> Iterator[Message]:
@@ -78,6 +125,8 @@ def _jump(entry: Mapping[str, Any]) -> bool:
 def _message(at_ms: int, entry: Mapping[str, Any], asked: Mapping[object, str]) -> Message | None:
     kind = entry["kind"]
     if _jump(entry):
+        if entry["seconds"] < _JUMP_SHOWN_S:
+            return None
         return Message(at_ms, "gateway", "gateway", f"{_span(entry['seconds'])} pass", "time")
     if kind == "request":
         if entry["operation"] == "tokens.create":
@@ -92,7 +141,7 @@ def _message(at_ms: int, entry: Mapping[str, Any], asked: Mapping[object, str]) 
     if kind == "fault":
         return Message(at_ms, "gateway", "gateway", f"{entry['fault']} at {entry['station']}", "fault")
     if kind == "delivery":
-        said = entry["status"] or entry.get("error") or "no answer"
+        said = entry["status"] or str(entry.get("error") or "no answer").removeprefix("a fault rule ")
         copy = ", a copy" if entry.get("copy") else ""
         text = f"{entry['event_type']} #{entry['attempt']}{copy} → {said}"
         return Message(at_ms, "gateway", "shop", text, "webhook" if entry["outcome"] == "succeeded" else "broken")

@@ -1,0 +1,122 @@
+"""What `prove` and `replay` say of the runs they play: live, at length, as files."""
+
+import os
+import shlex
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gatecrash.cli._failed import WrongUse
+
+if TYPE_CHECKING:
+    from gatecrash.harness.prove import Proof
+    from gatecrash.harness.run import Outcome
+    from gatecrash.harness.story import Story
+
+
+async def followed(runs: "AsyncIterator[Outcome]", stories: "Sequence[Story]", *, quiet: bool) -> "list[Outcome]":
+    """All outcomes, each told in a line as it comes unless `quiet`; on a terminal, how far it is stands below."""
+    from rich.console import Console
+
+    wide = max((len(story.name) for story in stories), default=0)
+    outcomes: list[Outcome] = []
+    with Console(stderr=True, highlight=False).status(_progress(outcomes, stories)) as status:
+        async for outcome in runs:
+            outcomes.append(outcome)
+            if not quiet:
+                _tell_one(outcome, wide)
+            status.update(_progress(outcomes, stories))
+    return outcomes
+
+
+def _progress(outcomes: "Sequence[Outcome]", stories: "Sequence[Story]") -> str:
+    violated = sum(1 for outcome in outcomes if outcome.violations)
+    return f"{len(outcomes)} of {len(stories)} stories played, {violated} violated"
+
+
+def _tell_one(outcome: "Outcome", wide: int) -> None:
+    from gatecrash.harness.report import objections
+
+    word = click.style("violated", fg="red", bold=True) if outcome.violations else click.style("held    ", fg="green")
+    click.echo(f"{word}  {outcome.story.name.ljust(wide)}  {outcome.seconds:5.1f} s  {objections(outcome)}".rstrip())
+
+
+def tell(proof: "Proof", saved: Mapping[str, Path]) -> None:
+    """What was left out and why, the failures at length, then the verdict in a sentence."""
+    from gatecrash.harness.history import ENDED
+    from gatecrash.harness.report import verdict
+
+    wide = max((len(story.name) for story, _ in proof.left_out), default=0)
+    for story, reason in proof.left_out:
+        click.echo(f"{click.style('left out', fg='yellow')}  {story.name.ljust(wide)}  {reason}")
+    for outcome in proof.outcomes:
+        for what in outcome.history.unfired:
+            click.echo(f"{outcome.story.name}: {what} never struck: this run proves nothing about it.")
+        for note in outcome.history.notes:
+            if note.text.startswith(ENDED):
+                click.echo(f"{outcome.story.name}: the shop {note.text}, and was started again.")
+        if outcome.violations:
+            _tell_failure(outcome, saved.get(outcome.story.name))
+    click.echo("\n" + verdict(proof))
+
+
+def _tell_failure(outcome: "Outcome", schedule: Path | None) -> None:
+    from gatecrash.harness import sequence
+    from gatecrash.harness.report import cut
+    from gatecrash.harness.timeline import folded, timeline
+
+    click.echo("\n" + click.style(f"{outcome.story.name}: {outcome.story.title}", bold=True))
+    for each in outcome.violations:
+        click.echo(f"  {click.style(each.oracle, fg='red')} {cut(each.message)}")
+    for line in sequence.text(folded(timeline(outcome.history))):
+        click.echo(f"  {line}")
+    known = [code for code in dict.fromkeys(each.oracle for each in outcome.violations) if code != "expect"]
+    if known:
+        click.echo(f"  why and what to do: gatecrash explain {known[0]}")
+    if schedule:
+        click.echo(f"  play it again:      gatecrash replay {shlex.quote(str(schedule))}")
+
+
+def annotate(proof: "Proof", profile: Path | None) -> None:
+    """A line for each violation that GitHub shows beside the profile, on stderr; nothing where GitHub does not read."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    for outcome in proof.outcomes:
+        for each in outcome.violations:
+            at = {"file": str(profile), "line": "1"} if profile else {}
+            fields = {**at, "title": f"{each.oracle} in {outcome.story.name}"}
+            properties = ",".join(f"{name}={_escaped(value, ':,')}" for name, value in fields.items())
+            click.echo(f"::error {properties}::{_escaped(each.message)}", err=True)
+
+
+def _escaped(text: str, more: str = "") -> str:
+    """As GitHub's workflow commands want it."""
+    return "".join(f"%{ord(each):02X}" if each in f"%\r\n{more}" else each for each in text)
+
+
+def write(proof: "Proof", saved: Mapping[str, Path], *, junit: Path | None, report: Path | None) -> None:
+    """The files that were asked for. Raises WrongUse for one that cannot be written."""
+    from gatecrash.harness import junit as junit_report
+    from gatecrash.harness import page
+
+    wanted: list[tuple[Path | None, Callable[[], str]]] = [
+        (junit, lambda: junit_report.render(proof)),
+        (report and report / "index.html", lambda: page.render(proof, saved)),
+    ]
+    for path, render in wanted:
+        if path is None:
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(render(), encoding="utf-8")
+        except OSError as error:
+            raise WrongUse(f"{path} cannot be written: {error.strerror or error}") from error
+        click.echo(f"report: {path}", err=True)
+
+
+def ended(proof: "Proof") -> None:
+    """End with the exit code of the verdict."""
+    sys.exit(1 if proof.verdict != "held" else 0)
