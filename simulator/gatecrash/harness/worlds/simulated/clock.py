@@ -14,8 +14,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from .guard import cannot_simulate
-from .rebinding import SPARED, Replacements, is_spared
+from gatecrash.harness.worlds.simulated.guard import cannot_simulate
+from gatecrash.harness.worlds.simulated.rebinding import SPARED, Replacements, is_spared
 
 EPOCH_S = 1_767_225_600  # 2026-01-01T00:00:00Z: when every world begins
 stopwatch: Callable[[], float] = time.perf_counter  # real time, for those who measure the simulation itself

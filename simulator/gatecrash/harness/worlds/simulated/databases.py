@@ -18,10 +18,11 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from .guard import cannot_simulate
-from .hosts import Crashed, Incarnation, current
-from .rebinding import Replacements
-from .statements import Kind, Statement, statements_of, understood
+from gatecrash.harness.worlds.simulated import threads
+from gatecrash.harness.worlds.simulated.guard import cannot_simulate
+from gatecrash.harness.worlds.simulated.hosts import Crashed, Incarnation, current
+from gatecrash.harness.worlds.simulated.rebinding import Replacements
+from gatecrash.harness.worlds.simulated.statements import Kind, Statement, statements_of, understood
 
 Hook = Callable[[Incarnation, sqlite3.Connection], None]
 
@@ -209,7 +210,7 @@ class SimulatedConnection(sqlite3.Connection):
         host.check()
         self._host = host
         self._databases = _worlds
-        self._patience_s = timeout
+        self.patience_s = timeout  # whoever waits elsewhere than on the loop does so for a lock
         self._isolation = _isolation(isolation_level)
         self._autocommit: bool | int = autocommit
         self._name, self._file = self._databases.place(database, uri)
@@ -298,7 +299,8 @@ class SimulatedConnection(sqlite3.Connection):
     def _effect(self) -> None:
         """About to reach the disk: here the host may die. What is in memory alone does not outlive it, and is no effect."""
         if self._file is not None:
-            self._databases.hook(self._host, self)
+            with threads.on_loop():
+                self._databases.hook(self._host, self)
             self._host.check()
 
     def _cookies(self) -> tuple[int, ...]:
@@ -333,7 +335,7 @@ class SimulatedConnection(sqlite3.Connection):
     def _pragma(self, statement: Statement, execute: Callable[[], Any]) -> None:
         if statement.name == "busy_timeout" and statement.value is not None:
             with contextlib.suppress(ValueError):
-                self._patience_s = int(statement.value) / 1000
+                self.patience_s = int(statement.value) / 1000
             return
         if statement.name not in _NUMBERS or statement.value is None:
             execute()
@@ -558,6 +560,7 @@ def install(hook: Hook, scratch: Path | None = None) -> Databases:
     _replaced.replace(sqlite3, "connect", connect)
     vars(sqlite3.dbapi2)["connect"] = connect
     _replaced.spread()
+    threads.inline_aiosqlite()
     return _worlds
 
 
@@ -567,6 +570,7 @@ def uninstall() -> None:
     if _worlds is not None:
         _worlds.clear()
     _replaced.undo()
+    threads.uninstall()
     vars(sqlite3.dbapi2)["connect"] = sqlite3.connect
     _worlds = None
 

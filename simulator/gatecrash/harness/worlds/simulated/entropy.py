@@ -10,7 +10,7 @@ import uuid
 from hashlib import blake2b
 from typing import Any
 
-from .rebinding import Replacements
+from gatecrash.harness.worlds.simulated.rebinding import Replacements
 
 _NODE = 0x02_00_00_00_00_01  # a locally administered address: nobody's
 _BLOCK = 64

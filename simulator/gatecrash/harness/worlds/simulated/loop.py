@@ -20,6 +20,7 @@ from typing import Any, NoReturn, TypeVar, TypeVarTuple
 from gatecrash.harness.worlds.simulated.guard import REAL_WORLD, cannot_simulate
 from gatecrash.harness.worlds.simulated.hosts import HOST, TASKS_TELL, Crashed, Incarnation, end_quietly, told
 from gatecrash.harness.worlds.simulated.network import Network, SimulatedSocket, simulated
+from gatecrash.harness.worlds.simulated.threads import off_loop
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -382,10 +383,11 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     # what threads would do is done here and now
 
     def run_in_executor(self, executor: object, func: Callable[[*_Ts], _T], *args: *_Ts) -> asyncio.Future[_T]:
-        """Runs it at once; the result is there a turn later, so that others have theirs."""
+        """Runs it at once, and as in a thread no loop is running there; the result is there a turn later: others have theirs."""
         future: asyncio.Future[_T] = self.create_future()
         try:
-            result = func(*args)
+            with off_loop():
+                result = func(*args)
         except Exception as error:
             failed = RuntimeError(str(error)) if isinstance(error, StopIteration) else error
             self.call_soon(_unless_done, future, future.set_exception, failed)

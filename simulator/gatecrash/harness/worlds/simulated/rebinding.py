@@ -63,6 +63,9 @@ def _functions_in(value: Any) -> Iterator[FunctionType]:
         yield from _functions_in(value.func)
 
 
+_ABSENT = object()
+
+
 class Replacements:
     """Attributes of modules and classes that were replaced, everywhere, until they are put back."""
 
@@ -77,7 +80,7 @@ class Replacements:
 
     def replace(self, owner: Any, name: str, new: Any, *, spread: bool = True) -> None:
         """Replace an attribute where it lives; `spread()` takes it to those who have a copy, unless it is a value like any."""
-        old = vars(owner)[name]
+        old = vars(owner).get(name, _ABSENT)
         self._originals.append((owner, name, old))
         if spread:
             self._there[id(old)] = (old, new)
@@ -90,7 +93,10 @@ class Replacements:
     def undo(self) -> None:
         """Put everything back."""
         for owner, name, old in reversed(self._originals):
-            setattr(owner, name, old)
+            if old is _ABSENT:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, old)
         rebind({id(new): (new, old) for old, new in self._there.values()})
         self._originals.clear()
         self._there.clear()
