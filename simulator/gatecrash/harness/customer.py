@@ -229,7 +229,7 @@ class Customer:
 
     async def _nothing_is_broken(self) -> bool:
         """Whether the story has done nothing yet that a shop could stumble over."""
-        return not self.provoked and not await self.gateway.journal(kind="fault")
+        return not self.provoked and not self.world.notes and not await self.gateway.journal(kind="fault")
 
     async def _alive(self, call: str) -> None:
         """Raises SetupFailed for a shop that has ended by itself, just now."""
