@@ -1,11 +1,12 @@
 """Each oracle, with a history that breaks its promise and one that narrowly keeps it."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from gatecrash.harness.history import Attempt, Charge, History, Order, Posted
+from gatecrash.harness.history import Attempt, Charge, History, Note, Order, Posted
 from gatecrash.harness.oracles import EXPECTATION, ORACLES, judge
 
 
@@ -72,6 +73,13 @@ def spoiled(
     return {"journal": (fault, *told, *(asked if answered else ())), "order_by_event": {"evt_1": "o1"}}
 
 
+def in_vain(*calls: tuple[float, str | None, int | None, int]) -> dict[str, Any]:
+    """Charges that were asked for, and a look at what came of them that was answered with 503."""
+    seen = {"request_id": "req_look", "operation": "charges.list", "at": "2026-03-31T12:00:50.000Z"}
+    told = asked(*calls)
+    return {**told, "journal": (*told["journal"], {**seen, "kind": "request"}, {**seen, "kind": "answer", "status": 503})}
+
+
 def asked(*calls: tuple[float, str | None, int | None, int]) -> dict[str, Any]:
     """Charges of order o1 as the journal has them: at second, under key, answered (None: broken), amount."""
     journal: list[dict[str, Any]] = []
@@ -95,6 +103,10 @@ def asked(*calls: tuple[float, str | None, int | None, int]) -> dict[str, Any]:
 PAID_ONCE = history(order(), charge())
 TRIED_IN_STEP = [(second, "k1", 503, 4200) for second in (0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4)]
 TRIED_WITH_PATIENCE = [(second, "k1", 503, 4200) for second in (0, 0.2, 0.6, 1.4, 3.0, 6.2, 12.6, 25.4)]
+KILLED_IN_STEP = tuple(
+    Note(round(datetime.fromisoformat(f"2026-03-31T12:00:{second + 0.1:06.3f}Z").timestamp() * 1000), "shop", "shop", "killed")
+    for second, *_ in TRIED_IN_STEP
+)
 
 VIOLATIONS = {
     "S1": [
@@ -160,7 +172,7 @@ VIOLATIONS = {
     ],
     "L2": [
         history(order("PENDING")),
-        history(order("PENDING"), customer_gone=True),
+        history(order("PENDING"), customer_gone=True, **asked((0, "k1", None, 4200))),
         history(order("FAILED", attempts=(VISA_FAILED, VISA_FAILED))),
         history(order("CANCELLED", attempts=(VISA_FAILED, VISA_FAILED))),
         # nobody is there any more, and the gateway never said no: it was busy, or did not answer
@@ -251,6 +263,9 @@ NARROWLY_NOT = {
     ],
     "L2": [
         history(order("PENDING", attempts=())),
+        # the customer left before the gateway heard of it; and the gateway tells the shop nothing, for ever
+        history(order("PENDING"), customer_gone=True),
+        history(order("PENDING"), customer_gone=True, **in_vain((0, "k1", 429, 4200))),
         history(order("FAILED", attempts=(VISA_FAILED,)), customer_gone=True, **asked((0, "k1", 402, 4200))),
         history(
             order("CANCELLED", attempts=(VISA_FAILED,)), customer_gone=True, **asked((0, "k1", 503, 4200), (1, "k1", 422, 4200))
@@ -281,7 +296,11 @@ NARROWLY_NOT = {
         history(order(), charge(), **asked((0, "k1", None, 4200), (1, "k1", 201, 4200))),
         history(order(), charge(), **asked((0, "k1", 402, 4200), (1, "k2", 201, 4200))),
     ],
-    "P2": [history(order(), charge(), **asked(*TRIED_WITH_PATIENCE))],
+    "P2": [
+        history(order(), charge(), **asked(*TRIED_WITH_PATIENCE)),
+        # who was killed in between has forgotten how often it had tried
+        history(order(), charge(), notes=KILLED_IN_STEP, **asked(*TRIED_IN_STEP)),
+    ],
 }
 
 

@@ -21,6 +21,8 @@ from gatecrash.harness.world import Host, Reply, SetupFailed, World
 
 ERROR = "error"
 #: Statuses of a route that the shop does not have.
+#: What means the same however often it is asked.
+_REPEATED = frozenset({"edit_order", "cancel"})
 _NOT_THERE = (404, 405)
 
 
@@ -181,6 +183,12 @@ class Customer:
         if reply.status in _NOT_THERE and await self._nothing_is_broken():
             raise SetupFailed(f"{self.profile.at(name, 'path')}: {call.method} {call.path} was answered {reply.told()}")
         self.note("shop", "customer", reply.error or f"{reply.status}")
+        if reply.status == 0 and name in _REPEATED and self.world.explores:
+            # who got no answer looks again at what the page shows, and asks once more
+            async with self.world.undisturbed():
+                self.note("customer", "shop", f"{what}, once more")
+                reply = await self._call(call, self._values(order, amount))
+                self.note("shop", "customer", reply.error or f"{reply.status}")
         return reply
 
     def _values(self, order: OrderInProgress, amount: int) -> dict[str, Any]:

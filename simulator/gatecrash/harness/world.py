@@ -76,6 +76,7 @@ class World(ABC):
     cart: str = "cart"  #: what the customer's browser calls its orders, with a number; new to the merchant
     notes: list[Note]  #: what the world itself did to its hosts
     explores = False  #: whether faults of its own may strike, beside the story's, until the calm
+    struck = False  #: whether one did: then a story may go on otherwise than it was told
 
     @abstractmethod
     async def __aenter__(self) -> Self:

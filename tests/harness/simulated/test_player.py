@@ -77,7 +77,9 @@ def test_a_fault_strikes_where_it_says_and_leaves_its_mark_in_the_run() -> None:
     assert struck.state
 
 
-@pytest.mark.parametrize("point", ["merchant commit #2: killed before commit", "merchant sends POST /v1/charges #1: killed before send"])
+@pytest.mark.parametrize(
+    "point", ["merchant commit #2: killed before commit", "merchant sends POST /v1/charges #1: killed before send"]
+)
 def test_a_merchant_that_dies_before_it_wrote_or_sent_something_comes_back_and_gets_paid(point: str) -> None:
     with playing("happy-path") as pool:
         play = played(pool, "happy-path", point)

@@ -38,6 +38,8 @@ def stuck(history: History) -> Findings:
         if history.captured(order) > 0 or not order.attempts:
             continue
         tries = len(order.attempts)
+        if history.customer_gone and (not _asked_for(history, order) or _asks_in_vain(history)):
+            continue
         if order.status in {PENDING, "unknown"}:
             yield f"order {order.id} is {order.status} after {tries} attempts and the whole calm"
         elif order.status not in CLOSED_UNPAID or order.cancelled or _declines(order):
@@ -116,6 +118,20 @@ def _refused(history: History, order: Order) -> bool:
         and status not in UNDECIDED
         for entry in history.entries("answer")
     )
+
+
+def _asked_for(history: History, order: Order) -> bool:
+    """Whether the gateway was asked to charge it, whatever came of that."""
+    return any(
+        entry.get("operation") == "charges.create" and entry.get("order_id") in (order.id, None)
+        for entry in history.entries("request")
+    )
+
+
+def _asks_in_vain(history: History) -> bool:
+    """Whether the last thing the shop wanted to know was not told."""
+    answers = [entry for entry in history.entries("answer") if entry.get("operation") in ("charges.get", "charges.list")]
+    return bool(answers) and (answers[-1].get("status") or 503) >= 500
 
 
 def _declines(order: Order) -> list[int]:

@@ -1,8 +1,6 @@
 """P oracles: what does no harm in this run, and will in another. Judged by the rules of `gatecrash lint`."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
-from math import inf
 from typing import Any
 
 from gatecrash import lint
@@ -30,7 +28,7 @@ def storm(history: History) -> Findings:
     some chance, give up for the time being after a few, and honour Retry-After. Judged from the requests in the gateway's
     journal.
     """
-    # who died cannot remember how long it was to wait: each life is judged by itself
+    # who died cannot remember how long it was to wait, and nobody sees what was tried while the gateway was down
     yield from _found(_lives(history), {"retry_without_backoff", "retry_after_ignored"})
 
 
@@ -50,9 +48,12 @@ def _lives(history: History) -> Iterator[Sequence[Entry]]:
     deaths = sorted(
         note.at_ms for note in history.notes if note.source == note.target == "shop" and note.text.startswith("killed")
     )
-    if not deaths:
-        yield history.journal
-        return
-    timed = in_real_time(history.journal)
-    for born, died in pairwise((-inf, *deaths, inf)):
-        yield [entry for at_ms, entry in timed if born <= at_ms < died]
+    life: list[Entry] = []
+    for at_ms, entry in in_real_time(history.journal):
+        if entry["kind"] == "start" or (deaths and at_ms > deaths[0]):
+            yield life
+            life = []
+        while deaths and at_ms > deaths[0]:
+            deaths.pop(0)
+        life.append(entry)
+    yield life

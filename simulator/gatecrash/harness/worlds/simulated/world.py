@@ -173,6 +173,10 @@ class SimulatedWorld(World):
 
     # --- the faults of the world's own
 
+    @property
+    def struck(self) -> bool:  # type: ignore[override]
+        return bool(self._points.fired)
+
     def begin_faults(self) -> None:
         self._points.open = True
 
