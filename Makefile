@@ -37,6 +37,7 @@ bench: .venv/ready
 	$(BIN)/python -m tests.benchmarks.rooms
 	$(BIN)/python -m tests.benchmarks.plugin
 	$(BIN)/python -m tests.benchmarks.stories
+	$(BIN)/python -m tests.benchmarks.simulated
 
 lint: .venv/ready
 	PATH="$(CURDIR)/$(BIN):$(TOX_PATH):$$PATH" $(BIN)/tox run -e lint,types

@@ -91,6 +91,23 @@ def test_who_turns_in_circles_is_told_of(loop: VirtualLoop) -> None:
         loop.run_until_complete(spin())
 
 
+def test_who_waits_for_no_time_at_all_turns_in_circles_too(loop: VirtualLoop) -> None:
+    def again() -> None:
+        loop.call_later(0, again)
+
+    loop.call_at(1.0, again)
+    with pytest.raises(Livelock, match=r"at 1\.0 s .* harness: .*again"):
+        loop.run_until_complete(asyncio.Event().wait())
+
+
+def test_a_loop_is_idle_when_nobody_is_ready(loop: VirtualLoop) -> None:
+    assert loop.idle()
+    handle = loop.call_soon(print)
+    assert not loop.idle()
+    handle.cancel()
+    assert loop.idle()
+
+
 def test_timeouts_strike_in_virtual_time(loop: VirtualLoop) -> None:
     async def main() -> None:
         with pytest.raises(TimeoutError):

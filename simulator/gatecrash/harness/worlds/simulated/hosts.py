@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+HARNESS = "harness"
+"""The name of whoever belongs to no host."""
+
 # how often a coroutine is told to end whose `finally` waits for something
 _STUBBORN = 100
 # whose own frames say little about who waits
@@ -144,7 +147,7 @@ def told(task: "asyncio.Task[Any]", host: Incarnation | None) -> str:
         if frame is not None and not (where and frame.f_code.co_filename.startswith(_ASYNCIO)):
             where = f" waits at {frame.f_code.co_filename}:{frame.f_lineno}"
         coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
-    return f"{'the harness' if host is None else host.name}: {task.get_name()} ({name}){where}"
+    return f"{HARNESS if host is None else host.name}: {task.get_name()} ({name}){where}"
 
 
 # from 3.12 on a task may be born outside of its loop's create_task (eager ones), and tells its context

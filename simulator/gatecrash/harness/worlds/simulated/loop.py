@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, NoReturn, TypeVar, TypeVarTuple
 
 from gatecrash.harness.worlds.simulated.guard import REAL_WORLD, cannot_simulate
-from gatecrash.harness.worlds.simulated.hosts import HOST, TASKS_TELL, Crashed, Incarnation, end_quietly, told
+from gatecrash.harness.worlds.simulated.hosts import HARNESS, HOST, TASKS_TELL, Crashed, Incarnation, end_quietly, told
 from gatecrash.harness.worlds.simulated.network import Network, SimulatedSocket, simulated
 from gatecrash.harness.worlds.simulated.threads import off_loop
 
@@ -71,6 +71,10 @@ class Handle(asyncio.TimerHandle):
         host = self.context.get(HOST)
         return host is None or host.alive
 
+    def name(self) -> str:
+        host = self.context.get(HOST)
+        return f"{host.name if host else HARNESS}: {_name(self.callback)}"
+
     def when(self) -> float:
         return self.due
 
@@ -78,7 +82,7 @@ class Handle(asyncio.TimerHandle):
         return self.context
 
     def __repr__(self) -> str:
-        return f"<Handle {_name(self.callback)} at {self.due}>"
+        return f"<Handle {self.name()} at {self.due}>"
 
     __hash__ = object.__hash__
 
@@ -159,11 +163,11 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def idle(self) -> bool:
         """Whether no callback is ready now."""
-        return not self._ready
+        return not any(handle.counts() for handle in self._ready)
 
     def pending(self) -> list[tuple[float, str]]:
-        """What is scheduled, in its order, as (when, name of the callback)."""
-        return [(when, _name(handle.callback)) for when, _, handle in sorted(self._timers) if handle.counts()]
+        """What is scheduled, in its order, as (when, host and name of the callback)."""
+        return [(when, handle.name()) for when, _, handle in sorted(self._timers) if handle.counts()]
 
     def call_soon(self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None) -> Handle:
         handle = Handle(self._now, callback, args, contextvars.copy_context() if context is None else context, None)
@@ -204,7 +208,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                     raise Deadlock(self._who_waits())
                 if timers[0][0] > self._now:
                     self._now = timers[0][0]
-                rounds = 0
+                    rounds = 0
             now = self._now
             while timers and timers[0][0] <= now:
                 handle = pop(timers)[2]
@@ -235,16 +239,14 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                     self._failed(handle, error)
 
     def _failed(self, handle: Handle, error: BaseException) -> None:
-        self.call_exception_handler(
-            {"message": f"Exception in callback {_name(handle.callback)}", "exception": error, "handle": handle}
-        )
+        self.call_exception_handler({"message": f"Exception in callback {handle.name()}", "exception": error, "handle": handle})
 
     def _who_waits(self) -> str:
         waiting = [told(task, host) for task, host in self._living() if host is None or host.alive]
         return f"at {self._now} s nothing is ready and nothing is scheduled; " + ("; ".join(waiting) or "no task waits") + "."
 
     def _who_spins(self) -> str:
-        names = ", ".join(sorted({_name(handle.callback) for handle in self._ready})[:5])
+        names = ", ".join(sorted({handle.name() for handle in self._ready})[:5])
         return f"{_ROUNDS_AT_ONCE} rounds at {self._now} s and time does not move: {names}; wait with a delay above zero."
 
     # running

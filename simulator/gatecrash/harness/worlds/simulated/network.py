@@ -23,12 +23,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import aiohappyeyeballs
 
 from gatecrash.harness.worlds.simulated.guard import cannot_simulate
-from gatecrash.harness.worlds.simulated.hosts import HOST, Crashed, Incarnation
+from gatecrash.harness.worlds.simulated.hosts import HARNESS, HOST, Crashed, Incarnation
 
 if TYPE_CHECKING:
     from gatecrash.harness.worlds.simulated.loop import VirtualLoop
 
-_HARNESS = "harness"
 _HIGH_WATER = 64 * 1024
 _FIRST_PORT = 49152
 _FIRST_CLIENT_PORT = 32768
@@ -406,7 +405,7 @@ class Listener(asyncio.AbstractServer):
         self.port = sock.address[1]
         self.context = contextvars.copy_context()
         self.host = HOST.get()
-        self.name = self.host.name if self.host else _HARNESS
+        self.name = self.host.name if self.host else HARNESS
         self._over = network.loop.create_future()
         sock.listener = self
 
@@ -536,7 +535,7 @@ class Network:
         self._connections += 1
         context = contextvars.copy_context()
         owner = HOST.get()
-        end = Connection(self, self._connections, sock, owner.name if owner else _HARNESS, context)
+        end = Connection(self, self._connections, sock, owner.name if owner else HARNESS, context)
         far = SimulatedSocket(self)
         far.address = (host, port)
         listener = self._listeners.get(port)
