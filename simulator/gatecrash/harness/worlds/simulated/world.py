@@ -100,7 +100,7 @@ class SimulatedWorld(World):
                 raw = await response.read()
                 return Reply(response.status, _parse(raw))
         except TimeoutError:
-            return Reply(0, error=f"no answer within {timeout_s:g} s")
+            return Reply(0, error=f"no answer within {timeout_s:g} s", timed_out=True)
         except (aiohttp.ClientError, OSError) as error:
             return Reply(0, error=f"{type(error).__name__}: {error}")
 
