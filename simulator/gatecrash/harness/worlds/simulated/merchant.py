@@ -12,6 +12,7 @@ from aiohttp import web
 
 from gatecrash.harness.merchant_profile import MerchantProfile, fill
 from gatecrash.harness.world import SetupFailed
+from gatecrash.harness.worlds.simulated import asgi
 
 Protocols = Callable[[], Any]
 
@@ -63,7 +64,7 @@ class SimulatedMerchant:
                 del sys.modules[name]
 
     async def _protocols(self, found: Any) -> Protocols:
-        if callable(found) and not isinstance(found, web.Application):
+        if callable(found) and not isinstance(found, web.Application) and not asgi.is_application(found):
             found = found()
             if isinstance(found, Awaitable):
                 found = await found
@@ -72,7 +73,9 @@ class SimulatedMerchant:
             await runner.setup()
             assert runner.server is not None
             return runner.server
+        if asgi.is_application(found):
+            return await asgi.serve(found)
         raise SetupFailed(
             f"{self.profile.path}: [simulated] app = {self.simulated.app!r} is {type(found).__name__}; expected an aiohttp "
-            "application, or a function without arguments that makes one"
+            "or ASGI application, or a function without arguments that makes one"
         )

@@ -18,7 +18,7 @@ from gatecrash.harness.history import Note
 from gatecrash.harness.run import Outcome, play
 from gatecrash.harness.story import Story, load, parse_document
 from gatecrash.harness.world import Host
-from gatecrash.harness.worlds.simulated import alphabet, clock, databases, entropy, network, state
+from gatecrash.harness.worlds.simulated import alphabet, clock, databases, entropy, guard, network, state
 from gatecrash.harness.worlds.simulated.gateway import SimulatedGateway
 from gatecrash.harness.worlds.simulated.hosts import Crashed, Incarnation
 from gatecrash.harness.worlds.simulated.loop import VirtualLoop
@@ -67,6 +67,7 @@ class Player:
         entropy.install()
         network.install()
         databases.install(self._before_commit, self._scratch)
+        guard.install()
         self._output = Output.install()
         self._merchant = SimulatedMerchant(profile)
         self._warm_up()
@@ -117,8 +118,9 @@ class Player:
             async with world:
                 return await work(world)
 
+        guard.forget()
         try:
-            return self._loop.run_until_complete(main())
+            done = self._loop.run_until_complete(main())
         finally:
             self._world = self._points = None
             self._loop.close()
@@ -126,6 +128,9 @@ class Player:
             self._played += 1
             if self._played % _COLLECT_EVERY == 0:
                 gc.collect()
+        if guard.found:  # also what the merchant has swallowed: a run that went otherwise than it would is none
+            raise guard.found[0]
+        return done
 
     def _warm_up(self) -> None:
         """Start the merchant once, and have every world begin with the tables that it makes then."""
