@@ -128,13 +128,23 @@ assert list(SETTINGS) == [each.name for each in fields(Config)], "every setting 
 
 def texts(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
     """What was given for each setting, by flag or in the environment, as it was written."""
+    given = vars(_parser().parse_args(arguments)) if arguments else {}
+    found = {}
+    for name in SETTINGS:
+        text = given.get(name)
+        if text is None:
+            text = environment.get(name.upper())
+        if text is None and name == "webhook_secrets":
+            text = environment.get("WEBHOOK_SECRET")
+        found[name] = (text or "").strip()
+    return {name: text for name, text in found.items() if text}
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m reference_merchant", description="A small shop that gets paid.")
     for name, (_, text) in SETTINGS.items():
         parser.add_argument("--" + name.replace("_", "-"), metavar=name.upper(), help=f"{text} [env: {name.upper()}]")
-    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
-    environment = {"WEBHOOK_SECRETS": environment.get("WEBHOOK_SECRET", ""), **environment}
-    found = {name: given.get(name, environment.get(name.upper(), "")).strip() for name in SETTINGS}
-    return {name: text for name, text in found.items() if text}
+    return parser
 
 
 def load(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:

@@ -20,6 +20,8 @@ from gatecrash.harness.merchant_profile import MerchantProfile
 T = TypeVar("T")
 #: How long a process may take to be gone that has closed its connections.
 ENDS_WITHIN_S = 0.5
+#: How much of a body that is no JSON is kept for messages.
+_TEXT = 300
 
 
 class SetupFailed(RuntimeError):
@@ -46,6 +48,15 @@ class Reply:
     error: str = ""
     text: str = ""
     timed_out: bool = False
+
+    @classmethod
+    def read(cls, status: int, raw: bytes) -> Self:
+        """An answer that came whole."""
+        try:
+            body = json.loads(raw) if raw else None
+        except ValueError:
+            body = None
+        return cls(status, body, text="" if body is not None else raw[:_TEXT].decode(errors="replace"))
 
     @property
     def ok(self) -> bool:
@@ -97,8 +108,8 @@ class World(ABC):
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 15.0,
     ) -> Reply:
-        """One HTTP exchange over a fresh connection; the body goes as JSON, or as a form, and bytes go as they are. Network
-        failures are Replies, not exceptions.
+        """One HTTP exchange, over a connection that no dead host has had; the body goes as JSON, or as a form, and bytes go as
+        they are. Network failures are Replies, not exceptions.
         """
 
     @abstractmethod

@@ -32,11 +32,22 @@ def storm(history: History) -> Findings:
     yield from _found(_lives(history), {"retry_without_backoff", "retry_after_ignored"})
 
 
+_linted: tuple[Sequence[Entry], list[lint.Finding]] = (), []
+
+
+def _lint(journal: Sequence[Entry]) -> list[lint.Finding]:
+    """Both oracles mostly read the same journal, one after the other."""
+    global _linted
+    if _linted[0] is not journal:
+        _linted = journal, lint.lint(journal)
+    return _linted[1]
+
+
 def _found(journals: Iterable[Sequence[Entry]], rules: set[str]) -> Findings:
     """What the rules found, in their words; told once, however often the shop did it."""
     told: dict[str, None] = {}
     for journal in journals:
-        for finding in lint.lint(journal):
+        for finding in _lint(journal):
             if finding.rule in rules:
                 about = f"order {finding.order_id}: " if finding.order_id else ""
                 told[f"{about}{finding.detail}"] = None

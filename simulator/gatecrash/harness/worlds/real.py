@@ -118,9 +118,7 @@ class RealWorld(World):
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
             async with self._session.request(method, url, **content, headers=headers, timeout=timeout) as response:
-                raw = await response.read()
-                body = _parse(raw)
-                return Reply(response.status, body, text="" if body is not None else raw[:_TEXT].decode(errors="replace"))
+                return Reply.read(response.status, await response.read())
         except TimeoutError:
             return Reply(0, error=f"no answer within {timeout_s:g} s", timed_out=True)
         except (aiohttp.ClientError, OSError) as error:
@@ -246,8 +244,8 @@ class RealWorld(World):
         return over[0] if over else None
 
 
-#: How much of a body that is no JSON is kept for messages.
-_TEXT = 300
+#: How much of a line of its last words is shown.
+_LINE = 300
 _LISTENS = "it must listen on 127.0.0.1:{port}, a port that is picked free for each run and that [start] tells it"
 _TAKEN_WORDS = ("address already in use", "eaddrinuse", "address in use")
 _TAKEN = f"; the port it wanted is taken: {_LISTENS}"
@@ -255,12 +253,5 @@ _TAKEN = f"; the port it wanted is taken: {_LISTENS}"
 
 def _told_of(process: Process) -> str:
     """What was started and what it said last, for the end of a message."""
-    said = "\n".join(f"    {line[:_TEXT]}" for line in process.last_words().splitlines())
+    said = "\n".join(f"    {line[:_LINE]}" for line in process.last_words().splitlines())
     return f"  command: {' '.join(process.command)}\n  its last words:\n{said}"
-
-
-def _parse(raw: bytes) -> Any:
-    try:
-        return json.loads(raw) if raw else None
-    except ValueError:
-        return None

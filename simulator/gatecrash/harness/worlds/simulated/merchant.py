@@ -32,14 +32,22 @@ class SimulatedMerchant:
         if str(self.folder) not in sys.path:
             sys.path.insert(0, str(self.folder))
         self._environment = dict(os.environ)
+        self._set: tuple[dict[str, str], dict[bytes, bytes]] | None = None
 
     async def start(self, port: int, values: Mapping[str, Any]) -> None:
         """Listen; to be called in the context of the life that it begins."""
         templates = {**(self.profile.start.env if self.profile.start else {}), **self.simulated.env}
-        os.environ.clear()
-        os.environ.update(self._environment | {name: str(value) for name, value in fill(templates, values).items()})
+        self._set_environment(self._environment | {name: str(value) for name, value in fill(templates, values).items()})
         protocols = await self._protocols(self._application())
         await asyncio.get_running_loop().create_server(protocols, "127.0.0.1", port)
+
+    def _set_environment(self, wanted: dict[str, str]) -> None:
+        """Mostly it is what the life before had, and each access to it is slow."""
+        inside: dict[bytes, bytes] = vars(os.environ)["_data"]
+        if self._set != (wanted, inside):
+            os.environ.clear()
+            os.environ.update(wanted)
+            self._set = (wanted, dict(inside))
 
     def _application(self) -> Any:
         if self.simulated.reload:

@@ -32,7 +32,7 @@ T = TypeVar("T")
 #: How long every message takes in the world of seed 0; in others it is drawn.
 _LATENCY_S = 0.0005
 #: Every so many worlds the garbage is taken out: in between it would only run finalizers at odd moments, and cost half the speed.
-_COLLECT_EVERY = 50
+_COLLECT_EVERY = 25
 
 
 def make(

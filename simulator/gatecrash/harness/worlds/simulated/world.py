@@ -1,19 +1,20 @@
 """The simulated world: a gateway and a merchant on virtual time, over a network in memory, killed and brought back at will."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 from gatecrash.harness.history import Note
 from gatecrash.harness.merchant_profile import SHOP_SETTINGS
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
 from gatecrash.harness.worlds.simulated import clock
 from gatecrash.harness.worlds.simulated.alphabet import DOWN_S
+from gatecrash.harness.worlds.simulated.client import Client
 from gatecrash.harness.worlds.simulated.gateway import SimulatedGateway
 from gatecrash.harness.worlds.simulated.hosts import Incarnation
 from gatecrash.harness.worlds.simulated.loop import VirtualLoop
@@ -60,11 +61,10 @@ class SimulatedWorld(World):
         self._up: dict[Host, Incarnation | None] = {Host.GATEWAY: None, Host.MERCHANT: None}
         self._coming: dict[Host, asyncio.Task[None]] = {}
         self._failed: SetupFailed | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._client = Client(loop)
         self._happened = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0))
         await self._bring_up(Host.GATEWAY)
         return self
 
@@ -75,8 +75,7 @@ class SimulatedWorld(World):
         for life in self._lives:
             if life.alive:
                 life.kill()
-        if self._session is not None:
-            await self._session.close()
+        self._client.close()
         for life in self._lives:
             life.bury()
 
@@ -91,17 +90,13 @@ class SimulatedWorld(World):
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 15.0,
     ) -> Reply:
-        assert self._session is not None, "the world is entered before it is spoken to"
         url = self.values[f"{host.value}_url"] + path
-        content = {"data": body} if form or isinstance(body, bytes) else {"json": body}
-        timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
-            async with self._session.request(method, url, **content, headers=headers, timeout=timeout) as response:
-                raw = await response.read()
-                return Reply(response.status, _parse(raw))
+            async with asyncio.timeout(timeout_s):
+                return Reply.read(*await self._client.request(method, url, body, form=form, headers=headers))
         except TimeoutError:
             return Reply(0, error=f"no answer within {timeout_s:g} s", timed_out=True)
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
             return Reply(0, error=f"{type(error).__name__}: {error}")
 
     # --- life and death
@@ -226,10 +221,3 @@ class SimulatedWorld(World):
                     await self._happened.wait()
             except TimeoutError:
                 pass
-
-
-def _parse(raw: bytes) -> Any:
-    try:
-        return json.loads(raw) if raw else None
-    except ValueError:
-        return None
