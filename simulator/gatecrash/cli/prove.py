@@ -10,6 +10,7 @@ import click
 from gatecrash.cli import _proof
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
+from gatecrash.cli._simulated import simulated
 from gatecrash.cli._worlds import run, runs_worlds
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     "--failures", type=click.Path(path_type=Path), default=Path("gatecrash-failures"), show_default=True, metavar="FOLDER",
     help="Where each failure is saved as a schedule to replay.",
 )  # fmt: skip
+@simulated
 @runs_worlds
 def command(
     profile: Path, names: tuple[str, ...], folders: tuple[Path, ...], only_mine: bool, jobs: int, as_json: bool,

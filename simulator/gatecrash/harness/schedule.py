@@ -2,34 +2,55 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
 from gatecrash.harness.documents import read
+from gatecrash.harness.explore.fault import Fault
+from gatecrash.harness.explore.fault import Schedule as Faults
 from gatecrash.harness.merchant_profile import MerchantProfile
 from gatecrash.harness.run import Outcome
 from gatecrash.harness.story import Story, StoryError, parse_document
 
+if TYPE_CHECKING:
+    from gatecrash.harness.explore.verdict import Counterexample
+
 
 class Schedule(NamedTuple):
-    """`merchant`: the profile's file, None when it had none."""
+    """`merchant`: the profile's file, None when it had none. `faults` and `seed` are of the simulated world it was found in,
+    None and 0 when it was found in the real one.
+    """
 
     story: Story
     merchant: Path | None
     violations: tuple[str, ...]
+    faults: Faults | None = None
+    seed: int = 0
 
 
 def save(outcome: Outcome, merchant: MerchantProfile, folder: Path) -> Path:
     """Write a failure into the folder, under the merchant's and the story's names; returns the file. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    violations = list(dict.fromkeys(each.oracle for each in outcome.violations))
+    return _write(folder / f"{merchant.name}-{outcome.story.name}.yaml", merchant, violations, outcome.story)
+
+
+def save_simulated(story: Story, found: "Counterexample", merchant: MerchantProfile, folder: Path, seed: int) -> Path:
+    """Likewise for what was found in a simulated world: its faults strike there, beside those of the story."""
+    path = folder / f"{merchant.name}-{story.name}-{found.oracle}.yaml"
+    beside = {"world": "simulated", "seed": seed, "faults": list(map(str, found.schedule))}
+    return _write(path, merchant, [found.oracle], story, **beside)
+
+
+def _write(path: Path, merchant: MerchantProfile, violations: list[str], story: Story, **beside: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     document = {
         "gatecrash": "schedule",
         "merchant": str(merchant.path.resolve()) if merchant.path else None,
-        "violations": list(dict.fromkeys(each.oracle for each in outcome.violations)),
-        "story": outcome.story.document,
+        "violations": violations,
+        **beside,
+        "story": story.document,
     }
-    path = folder / f"{merchant.name}-{outcome.story.name}.yaml"
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
     path.write_text(f"# Found by gatecrash prove. Play it again with: gatecrash replay {path.name}\n{text}", encoding="utf-8")
     return path
@@ -47,8 +68,14 @@ def load(path: Path) -> Schedule:
             f"gatecrash prove --stories {path} --only-mine"
         )
     merchant = document.get("merchant")
+    try:
+        faults = tuple(map(Fault.parse, map(str, document["faults"]))) if document.get("world") == "simulated" else None
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoryError(f"{path}: /faults: cannot be read: {error}") from error
     return Schedule(
         parse_document(document["story"], path),
         Path(merchant) if isinstance(merchant, str) else None,
         tuple(map(str, document.get("violations") or ())),
+        faults,
+        document.get("seed", 0),
     )

@@ -1,6 +1,7 @@
 """Explorations with real processes, against the whole truth about toys."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,20 @@ def test_who_was_interrupted_and_resumes_gets_the_same_totals(tmp_path: Path, pr
     assert figures(found) == figures(explore(toys(bug=BUG), bound))
     # what is finished stays finished
     assert figures(explore(toys(bug=BUG), bound, resumed=checkpoint.load(bound))) == figures(found)
+
+
+def test_a_checkpoint_is_kept_as_it_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that whoever is killed, and cannot keep anything any more, has lost seconds only."""
+    kept: list[int] = []
+    save = Checkpoint.save
+
+    def counted(checkpoint: Checkpoint, searches: Mapping[str, Search], bound: Bound, seconds: float) -> None:
+        kept.append(sum(search.schedules for search in searches.values()))
+        save(checkpoint, searches, bound, seconds)
+
+    monkeypatch.setattr(Checkpoint, "save", counted)
+    whole = explore(toys(), Bound(faults=3), checkpoint=Checkpoint(tmp_path / "c.json", {}), clock=Ticks())
+    assert 0 < kept[0] < kept[-1] == sum(search.schedules for search in whole.searches.values())
 
 
 @pytest.mark.parametrize(

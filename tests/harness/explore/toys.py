@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from pathlib import Path
 
 from gatecrash.harness.explore.fault import Fault, Play, Point, Schedule
 
@@ -77,20 +78,26 @@ def digest(*parts: object) -> str:
 
 
 def begin(story: str) -> State:
-    return State(orders=1 + STORIES.index(story))
+    return State(orders=2 if story == "twice" else 1)
 
 
 class Toy:
-    """`lame` is the text of a schedule at which it fails, and `how`: hang, die or raise. A `forgetful` one is never the same."""
+    """`lame` is the text of a schedule at which it fails, and `how`: hang, die or raise. At one of three faults it touches `gate`
+    and goes no further. A `forgetful` one is never the same.
+    """
 
-    def __init__(self, bug: str = "", lame: str = "", how: str = "", forgetful: bool = False) -> None:
+    def __init__(self, bug: str = "", lame: str = "", how: str = "", forgetful: bool = False, gate: str = "") -> None:
         self.bug, self.lame, self.how, self.forgetful = bug, lame, how, forgetful
+        self.gate = gate
         self.plays = 0
 
     def play(self, story: str, schedule: Schedule) -> Play:
         self.plays += 1
+        if self.gate and len(schedule) == 3:
+            Path(self.gate).touch()
+            self._fail("hang")
         if self.lame == "; ".join(map(str, schedule)) and self.how:
-            self._fail()
+            self._fail(self.how)
         state = begin(story)
         counts: Counter[str] = Counter()
         reached: list[Point] = []
@@ -109,11 +116,11 @@ class Toy:
         trace = digest(reached, fired, state, self.plays if self.forgetful else 0)
         return Play(tuple(reached), tuple(fired), last, seen, violations(state), 0.001, trace)
 
-    def _fail(self) -> None:
-        if self.how == "hang":
+    def _fail(self, how: str) -> None:
+        if how == "hang":
             while True:
                 time.sleep(3600)
-        if self.how == "die":
+        if how == "die":
             print("my last words", flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
         raise ValueError("cannot play this")
@@ -121,6 +128,11 @@ class Toy:
 
 def make(**options: object) -> Toy:
     return Toy(**options)  # type: ignore[arg-type]
+
+
+def make_for(profile_path: str, stories: dict[str, object], seed: int, kinds: list[str] | None) -> Toy:
+    """As the player of the simulated world is made; the bug is in the environment."""
+    return Toy(os.environ.get("TOY_BUG", ""), gate=os.environ.get("TOY_GATE", ""))
 
 
 def make_nothing() -> Toy:

@@ -11,6 +11,10 @@ from gatecrash.harness.explore.fault import Fault
 _SHARD = re.compile(r"([1-9][0-9]*)/([1-9][0-9]*)")
 
 
+class ShardError(ValueError):
+    """What was given is no shard."""
+
+
 class Shard(NamedTuple):
     """One of `of` parts of an exploration. Which part a schedule belongs to follows from its story and its first fault alone."""
 
@@ -22,10 +26,10 @@ class Shard(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Shard":
-        """Of `2/4`. Raises ValueError."""
+        """Of `2/4`. Raises ShardError."""
         found = _SHARD.fullmatch(text.strip())
         if found is None or int(found[1]) > int(found[2]):
-            raise ValueError(f"{text!r} is no shard; expected I/N with 1 ≤ I ≤ N, such as 2/4")
+            raise ShardError(f"{text!r} is no shard; expected I/N with 1 ≤ I ≤ N, such as 2/4")
         return cls(int(found[1]), int(found[2]))
 
     def has(self, story: str, first: Fault) -> bool:

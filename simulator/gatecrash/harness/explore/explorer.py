@@ -53,7 +53,8 @@ class Explorer:
         self._pool, self._bound, self._checkpoint = pool, bound, checkpoint
         self._tell, self._stop, self._clock = tell, stop, clock
         self._rate = Rate(clock)
-        self._told = self._kept = self._keeping = float("-inf")
+        self._told = self._kept = float("-inf")
+        self._keeping = 0.0  # how long it took the last time
 
     def explore(
         self, stories: Sequence[str], *, resumed: Restored | None = None, swarm_s: float = 0.0, seed: int = 0
@@ -62,7 +63,7 @@ class Explorer:
         searches = {name: Search(name, self._bound) for name in stories}
         found = Exploration(bound=self._bound, searches=searches | (resumed.searches if resumed else {}), shrunk={})
         before = resumed.seconds if resumed else 0.0
-        self._kept = self._keeping = began = self._clock()
+        self._kept = began = self._clock()
         try:
             self._exhaust(found, lambda: before + self._clock() - began)
             if swarm_s > 0:

@@ -1,7 +1,7 @@
 """What an exploration proved, and what it did not: never more than was played, with the bound in words."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +130,11 @@ class Verdict:
         return HELD if HELD in verdicts else PROVED
 
     @property
+    def finished(self) -> bool:
+        """Whether it comes to something: held, proved, violated."""
+        return self.verdict != UNFINISHED
+
+    @property
     def totals(self) -> dict[str, Any]:
         fired: Counter[str] = Counter()
         for story in self.stories:
@@ -195,11 +200,19 @@ class Verdict:
         return lines
 
 
-def verdict(found: Exploration, *, merchant: str, seed: int = 0, left_out: Sequence[tuple[str, str]] = ()) -> Verdict:
+def verdict(
+    found: Exploration,
+    *,
+    merchant: str,
+    seed: int = 0,
+    left_out: Sequence[tuple[str, str]] = (),
+    alphabet: Iterable[str] = (),
+) -> Verdict:
+    """`alphabet` are the kinds that there are, also those that no point has offered."""
     searches = found.searches.values()
     asked = found.bound.kinds
     fired = {kind for search in searches for kind in search.kinds_fired}
-    offered = {kind for search in searches for kind in search.kinds_offered} if asked is None else asked
+    offered = {*alphabet, *(kind for search in searches for kind in search.kinds_offered)} if asked is None else asked
     return Verdict(
         merchant=merchant,
         bound=found.bound,

@@ -36,6 +36,14 @@ def serve(tasks: Connection, plays: Connection) -> None:
     except Exception as error:
         plays.send(_failure(error))
         return
+    try:
+        answer(player, tasks, plays)
+    finally:
+        # what it keeps outside of its process goes with it
+        getattr(player, "close", lambda: None)()
+
+
+def answer(player: Player, tasks: Connection, plays: Connection) -> None:
     plays.send(READY)
     while True:
         story, schedule = tasks.recv()

@@ -1,0 +1,243 @@
+"""`gatecrash prove --world simulated`: every combination of faults up to a number, in one process per core on virtual time."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from hashlib import blake2b
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from gatecrash.cli._failed import WrongUse
+from gatecrash.cli._output import document
+from gatecrash.cli._values import DURATION
+from gatecrash.cli._worlds import runs_worlds
+
+if TYPE_CHECKING:
+    from gatecrash.harness.explore.bound import Bound
+    from gatecrash.harness.explore.checkpoint import Checkpoint, Restored
+    from gatecrash.harness.explore.explorer import Exploration
+    from gatecrash.harness.explore.verdict import Verdict
+    from gatecrash.harness.merchant_profile import MerchantProfile
+    from gatecrash.harness.story import Story
+
+#: What makes a player in a worker: of `profile_path`, `stories` (name → document), `seed` and `kinds`.
+FACTORY = "gatecrash.harness.worlds.simulated.player:make"
+#: Where whoever is interrupted finds the checkpoint that they named no file for.
+CHECKPOINT = Path("gatecrash-checkpoint.json")
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_OPTIONS = (
+    click.option("--faults", type=click.IntRange(0, 10), default=2, show_default=True, help="Up to so many faults in a run."),
+    click.option("--kinds", metavar="KIND,…", multiple=True, help="Only these kinds of fault; repeatable."),
+    click.option("--shard", metavar="I/N", help="Only this part of N; all N together are the whole."),
+    click.option("--checkpoint", type=_FILE, metavar="FILE", help="Keep here, every few seconds, how far it has come."),
+    click.option("--resume", type=_FILE, metavar="FILE", help="Go on from this checkpoint, and keep it."),
+    click.option("--seconds", type=DURATION, default=0.0, help="Then try more faults at random for so long, such as 5m."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random: latencies, ids, schedules."),
+    click.option("--no-prune", is_flag=True, help="Also pursue schedules that lead to a state which was pursued already."),
+)  # fmt: skip
+_NAMES = ("faults", "kinds", "shard", "checkpoint", "resume", "seconds", "seed", "no_prune")
+
+
+class Asked(NamedTuple):
+    """What `prove` was asked for, in whatever world."""
+
+    profile: Path
+    names: tuple[str, ...]
+    folders: tuple[Path, ...]
+    only_mine: bool
+    failures: Path
+    as_json: bool
+
+
+def simulated(verb: Callable[..., None]) -> Callable[..., None]:
+    """Gives `prove` its --world; the verb itself is that of the real one."""
+
+    @wraps(verb)
+    def chosen(*, world: str, **kwargs: Any) -> None:
+        context = click.get_current_context()
+        given = {name for name in kwargs if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT}
+        ours = {name: kwargs.pop(name) for name in _NAMES}
+        if world == "real":
+            astray = [name for name in _NAMES if name in given]
+            if astray:
+                raise WrongUse(f"prove: {_option(astray[0])} goes with --world simulated")
+            verb(**kwargs)
+            return
+        for name in ("junit", "report"):
+            if name in given:
+                raise WrongUse(f"prove: {_option(name)} goes with --world real; --json has what a simulated world finds")
+        jobs = kwargs["jobs"] if "jobs" in given else os.cpu_count() or 1
+        _prove(Asked(**{name: kwargs[name] for name in Asked._fields}), jobs, **ours)
+
+    for option in reversed(_OPTIONS):
+        chosen = option(chosen)
+    return click.option(
+        "--world", type=click.Choice(["real", "simulated"]), default="real", show_default=True,
+        help="Real processes, a story once; or simulated, every combination of faults (what follows below is for it).",
+    )(chosen)  # fmt: skip
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+@runs_worlds
+def _prove(
+    asked: Asked, jobs: int, *, faults: int, kinds: tuple[str, ...], shard: str | None, checkpoint: Path | None,
+    resume: Path | None, seconds: float, seed: int, no_prune: bool,
+) -> None:  # fmt: skip
+    from gatecrash.harness.explore.bound import WHOLE, Bound, Shard, ShardError
+    from gatecrash.harness.explore.checkpoint import CheckpointError
+    from gatecrash.harness.explore.pool import PlayerFailed, PlayerSpec
+    from gatecrash.harness.explore.verdict import VIOLATED, verdict
+    from gatecrash.harness.merchant_profile import load
+    from gatecrash.harness.prove import sort_out
+    from gatecrash.harness.story import choose, gather
+
+    merchant = load(asked.profile)
+    stories, left_out = sort_out(choose(gather(asked.folders, ours=not asked.only_mine), asked.names), merchant)
+    wanted = frozenset(kind for text in kinds for kind in map(str.strip, text.split(",")) if kind) or None
+    if unknown := sorted((wanted or set()) - alphabet().keys()):
+        raise WrongUse(f"prove: no kind of fault called {', '.join(map(repr, unknown))}; there are: {', '.join(alphabet())}")
+    try:
+        bound = Bound(faults=faults, kinds=wanted, prune=not no_prune, shard=Shard.parse(shard) if shard else WHOLE)
+        spec = PlayerSpec(
+            FACTORY,
+            {
+                "profile_path": str(asked.profile.resolve()),
+                "stories": {story.name: story.document for story in stories},
+                "seed": seed,
+                "kinds": None if wanted is None else sorted(wanted),
+            },
+        )
+        kept = _checkpoint(checkpoint or resume or CHECKPOINT, merchant, stories, seed)
+        found = _explore(
+            spec, bound, jobs, [story.name for story in stories], swarm_s=seconds, seed=seed, kept=kept,
+            resumed=_checkpoint(resume, merchant, stories, seed).load(bound) if resume else None,
+            always=bool(checkpoint or resume),
+        )  # fmt: skip
+    except PlayerFailed as error:
+        click.echo(error.detail, err=True)
+        raise WrongUse(f"prove: the merchant cannot be simulated: {error}") from error
+    except (CheckpointError, ShardError) as error:
+        raise WrongUse(f"prove: {error}") from error
+    except OSError as error:
+        raise WrongUse(f"prove: the checkpoint cannot be written: {error}; --checkpoint names another file") from error
+    skipped = [(story.name, reason) for story, reason in left_out]
+    said = verdict(found, merchant=merchant.name, seed=seed, left_out=skipped, alphabet=alphabet())
+    saved = _save(said, merchant, stories, asked.failures)
+    if asked.as_json:
+        document(said.as_json())
+    else:
+        _tell(said, saved)
+    if found.interrupted:
+        click.echo(f"gatecrash prove: interrupted; go on with the same options and --resume {kept.path}", err=True)
+        sys.exit(130)
+    sys.exit(1 if said.verdict == VIOLATED else 0 if said.finished else 2)
+
+
+def alphabet() -> Mapping[str, Any]:
+    """The kinds of fault that there are, by name."""
+    from gatecrash.harness.worlds.simulated.alphabet import LETTERS
+
+    return LETTERS
+
+
+def _checkpoint(path: Path, merchant: "MerchantProfile", stories: "list[Story]", seed: int) -> "Checkpoint":
+    from gatecrash.harness.explore.checkpoint import Checkpoint
+
+    text = merchant.path.read_bytes() if merchant.path else b""
+    of = {
+        "merchant": merchant.name,
+        "profile": blake2b(text, digest_size=8).hexdigest(),
+        "stories": {story.name: blake2b(repr(story.document).encode(), digest_size=8).hexdigest() for story in stories},
+        "seed": seed,
+    }
+    return Checkpoint(path, of)
+
+
+def _explore(
+    spec: Any, bound: "Bound", jobs: int, names: list[str], *, swarm_s: float, seed: int, kept: "Checkpoint",
+    resumed: "Restored | None", always: bool,
+) -> "Exploration":  # fmt: skip
+    """`always`: keep the checkpoint as it goes, not only when interrupted."""
+    from gatecrash.cli._progress import drawn
+    from gatecrash.harness.explore.explorer import Explorer
+    from gatecrash.harness.explore.pool import Pool
+
+    with _stoppable() as stop, drawn() as tell, Pool(spec, jobs) as pool:
+        explorer = Explorer(pool, bound, checkpoint=kept if always else None, tell=tell, stop=stop)
+        found = explorer.explore(names, resumed=resumed, swarm_s=swarm_s, seed=seed)
+        if found.interrupted and not always:
+            kept.save(found.searches, bound, found.seconds)
+    return found
+
+
+@contextmanager
+def _stoppable() -> Iterator[Callable[[], bool]]:
+    """Says whether somebody wants it to stop; who says so a second time is not made to wait."""
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    signals = [each for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {each: signal.signal(each, ask) for each in signals}
+    try:
+        yield lambda: asked
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _save(said: "Verdict", merchant: "MerchantProfile", stories: "list[Story]", folder: Path) -> dict[tuple[str, str], Path]:
+    from gatecrash.harness import schedule
+
+    by_name = {story.name: story for story in stories}
+    try:
+        return {
+            (story.name, each.oracle): schedule.save_simulated(by_name[story.name], each, merchant, folder, said.seed)
+            for story in said.stories
+            for each in story.violations
+        }
+    except OSError as error:
+        raise WrongUse(f"prove: {folder} cannot be written: {error.strerror}; --failures names another folder") from error
+
+
+_COLOURS = {"proved": "green", "held": "green", "violated": "red", "not proved": "yellow"}
+
+
+def _tell(said: "Verdict", saved: dict[tuple[str, str], Path]) -> None:
+    """A line per story, its counterexamples beneath it; then what it comes to."""
+    for story in said.stories:
+        word, _, rest = story.in_words().partition(":")
+        click.echo(f"{click.style(word, fg=_COLOURS[word], bold=word == 'violated')}:{rest}")
+        for remark in story.remarks:
+            click.echo(f"  {remark}")
+        for each in story.violations:
+            click.echo(f"  {click.style(each.oracle, fg='red')} {each.message}")
+            for fault in each.schedule:
+                click.echo(f"    ⚡ {fault}")
+            if each.number is None:
+                click.echo(f"    found by walk {each.walk} of the swarm")
+            else:
+                click.echo(f"    found by schedule {each.number:,}, in {each.schedules:,} of {story.schedules:,}")
+            click.echo(f"    why and what to do: gatecrash explain {each.oracle}")
+            click.echo(f"    play it again:      gatecrash replay {saved[story.name, each.oracle]}")
+            if os.environ.get("GITHUB_ACTIONS") == "true":
+                click.echo(f"::error title={each.oracle} in {story.name}::{each.message}")
+    for name, reason in said.left_out:
+        click.echo(f"{click.style('left out', fg='yellow')}: {name}: {reason}")
+    click.echo()
+    for line in said.in_words():
+        click.echo(line)

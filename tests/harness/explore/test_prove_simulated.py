@@ -1,0 +1,139 @@
+"""`gatecrash prove --world simulated` as a user runs it, with a toy for a player: options, words, files, exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from gatecrash import resources
+from tests.harness.explore.toys import truth
+
+BUG = "new key at the third try"
+ROOT = Path(__file__).parents[3]
+PROFILE = str(resources.reference_merchant() / "merchant.toml")
+CODE = """
+from gatecrash.cli import _simulated, main
+_simulated.FACTORY = "tests.harness.explore.toys:make_for"
+_simulated.alphabet = lambda: dict.fromkeys(("crash", "lost request", "lost answer", "lost", "twice", "flood"))
+main(prog_name="gatecrash")
+"""
+
+Prove = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-c", CODE, "prove", PROFILE, "--world", "simulated", "--story", "happy-path", *arguments]
+
+
+def surroundings(bug: str, gate: str = "") -> dict[str, str]:
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path, "TOY_BUG": bug, "TOY_GATE": gate}
+
+
+@pytest.fixture
+def prove(tmp_path: Path) -> Prove:
+    def run(*arguments: str, bug: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(*arguments), cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False, env=surroundings(bug)
+        )
+
+    return run
+
+
+def test_a_proof_is_told_with_its_bound(prove: Prove) -> None:
+    done = prove("--faults", "2", "--no-prune")
+    assert done.returncode == 0, done.stderr
+    schedules = len(dict(truth("happy-path", "", 2)))
+    kinds = "crash, lost, lost answer, lost request, twice"
+    assert f"proved: happy-path, kinds {kinds}, up to 2 faults, {schedules} schedules, " in done.stdout
+    assert f"reference: proved in 1 of 1 stories, up to 2 faults, {schedules} schedules, " in done.stdout
+
+
+def test_a_counterexample_is_told_shrunk_and_saved(prove: Prove, tmp_path: Path) -> None:
+    done = prove("--faults", "3", bug=BUG)
+    assert done.returncode == 1, done.stderr
+    assert "S1 charged 2 times\n    ⚡ charges.create #1: lost request\n    ⚡ charges.create #2: lost answer\n" in done.stdout
+    saved = tmp_path / "gatecrash-failures" / "reference-happy-path-S1.yaml"
+    assert f"gatecrash replay {saved.relative_to(tmp_path)}" in done.stdout
+    document = yaml.safe_load(saved.read_text(encoding="utf-8"))
+    assert (document["world"], document["violations"], document["story"]["name"]) == ("simulated", ["S1"], "happy-path")
+    assert document["faults"] == ["charges.create #1: lost request", "charges.create #2: lost answer"]
+
+
+def test_the_json_has_every_figure(prove: Prove) -> None:
+    said = json.loads(prove("--faults", "2", "--json", "--kinds", "crash,twice", "--kinds", "flood", bug=BUG).stdout)
+    assert (said["merchant"], said["world"], said["verdict"], said["seed"]) == ("reference", "simulated", "proved", 0)
+    schema = json.loads((resources.contracts() / "exploration.schema.json").read_text(encoding="utf-8"))
+    for each in (said, json.loads(prove("--faults", "3", "--seconds", "0.2", "--json", bug=BUG).stdout)):
+        Draft202012Validator(schema).validate(each)
+    [story] = said["stories"]
+    assert {"name", "schedules", "states", "max_faults", "kinds_fired", "seconds", "violations"} <= story.keys()
+    assert (story["max_faults"], set(story["kinds_fired"])) == (2, {"crash", "twice"})
+    assert said["totals"]["never_fired"] == ["flood"]
+    assert said["totals"]["schedules"] == story["schedules"]
+
+
+def test_random_schedules_reach_beyond_the_bound(prove: Prove) -> None:
+    done = prove("--faults", "1", "--seconds", "0.5", "--seed", "7", bug=BUG)
+    assert done.returncode == 1, done.stderr
+    assert "of the swarm" in done.stdout
+    assert "seed 7" in done.stdout
+
+
+def test_who_presses_ctrl_c_goes_on_from_the_checkpoint(prove: Prove, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("--faults", "3", "--checkpoint", "kept.json", "--json"),
+        cwd=tmp_path, env=surroundings(BUG, "gate"), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    until = time.monotonic() + 60
+    while not (tmp_path / "gate").exists():  # all schedules of fewer faults are played
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "interrupted; go on with the same options and --resume kept.json" in err
+    interrupted = json.loads(out)
+    assert interrupted["interrupted"]
+    assert interrupted["stories"][0]["left"] > 0
+
+    other = prove("--faults", "2", "--resume", "kept.json", bug=BUG)
+    assert other.returncode == 2
+    assert "was made with other faults: found 3, expected 2" in other.stderr
+    resumed = json.loads(prove("--faults", "3", "--resume", "kept.json", "--json", bug=BUG).stdout)
+    whole = json.loads(prove("--faults", "3", "--json", bug=BUG).stdout)
+    assert without_seconds(resumed) == without_seconds(whole)
+
+
+def without_seconds(said: Any) -> Any:
+    for each in (said, said["totals"], *said["stories"]):
+        del each["seconds"]
+    return said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--shard", "3/2"), "'3/2' is no shard; expected I/N"),
+        (("--resume", "nowhere.json"), "nowhere.json: cannot be read as a checkpoint"),
+        (("--report", "out"), "--report goes with --world real"),
+        (("--world", "real", "--no-prune"), "--no-prune goes with --world simulated"),
+        (("--kinds", "twice,thrice"), "no kind of fault called 'thrice'; there are: crash, "),
+        (("--faults", "99"), "99 is not in the range"),
+    ],
+)
+def test_what_is_wrong_with_the_usage_is_told(prove: Prove, arguments: tuple[str, ...], told: str) -> None:
+    done = prove(*arguments)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
