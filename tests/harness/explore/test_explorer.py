@@ -14,7 +14,8 @@ from gatecrash.harness.explore.fault import Fault, in_words
 from gatecrash.harness.explore.pool import PlayerSpec, Pool
 from gatecrash.harness.explore.progress import Progress
 from gatecrash.harness.explore.search import Search
-from gatecrash.harness.explore.verdict import Verdict, verdict
+from gatecrash.harness.explore.swarm import Swarm, Walk, swarm
+from gatecrash.harness.explore.verdict import verdict
 from tests.harness.explore.toys import KINDS, STORIES, Toy, truth
 
 BUG = "new key at the third try"
@@ -221,28 +222,45 @@ def test_progress_is_told_with_a_rate_and_what_is_left() -> None:
     assert told[-1].violations == 2
 
 
-def test_a_swarm_goes_beyond_the_bound_and_is_the_same_for_the_same_seed() -> None:
-    def found(seed: int, jobs: int) -> Verdict:
-        # with one fault the bug is out of reach; the clock gives the swarm so many rounds, and rounds are for the whole pool
-        return verdict(explore(toys(bug=BUG), Bound(faults=1), jobs, swarm_s=40.0, seed=seed, clock=Ticks()), merchant="toy")
+def test_a_swarm_is_the_same_for_the_same_seed_whatever_the_number_of_processes() -> None:
+    def walked(seed: int, jobs: int) -> Swarm:
+        with Pool(toys(bug=BUG), jobs) as pool:
+            roots = {story: Toy(BUG).play(story, ()).reached for story in STORIES}
+            return swarm(pool, roots, Bound(faults=1), seed=seed, go_on=lambda so_far: so_far.walks < 100)
 
-    first = found(1, 1)
-    assert first.verdict == "violated"
-    assert first.swarm is not None
-    assert first.swarm["max_faults"] > 1
-    [violation] = first.stories[0].violations
-    assert violation.number is None
-    assert violation.walk is not None
-    assert [fault.label for fault in violation.schedule] == ["charges.create", "charges.create"]
-    [again] = found(1, 1).stories[0].violations
-    assert (again.found_with, again.walk) == (violation.found_with, violation.walk)
-    [wider] = found(1, 3).stories[0].violations
-    assert (wider.found_with, wider.walk) == (violation.found_with, violation.walk)
+    one, three, other = walked(1, 1), walked(1, 3), walked(2, 1)
+    assert one.met == three.met != other.met
+    assert {oracle for _, oracle in one.met} == {"S1"}
+    assert one.max_faults > 1
+
+
+def test_what_only_the_swarm_finds_is_shrunk_and_told_as_such() -> None:
+    class Still:
+        """A clock that stands until the swarm has met something."""
+
+        now = 0.0
+
+        def __call__(self) -> float:
+            return self.now
+
+    clock = Still()
+
+    def tell(progress: Progress) -> None:
+        clock.now += 0 if progress.doing == "swarming" and not progress.violations else 10
+
+    found = explore(toys(bug=BUG), Bound(faults=1), swarm_s=1.0, clock=clock, tell=tell, told_every_s=0)
+    said = verdict(found, merchant="toy")
+    assert said.verdict == "violated"
+    violations = [violation for story in said.stories for violation in story.violations]
+    assert violations
+    for violation in violations:
+        assert (violation.number, violation.walk is None) == (None, False)
+        assert [fault.label for fault in violation.schedule] == ["charges.create", "charges.create"]
+    assert said.swarm is not None
+    assert said.swarm["schedules"] > 0
 
 
 def test_a_walk_follows_from_its_seed_and_number() -> None:
-    from gatecrash.harness.explore.swarm import Walk
-
     def walk(seed: int, number: int) -> list[tuple[Fault, ...]]:
         toy = Toy()
         walked = Walk(seed, number, "twice", Bound(faults=2), toy.play("twice", ()).reached)

@@ -63,7 +63,7 @@ def test_a_play_that_takes_its_process_along_is_named_and_the_others_are_played(
     [
         ("tests.harness.explore.toys:make_nothing", "RuntimeError: no such merchant"),
         ("tests.harness.explore.nowhere:make", "No module named 'tests.harness.explore.nowhere'"),
-        ("os:abort", "the process that plays was killed by SIGABRT before it was ready"),
+        ("os:abort", "before it was ready, the process that plays was killed by SIGABRT"),
     ],
 )
 def test_a_player_that_cannot_be_made_says_why(factory: str, why: str) -> None:

@@ -49,10 +49,12 @@ class Explorer:
         tell: Callable[[Progress], None] = lambda progress: None,
         stop: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
+        told_every_s: float = _TELL_S,
     ) -> None:
         self._pool, self._bound, self._checkpoint = pool, bound, checkpoint
         self._tell, self._stop, self._clock = tell, stop, clock
         self._rate = Rate(clock)
+        self._told_every_s = told_every_s
         self._told = self._kept = float("-inf")
         self._keeping = 0.0  # how long it took the last time
 
@@ -133,7 +135,7 @@ class Explorer:
         if self._stop():
             raise Interrupted
         now = self._clock()
-        if now - self._told < _TELL_S:
+        if now - self._told < self._told_every_s:
             return
         self._told = now
         searches = found.searches.values()

@@ -18,6 +18,8 @@ from gatecrash.harness.explore.worker import READY
 
 #: Given to a worker ahead, so that it never waits for the next.
 _AHEAD = 8
+#: A worker that is not ready by then never will be, in seconds.
+_START_S = 60.0
 #: What a worker prints is kept for its last words, up to about so many bytes.
 _LOG_MAX = 1 << 20
 _LAST_WORDS = 4000
@@ -156,8 +158,9 @@ class Pool:
             came += self._read(by_pipe[pipe])
         now = time.monotonic()
         for worker in list(self._workers):
-            if (worker.tasks or not worker.ready) and now - worker.since > self._hang_s:
-                came += self._lost(worker, f"did not end within {self._hang_s:g} s", worker.where_it_hangs())
+            patience = self._hang_s if worker.ready else max(self._hang_s, _START_S)
+            if (worker.tasks or not worker.ready) and now - worker.since > patience:
+                came += self._lost(worker, f"did not end within {patience:g} s", worker.where_it_hangs())
         return came
 
     def play(self, story: str, schedule: Schedule) -> Play | Failure:
@@ -191,7 +194,7 @@ class Pool:
         """A worker's end: the play at its head has failed, the others go to a new one."""
         worker.kill()
         if not worker.ready:
-            raise PlayerFailed(Failure(f"the process that plays {why} before it was ready", words))
+            raise PlayerFailed(Failure(f"before it was ready, the process that plays {why}", words))
         fresh = _Worker(self._spec)
         self._workers[self._workers.index(worker)] = fresh
         if not worker.tasks:
