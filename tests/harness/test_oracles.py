@@ -169,6 +169,7 @@ VIOLATIONS = {
         history(order("PENDING"), charge()),
         history(order("AUTHORIZED"), charge()),
         history(order("AUTHORIZED", "PARTIALLY_PAID"), charge()),
+        history(order("PENDING"), charge(elsewhere=True)),
     ],
     "L2": [
         history(order("PENDING")),
@@ -218,6 +219,7 @@ NARROWLY_NOT = {
         history(order("PENDING"), charge(), **delivered(None)),
         history(order("PENDING"), charge(), order_by_event={"evt_9": "o1"}, **posted(200)),  # somebody made it up
         history(order("PENDING"), charge(amount_refunded=4200), **delivered(200)),
+        history(order("PENDING"), charge(amount=1, amount_captured=1, elsewhere=True), **delivered(200)),
         history(order("PAID"), charge(), **delivered(200)),
     ],
     "S6": [
@@ -259,6 +261,7 @@ NARROWLY_NOT = {
         history(order("REFUNDED"), charge(amount_refunded=4100)),
         history(order("PARTIALLY_PAID"), charge(amount_captured=4199)),
         history(order("AUTHORIZED"), charge(amount_captured=0, status="authorized")),
+        history(order("PENDING"), charge(amount=1, amount_captured=1, elsewhere=True)),
         PAID_ONCE,
     ],
     "L2": [

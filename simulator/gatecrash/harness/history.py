@@ -156,6 +156,11 @@ class History:
         """Net money taken for this order: captured minus refunded, over all its charges."""
         return sum(charge.net for charge in self.charges_of(order))
 
+    def paid_for(self, order: Order) -> int:
+        """The same without charges that the shop need not take for a payment: made by somebody else, of another price."""
+        price = (order.amount, order.currency)
+        return sum(each.net for each in self.charges_of(order) if not each.elsewhere or (each.amount, each.currency) == price)
+
     def deliveries(self) -> Iterator[tuple[Mapping[str, Any], tuple[Mapping[str, Any], ...]]]:
         """Each attempt to deliver a webhook, with the faults that had struck it, oldest first."""
         struck: dict[tuple[Any, ...], tuple[Mapping[str, Any], ...]] = {}

@@ -17,10 +17,11 @@ def charged_never_paid(history: History) -> Findings:
     """The customer's money is gone and the shop does not know. Usually a crash or a lost answer between
     charge and commit, with neither a webhook handler nor a reconciliation to learn the outcome later. Store
     the attempt before the call; learn the outcome from webhooks and by asking. Judged after the calm: net
-    money captured, and an order that shows none of it, or only a part where all of it was taken.
+    money captured, and an order that shows none of it, or only a part where all of it was taken. What somebody else charged in
+    the order's name, and not at its price, pays for nothing.
     """
     for order in history.orders:
-        taken = history.captured(order)
+        taken = history.paid_for(order)
         in_part = order.status == PARTIALLY_PAID and taken >= order.amount
         if taken > 0 and (order.status not in SHOWS_PAYMENT or in_part):
             yield f"order {order.id}: {money.shown(taken, order.currency)} taken, and the shop says {order.status}"

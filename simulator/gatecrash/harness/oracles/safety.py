@@ -86,7 +86,7 @@ def acknowledged_and_lost(history: History) -> Findings:
         if event_type == "charge.succeeded" and isinstance(status, int) and 200 <= status < 300
     }
     for order in history.orders:
-        if order.id in acknowledged and history.captured(order) > 0 and order.status not in SHOWS_PAYMENT:
+        if order.id in acknowledged and history.paid_for(order) > 0 and order.status not in SHOWS_PAYMENT:
             event = acknowledged[order.id]
             yield f"order {order.id}: event {event} was acknowledged, and the shop says {order.status}"
 
