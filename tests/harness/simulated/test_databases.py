@@ -1,7 +1,10 @@
 """SQLite in the simulated world: what is committed survives, what is not does not, and each commit can be the last thing."""
 
+import os
 import sqlite3
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +25,6 @@ class Shop:
         self.loop = VirtualLoop()
         self.effects = 0
         self.fatal: int | None = None
-        self.worlds = databases.install(self._effect, scratch)
         self.life = Incarnation(self.loop, "merchant")
 
     def _effect(self, incarnation: Incarnation, connection: sqlite3.Connection) -> None:
@@ -48,16 +50,40 @@ class Shop:
         return [row[2:] for row in databases.rows() if row[1] == "t"]
 
 
+asked: list[databases.Hook] = []
+
+
+@pytest.fixture(scope="module")
+def installed() -> Iterator[databases.Databases]:
+    """Where a commit costs no turn of a disk, if there is such a place."""
+    shared = Path("/dev/shm")  # noqa: S108 - a folder of our own in it
+    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
+        yield databases.install(lambda *told: asked[-1](*told), Path(folder))
+        databases.uninstall()
+
+
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    shop = Shop(tmp_path)
+def scratch(installed: databases.Databases) -> Path:
+    assert installed.scratch is not None
+    return installed.scratch
+
+
+@pytest.fixture(params=["file", "pooled"])
+def shop(request: pytest.FixtureRequest, scratch: Path, installed: databases.Databases) -> Iterator[Shop]:
+    """A shop whose table is there. Everything holds for files, and for what was kept and is pooled, alike."""
+    shop = Shop(scratch)
+    asked.append(shop._effect)
     setup = shop.open(isolation_level=None)
     setup.execute("CREATE TABLE t (n INTEGER PRIMARY KEY, s TEXT UNIQUE)")
     setup.close()
+    if request.param == "pooled":
+        databases.keep()
+        databases.clear()
     shop.effects = 0
     yield shop
     shop.life.kill()
-    databases.uninstall()
+    installed.forget()
+    asked.clear()
     guard.forget()
     shop.loop.close()
 
@@ -183,9 +209,9 @@ def test_who_dies_before_a_commit_has_written_nothing_and_does_nothing_more(
 
 @each_way
 def test_it_is_what_python_would_do(
-    shop: Shop, tmp_path: Path, write: Callable[[sqlite3.Connection], None], options: dict[str, Any]
+    shop: Shop, scratch: Path, write: Callable[[sqlite3.Connection], None], options: dict[str, Any]
 ) -> None:
-    real = sqlite3.connect(tmp_path / "real.db", **options)
+    real = sqlite3.connect(":memory:", **options)
     ours = shop.open(**options)
     told = []
     for connection in (real, ours):
@@ -209,11 +235,9 @@ def test_it_is_what_python_would_do(
         "BEGIN; INSERT INTO t VALUES (1, 'a'); ROLLBACK",
         "INSERT OR IGNORE INTO t SELECT n, s FROM t",
         "CREATE TABLE IF NOT EXISTS t (n)",
-        "PRAGMA journal_mode = WAL",
         "PRAGMA user_version",
         "PRAGMA user_version = 0",
         "PRAGMA busy_timeout = 5000",
-        "VACUUM",
     ],
 )
 def test_a_commit_that_changed_nothing_is_no_effect(shop: Shop, nothing: str) -> None:
@@ -251,6 +275,7 @@ def test_executemany_counts_all_rows(shop: Shop) -> None:
         connection.close()
 
 
+@pytest.mark.parametrize("shop", ["file"], indirect=True)
 def test_what_fails_leaves_the_transaction_as_python_does(shop: Shop) -> None:
     alone, legacy = shop.open(isolation_level=None), shop.open()
     with pytest.raises(sqlite3.IntegrityError):
@@ -281,6 +306,7 @@ def test_a_savepoint_can_be_rolled_back_to_within_a_transaction(shop: Shop) -> N
     assert not connection.in_transaction
 
 
+@pytest.mark.parametrize("shop", ["file"], indirect=True)
 def test_two_connections_see_each_others_commits_and_no_more(shop: Shop) -> None:
     one, two = shop.open(), shop.open()
     one.execute("PRAGMA journal_mode = WAL")
@@ -335,6 +361,7 @@ def test_classes_of_the_merchant_are_kept(shop: Shop) -> None:
     assert cursor.connection is connection
 
 
+@pytest.mark.parametrize("shop", ["file"], indirect=True)
 def test_it_behaves_as_a_connection_of_python(shop: Shop) -> None:
     connection = shop.open(detect_types=sqlite3.PARSE_DECLTYPES)
     assert isinstance(connection, sqlite3.Connection)
@@ -365,18 +392,19 @@ def test_it_behaves_as_a_connection_of_python(shop: Shop) -> None:
     assert shop.durable() == [(1, "a")]
 
 
-def test_whoever_is_no_host_has_pythons_own(shop: Shop, tmp_path: Path) -> None:
-    connection = sqlite3.connect(tmp_path / "elsewhere.db")
+def test_whoever_is_no_host_has_pythons_own(shop: Shop, scratch: Path) -> None:
+    connection = sqlite3.connect(":memory:")
     assert type(connection) is sqlite3.Connection
     connection.close()
 
 
-def test_a_database_that_would_outlive_the_world_is_refused(shop: Shop, tmp_path: Path) -> None:
+def test_a_database_that_would_outlive_the_world_is_refused(shop: Shop, scratch: Path) -> None:
     with pytest.raises(guard.CannotSimulate, match="outlives the world"), suppress(Crashed):
-        shop.run(lambda: sqlite3.connect(tmp_path.parent / "shop.db"))
+        shop.run(lambda: sqlite3.connect(scratch.parent / "shop.db"))
     assert guard.found
 
 
+@pytest.mark.parametrize("shop", ["file"], indirect=True)
 def test_a_world_begins_as_it_was_kept(shop: Shop) -> None:
     connection = shop.open(isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
@@ -394,8 +422,133 @@ def test_a_world_begins_as_it_was_kept(shop: Shop) -> None:
     assert HOST.get() is None
 
 
+@pytest.mark.parametrize("shop", ["file"], indirect=True)
 def test_a_world_that_nothing_was_kept_for_begins_empty(shop: Shop) -> None:
     shop.run(by_commit, shop.open())
     databases.clear()
     assert list(databases.rows()) == []
     assert not shop.file.exists()
+
+
+# --- what is pooled
+
+
+@pytest.fixture
+def pooled(shop: Shop) -> Shop:
+    """Its first start is over and kept: a table that refers to another, and pragmas that it sets each time."""
+    first = started(shop)
+    first.executescript("CREATE TABLE u (n REFERENCES t (n)); INSERT INTO t VALUES (1, 'kept');")
+    first.close()
+    databases.keep()
+    databases.clear()
+    shop.effects = 0
+    return shop
+
+
+only_from_files = pytest.mark.parametrize("shop", ["file"], indirect=True)
+
+
+def started(shop: Shop) -> sqlite3.Connection:
+    connection = shop.open(isolation_level=None)
+    assert connection.execute("PRAGMA journal_mode = WAL").fetchall() == [("wal",)]
+    assert connection.execute("PRAGMA foreign_keys = ON").fetchall() == []
+    return connection
+
+
+def is_pooled(connection: Any) -> bool:
+    return connection._pooled is not None
+
+
+@only_from_files
+def test_a_pooled_database_answers_as_its_file_did_and_minds_what_it_was_told(pooled: Shop) -> None:
+    connection = started(pooled)
+    assert is_pooled(connection)
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        connection.execute("INSERT INTO u VALUES (9)")
+    with pytest.raises(sqlite3.OperationalError, match="no transaction is active"):
+        connection.execute("COMMIT")
+    connection.execute("BEGIN")
+    with pytest.raises(sqlite3.OperationalError, match="within a transaction"):
+        connection.execute("BEGIN")
+    connection.execute("INSERT INTO u VALUES (1)")
+    connection.execute("ROLLBACK")
+    assert (pooled.effects, connection.execute("SELECT * FROM u").fetchall()) == (0, [])
+
+
+@only_from_files
+def test_each_world_begins_as_was_kept_and_each_life_as_the_last_one_left_it(pooled: Shop) -> None:
+    for _ in range(3):
+        for life in range(3):
+            connection = started(pooled)
+            assert is_pooled(connection)
+            assert connection.execute("SELECT count(*) FROM t").fetchone() == (1 + life,)
+            connection.execute("INSERT INTO t (s) VALUES (?)", (f"life {life}",))
+            connection.execute("BEGIN")
+            connection.execute("INSERT INTO t (s) VALUES ('never committed')")
+            pooled.restart()
+        assert len(pooled.durable()) == 4
+        databases.clear()
+
+
+@only_from_files
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda shop, connection: shop.open(),
+        lambda shop, connection: connection.execute("VACUUM"),
+        lambda shop, connection: connection.execute("INSERT OR ROLLBACK INTO t VALUES (1, 'twice')"),
+        lambda shop, connection: connection.execute("CREATE TEMP TABLE gone (n)"),
+        lambda shop, connection: connection.execute("PRAGMA recursive_triggers = ON"),
+        lambda shop, connection: connection.backup(sqlite3.connect(":memory:")),
+        lambda shop, connection: connection.set_trace_callback(print),
+    ],
+)
+def test_what_only_a_file_can_do_voids_the_world_and_the_next_one_has_files(
+    pooled: Shop, ask: Callable[[Shop, sqlite3.Connection], Any]
+) -> None:
+    connection = started(pooled)
+    connection.execute("INSERT INTO t VALUES (2, 'lost with its world')")
+    with pytest.raises(Crashed):
+        ask(pooled, connection)
+    assert not pooled.life.alive
+    with pytest.raises(databases.PlayAgain):
+        databases.clear()
+    pooled.restart()
+    connection = started(pooled)
+    assert not is_pooled(connection)
+    with suppress(sqlite3.IntegrityError):
+        ask(pooled, connection)
+    assert pooled.durable() == [(1, "kept")]
+    databases.clear()
+
+
+@only_from_files
+def test_a_life_that_does_not_set_what_the_first_one_set_is_not_taken_for_it(pooled: Shop) -> None:
+    connection = pooled.open(isolation_level=None)
+    with pytest.raises(Crashed):
+        connection.execute("INSERT INTO u VALUES (9)")
+    with pytest.raises(databases.PlayAgain):
+        databases.clear()
+
+
+def test_a_connection_nobody_holds_any_more_is_closed(shop: Shop) -> None:
+    for _ in range(3):
+        connection = shop.open()
+        connection.execute("INSERT INTO t VALUES (1, 'not committed')")
+        del connection
+    assert shop.durable() == []
+    databases.clear()
+
+
+def test_the_clock_and_the_chance_of_sql_are_those_of_the_process(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_767_225_602.5)
+    monkeypatch.setattr(os, "urandom", lambda size: b"\x01" * size)
+    connection = shop.open()
+    row = connection.execute(
+        "SELECT CURRENT_TIMESTAMP, CURRENT_DATE, current_time, datetime('now', '+1 hour'), date(), time('NOW'), unixepoch('now'),"
+        " strftime('%Y %s', 'now'), strftime('%f'), julianday('now'), random(), hex(randomblob(2)), date('2020-02-29', '+1 day')"
+    ).fetchone()
+    assert row == (
+        "2026-01-01 00:00:02", "2026-01-01", "00:00:02", "2026-01-01 01:00:02", "2026-01-01", "00:00:02", 1_767_225_602,
+        "2026 1767225602", "02.500", pytest.approx(2461041.5, abs=1e-3), 0x0101010101010101, "0101", "2020-03-01",
+    )  # fmt: skip

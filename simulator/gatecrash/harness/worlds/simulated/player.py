@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
@@ -95,12 +96,14 @@ class Player:
 
     def run(self, story: Story, schedule: Schedule) -> tuple[Outcome, Points]:
         """One world, from its beginning to its end."""
-        points = Points(schedule, self.profile.patience_s, self._look, self._kinds)
 
         async def played(world: SimulatedWorld) -> Outcome:
             return await play(story, world)
 
-        return self._in_a_world(points, played), points
+        while True:
+            points = Points(schedule, self.profile.patience_s, self._look, self._kinds)
+            with suppress(databases.PlayAgain):
+                return self._in_a_world(points, played), points
 
     def _in_a_world(self, points: Points, work: Callable[[SimulatedWorld], Awaitable[T]]) -> T:
         self._loop = VirtualLoop(self.seed)
@@ -128,10 +131,10 @@ class Player:
         finally:
             self._world = self._points = None
             self._loop.close()
-            databases.clear()
             self._played += 1
             if self._played % _COLLECT_EVERY == 0:
                 gc.collect()
+            databases.clear()
         if guard.found:  # also what the merchant has swallowed: a run that went otherwise than it would is none
             raise guard.found[0]
         return done

@@ -11,7 +11,8 @@ _NOTHING = re.compile(r"(?:\s+|;|--[^\n]*(?:\n|$)|/\*.*?(?:\*/|$))*", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z]+")
 _WRITES = re.compile(r"\b(?:INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
 _RETURNS = re.compile(r"\bRETURNING\b", re.IGNORECASE)
-_ROLLS_BACK = re.compile(r"\bROLLBACK\b", re.IGNORECASE)
+_AWKWARD_CHANGE = re.compile(r"\bOR\s+ROLLBACK\b", re.IGNORECASE)
+_AWKWARD_SCHEMA = re.compile(r"\b(?:ROLLBACK|DEFERRED|TEMP|TEMPORARY)\b", re.IGNORECASE)
 _NAME = r'("(?:[^"]|"")+"|`(?:[^`]|``)+`|\[[^\]]+\]|\'(?:[^\']|\'\')+\'|[^\s;]+)'
 _SAVEPOINT = re.compile(
     rf"(?:SAVEPOINT|RELEASE(?:\s+SAVEPOINT)?|ROLLBACK(?:\s+TRANSACTION)?\s+TO(?:\s+SAVEPOINT)?)\s+{_NAME}", re.IGNORECASE
@@ -52,7 +53,7 @@ class Statement(NamedTuple):
     name: str = ""  # of a savepoint or a pragma, in lower case
     value: str | None = None  # what a pragma is given
     returns: bool = False  # rows of what it changed
-    rolls_back: bool = False  # may end the whole transaction by itself: OR ROLLBACK, RAISE(ROLLBACK)
+    awkward: bool = False  # ends the whole transaction by itself (OR ROLLBACK), waits for its end, or is gone with the connection
 
 
 @lru_cache(_REMEMBERED)
@@ -73,7 +74,7 @@ def understood(sql: str) -> Statement:
     return Statement(
         kind,
         returns=writes and kind is not Kind.SCHEMA and _RETURNS.search(text) is not None,
-        rolls_back=writes and _ROLLS_BACK.search(text) is not None,
+        awkward=writes and (_AWKWARD_SCHEMA if kind is Kind.SCHEMA else _AWKWARD_CHANGE).search(text) is not None,
     )
 
 
