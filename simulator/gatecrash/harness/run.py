@@ -105,7 +105,7 @@ async def _calm(stage: Stage) -> None:
     if tried:
         await _run_timers(stage)
     # what the shop does by itself, it does within a reconciliation period: leave it one
-    remaining = stage.world.profile.reconcile_s - (stage.world.now() - began)
+    remaining = max(stage.world.profile.reconcile_s, stage.world.calm_s) - (stage.world.now() - began)
     if remaining > 0:
         await stage.world.pause(remaining)
 

@@ -35,6 +35,7 @@ class SimulatedWorld(World):
     name = "simulated"
 
     explores = True
+    calm_s = 5.0
 
     def __init__(
         self,
