@@ -170,6 +170,8 @@ class History:
                 struck[label] = (*struck.get(label, ()), entry)
             elif entry.get("kind") == "delivery":
                 yield entry, struck.get(label, ())
+            elif entry.get("kind") == "start":
+                struck.clear()  # an attempt that the gateway's death cut off is made anew, and nothing had struck that one
 
     def entries(self, kind: str) -> Iterator[Mapping[str, Any]]:
         """The journal's entries of one kind (`request`, `answer`, `fault`, `delivery`, …), oldest first."""

@@ -93,6 +93,8 @@ async def _calm(stage: Stage) -> None:
     await bring_up(stage)
     await stage.pages_answered()
     began = stage.world.now()
+    if stage.world.calm_s:
+        await stage.world.pause(stage.world.calm_s)
     if not await _rests(stage):
         await _customer_tries(stage, {FAILED})
     await _run_timers(stage)
@@ -105,7 +107,7 @@ async def _calm(stage: Stage) -> None:
     if tried:
         await _run_timers(stage)
     # what the shop does by itself, it does within a reconciliation period: leave it one
-    remaining = max(stage.world.profile.reconcile_s, stage.world.calm_s) - (stage.world.now() - began)
+    remaining = stage.world.profile.reconcile_s - (stage.world.now() - began)
     if remaining > 0:
         await stage.world.pause(remaining)
 

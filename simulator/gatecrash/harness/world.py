@@ -87,7 +87,7 @@ class World(ABC):
     cart: str = "cart"  #: what the customer's browser calls its orders, with a number; new to the merchant
     notes: list[Note]  #: what the world itself did to its hosts
     explores = False  #: whether faults of its own may strike, beside the story's, until the calm
-    calm_s = 0.0  #: how long the calm lasts at least: what the gateway had asked a shop to wait for is over then
+    calm_s = 0.0  #: left to the shop before a customer tries again: what it was asked to wait for is over then
     struck = False  #: whether one did: then a story may go on otherwise than it was told
 
     @abstractmethod
