@@ -57,7 +57,16 @@ SETUPS = {
     "never-ready": (
         broken("never-ready"),
         ("merchant.toml:2: ready: GET http://127.0.0.1:", "/healthz was not answered with 2xx within 2 s",
-         "the last time it was answered 503 {}", "it must listen on 127.0.0.1:{port}"),
+         "the last time it was answered 503 {}; it must be answered with 2xx once"),
+    ),
+    "nothing-there": (
+        ('ready = "/healthz"', 'ready = "/health"'),
+        ("merchant.toml:2: ready: GET http://127.0.0.1:",
+         "/health was answered 404 {}; name a path that the shop answers with 2xx"),
+    ),
+    "never-listens": (
+        broken("never-listens"),
+        ("merchant.toml:2: ready: GET http://127.0.0.1:", "answered nothing (", "it must listen on 127.0.0.1:{port}"),
     ),
     "dies-of-an-order": (
         broken("dies-of-an-order"),
@@ -72,7 +81,8 @@ SETUPS = {
     "fails-to-pay": (
         broken("fails-to-pay"),
         ("merchant.toml:17: [pay] path: POST /pay was answered 500 with a body that is no JSON: '<h1>Internal Server Error",
-         "expected a 2xx, or 402 for a declined card, with the order's status at '/status' (pay.status)"),
+         "expected a 2xx, or 402 for a declined card, with the order's status at '/status' (pay.status)",
+         "the shop's last words:\n    no such table: payments"),
     ),
     "speaks-html": (
         broken("speaks-html"),
@@ -104,7 +114,7 @@ SETUPS = {
     ),
     "unknown-word": (
         ('PAID = ["complete"]\n', ""),
-        ("merchant.toml:24: [statuses]: POST /pay says 'complete', which is not explained there", 'such as PAID = ["complete"]'),
+        ("merchant.toml:24: [statuses]: POST /pay says 'complete', which is not explained there", 'as in PENDING = ["complete"]'),
     ),
 }  # fmt: skip
 
@@ -113,7 +123,7 @@ SETUPS = {
 def test_a_set_up_that_is_wrong_is_told_with_its_line_and_is_no_verdict(gatecrash: Run, tmp_path: Path, setup: str) -> None:
     (old, new), told = SETUPS[setup]
     change(tmp_path, old, new)
-    if setup == "never-ready":
+    if setup.startswith("never-"):
         change(tmp_path, "ready_s = 10", "ready_s = 2")
     done = gatecrash("prove", "--story", "happy-path")
     assert done.returncode == 2, done.stdout + done.stderr

@@ -60,7 +60,23 @@ def tell(proof: "Proof", saved: Mapping[str, Path]) -> None:
                 click.echo(f"{outcome.story.name}: the shop {note.text}, and was started again.")
         if outcome.violations:
             _tell_failure(outcome, saved.get(outcome.story.name))
-    click.echo("\n" + verdict(proof))
+    click.echo()
+    _tell_objections(proof)
+    click.echo(verdict(proof))
+
+
+def _tell_objections(proof: "Proof") -> None:
+    """Which oracle objected how often, the worst first."""
+    from gatecrash.harness.report import objected
+
+    for code, title, outcomes in objected(proof.outcomes):
+        names = ", ".join(outcome.story.name for outcome in outcomes[:_NAMES])
+        more = f" and {len(outcomes) - _NAMES} more" if len(outcomes) > _NAMES else ""
+        click.echo(f"{click.style(code.ljust(6), fg='red')} {title}, in {len(outcomes)}: {names}{more}")
+
+
+#: How many stories are named behind an oracle.
+_NAMES = 3
 
 
 def _tell_failure(outcome: "Outcome", schedule: Path | None) -> None:

@@ -50,5 +50,5 @@ def _tell(step: "Step") -> None:
     for arrow, text in (("→", step.sent), ("←", step.received)):
         if text:
             click.echo(f"      {arrow} {text}")
-    if step.hint:
-        click.echo(f"      {step.hint}")
+    for line in step.hint.splitlines():
+        click.echo(f"      {line}")

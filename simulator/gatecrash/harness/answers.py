@@ -8,7 +8,14 @@ from gatecrash.harness.world import Reply, SetupFailed
 
 
 class Unpromised(SetupFailed):
-    """An answer that is not what the profile says: the profile's fault if nothing was broken yet, else perhaps the shop's."""
+    """An answer that is not what the profile says: the profile's fault if nothing was broken yet, else perhaps the shop's.
+
+    `short` is the message for whoever sees the answer anyway.
+    """
+
+    def __init__(self, at: str, call: Call, reply: Reply, expected: str) -> None:
+        super().__init__(f"{at}: {call.method} {call.path} was answered {reply.told()}; expected {expected}")
+        self.short = f"{at}: expected {expected}"
 
 
 class Page(NamedTuple):
@@ -25,7 +32,7 @@ def order_id(profile: MerchantProfile, call: Call, reply: Reply) -> str | int:
     if not reply.ok or not isinstance(found, str | int) or isinstance(found, bool):
         key = "order_id" if reply.ok else "path"
         expected = f"a 2xx with the order's id at {profile.order_id!r} (place_order.order_id)"
-        raise Unpromised(_told(profile.at("place_order", key), call, reply, expected))
+        raise Unpromised(profile.at("place_order", key), call, reply, expected)
     return found
 
 
@@ -35,7 +42,7 @@ def page(profile: MerchantProfile, call: Call, reply: Reply) -> Page:
     if not reply.ok or not isinstance(word, str) or not word:
         key = "status" if reply.ok else "path"
         expected = f"a 2xx with the order's status at {profile.order_status!r} (read_order.status)"
-        raise Unpromised(_told(profile.at("read_order", key), call, reply, expected))
+        raise Unpromised(profile.at("read_order", key), call, reply, expected)
     return Page(
         _status(profile, call, word),
         _number(profile, call, reply, "fulfilments", profile.fulfilments),
@@ -49,7 +56,7 @@ def outcome(profile: MerchantProfile, call: Call, reply: Reply) -> str:
     if not reply.ok or not isinstance(word, str) or not word:
         key = "status" if reply.ok else "path"
         expected = f"a 2xx, or 402 for a declined card, with the order's status at {profile.pay_status!r} (pay.status)"
-        raise Unpromised(_told(profile.at("pay", key), call, reply, expected))
+        raise Unpromised(profile.at("pay", key), call, reply, expected)
     return _status(profile, call, word)
 
 
@@ -63,7 +70,7 @@ def _status(profile: MerchantProfile, call: Call, word: str) -> str:
     if status not in words():
         raise SetupFailed(
             f"{profile.at('statuses')}: {call.method} {call.path} says {_cut(repr(word), 60)}, which is not explained there; "
-            f'write it behind what it means, such as PAID = ["{_cut(word, 60)}"]; what it can mean: {", ".join(words())}'
+            f'write it behind what it means here, as in PENDING = ["{_cut(word, 60)}"]; what it can mean: {", ".join(words())}'
         )
     return status
 
@@ -76,12 +83,8 @@ def _number(profile: MerchantProfile, call: Call, reply: Reply, field: str, poin
         return len(found)
     if isinstance(found, bool) or not isinstance(found, int | float) or found != int(found):
         at, expected = profile.at("read_order", field), f"a number or a list at {pointer!r} (read_order.{field})"
-        raise Unpromised(_told(at, call, reply, f"{expected}; leave it out if the shop does not tell"))
+        raise Unpromised(at, call, reply, f"{expected}; leave it out if the shop does not tell")
     return int(found)
-
-
-def _told(at: str, call: Call, reply: Reply, expected: str) -> str:
-    return f"{at}: {call.method} {call.path} was answered {reply.told()}; expected {expected}"
 
 
 def _cut(text: str, length: int) -> str:

@@ -101,9 +101,11 @@ async def _read(world: World, order: Mapping[str, Any], what: str) -> tuple[Step
 
 
 async def _hint(world: World, reply: Reply, error: SetupFailed) -> str:
-    """What is wrong, and how the merchant ended, if it did, with its last words."""
-    ended = "" if reply.status else await world.merchant_ends()
-    return f"{error}; the merchant {ended}" if ended else str(error)
+    """What is wrong, and what the merchant said when it failed or ended."""
+    told = error.short if isinstance(error, answers.Unpromised) else str(error)
+    if reply.status == 0 and (ended := await world.merchant_ends()):
+        return f"{told}; the merchant {ended}"
+    return told + (world.merchant_said() if reply.status == 0 or reply.status >= 500 else "")
 
 
 async def _webhook(world: World, gateway: Gateway, profile: MerchantProfile) -> Step:

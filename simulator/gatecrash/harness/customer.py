@@ -224,11 +224,11 @@ class Customer:
         """What an answer to a payment tells the customer: a status, or `error`."""
         try:
             return answers.outcome(self.profile, self.profile.pay, reply)
-        except answers.Unpromised:
+        except answers.Unpromised as error:
             # a second click may be turned away as the shop likes
             amiss = reply.ok or reply.status in _NOT_THERE or (reply.status >= 500 and len(order.nonces) == 1)
             if amiss and await self._nothing_is_broken():
-                raise
+                raise SetupFailed(f"{error}{self.world.merchant_said() if reply.status >= 500 else ''}") from error
         if reply.status == 0 and await self._nothing_is_broken():
             await self._alive("pay")
         word = resolve(reply.body, self.profile.pay_status) if 0 < reply.status < 500 else None

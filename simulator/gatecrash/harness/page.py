@@ -15,7 +15,7 @@ from gatecrash.harness import sequence
 from gatecrash.harness.history import SHOWS_PAYMENT, History, Order
 from gatecrash.harness.oracles import ORACLES
 from gatecrash.harness.prove import Proof
-from gatecrash.harness.report import cut, verdict
+from gatecrash.harness.report import cut, objected, verdict
 from gatecrash.harness.run import Outcome
 from gatecrash.harness.timeline import folded, timeline
 
@@ -78,18 +78,14 @@ def _groups(proof: Proof) -> Mapping[str, list[dict[str, Any]]]:
 
 def _objections(proof: Proof) -> list[dict[str, Any]]:
     """Each oracle that objected, and in which stories."""
-    found: dict[str, list[Outcome]] = {}
-    for outcome in proof.outcomes:
-        for code in dict.fromkeys(each.oracle for each in outcome.violations):
-            found.setdefault(code, []).append(outcome)
     return [
         {
             "code": code,
-            "title": ORACLES[code].title if code in ORACLES else "not what the story expects",
+            "title": title,
             "explanation": ORACLES[code].explanation if code in ORACLES else "The story says what a correct merchant ends with.",
-            "stories": [outcome.story for outcome in found[code]],
+            "stories": [outcome.story for outcome in outcomes],
         }
-        for code in sorted(found, key=lambda code: (-len(found[code]), code))
+        for code, title, outcomes in objected(proof.outcomes)
     ]
 
 

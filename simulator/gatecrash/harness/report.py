@@ -104,6 +104,16 @@ def objections(outcome: Outcome) -> str:
     return ", ".join(f"{_title(code)} ({code})" for code in dict.fromkeys(each.oracle for each in outcome.violations))
 
 
+def objected(outcomes: Sequence[Outcome]) -> list[tuple[str, str, list[Outcome]]]:
+    """Each oracle that objected, with its title and the runs in which it did; what means most harm first."""
+    found: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        for code in dict.fromkeys(each.oracle for each in outcome.violations):
+            found.setdefault(code, []).append(outcome)
+    order = sorted(found, key=lambda code: ("SLP".find(code[0]) % 4, -len(found[code]), code))
+    return [(code, _title(code), found[code]) for code in order]
+
+
 def verdict(proof: "Proof") -> str:
     """One sentence, with its bound: what was played, in which world, with how many faults struck."""
     wrong = sum(1 for outcome in proof.outcomes if outcome.violations)

@@ -22,6 +22,7 @@ T = TypeVar("T")
 ENDS_WITHIN_S = 0.5
 #: How much of a body that is no JSON is kept for messages.
 _TEXT = 300
+LAST_WORDS = 12
 
 
 class SetupFailed(RuntimeError):
@@ -161,6 +162,11 @@ class World(ABC):
     def merchant_log(self) -> str:
         """What the merchant has printed and logged so far."""
         return ""
+
+    def merchant_said(self) -> str:
+        """The end of that, for a message about an answer that the shop should not have given."""
+        lines = self.merchant_log().splitlines()[-LAST_WORDS:]
+        return "\n".join(["", "  the shop's last words:", *(f"    {line[:300]}" for line in lines)]) if lines else ""
 
     def merchant_files(self) -> Mapping[str, str]:
         """What the merchant has written to its scratch directory, by name; bytes that are no text read as Latin-1."""

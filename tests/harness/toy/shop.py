@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -14,6 +15,8 @@ class Shop(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/healthz":
             self.answer(503 if BREAK == "never-ready" else 200, {})
+        elif self.path == "/health":
+            self.answer(404, {})
         elif BREAK == "no-page":
             self.answer(404, {"error": "no such order"})
         else:
@@ -41,6 +44,7 @@ class Shop(BaseHTTPRequestHandler):
         if BREAK == "dies-of-a-payment":
             die()
         if BREAK == "fails-to-pay":
+            print("no such table: payments", flush=True)
             self.answer(500, "<h1>Internal Server Error</h1>")
             return
         order = ORDERS[str(asked["order"])]
@@ -81,4 +85,6 @@ def die() -> None:
 if __name__ == "__main__":
     if BREAK == "dies-at-once":
         sys.exit("no database today")
+    if BREAK == "never-listens":
+        time.sleep(600)
     ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Shop).serve_forever()

@@ -70,6 +70,7 @@ class RealWorld(World):
         self._merchant: Process | None = None
         self._was_reset = False
         self._last_look = Reply(0, error="not asked yet")
+        self._no_page_since: float | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -149,31 +150,47 @@ class RealWorld(World):
             merchant.start()
         except SetupFailed as error:
             raise SetupFailed(f"{self.profile.at('start', 'command')}: {error}") from error
-        if await self._ready(merchant, self._merchant_answers, self.profile.ready_s):
+        if await self._ready(merchant, self._merchant_looked_at, self.profile.ready_s) and self._last_look.ok:
             return
         when = "when it was started again, after it had been killed" if again else "before it was ready"
         if ended := merchant.ended():
             advice = _TAKEN if any(each in merchant.last_words().lower() for each in _TAKEN_WORDS) else ""
             at, what = self.profile.at("start", "command"), f"the merchant {ENDED}, with {ended}, {when}{advice}"
         else:
-            at, what = self.profile.at("ready"), f"{self._never_ready()}; {_LISTENS}"
+            at, what = self.profile.at("ready"), self._never_ready()
         raise SetupFailed(f"{at}: {what}\n{_told_of(merchant)}")
 
     async def _reach_running_merchant(self) -> None:
         self._reset_running_merchant()
-        if not await self.until(self._merchant_answers, within_s=self.profile.ready_s):
-            raise SetupFailed(
-                f"{self.profile.at('url')}: {self._never_ready()}; start the merchant there, or give its profile a table [start]"
-            )
+        await self.until(self._merchant_looked_at, within_s=self.profile.ready_s)
+        if not self._last_look.ok:
+            at = self.profile.at("ready" if self._last_look.status else "url")
+            raise SetupFailed(f"{at}: {self._never_ready()}")
 
-    async def _merchant_answers(self) -> bool:
+    async def _merchant_looked_at(self) -> bool:
+        """Whether it is ready; or never will be, since it has been serving for a while and has no such page."""
         self._last_look = await self.request(Host.MERCHANT, "GET", self.profile.ready, timeout_s=2.0)
-        return self._last_look.ok
+        if self._last_look.status not in _NO_PAGE:
+            self._no_page_since = None
+            return self._last_look.ok
+        self._no_page_since = self._no_page_since or self.now()
+        return self.now() - self._no_page_since > NO_PAGE_S
 
     def _never_ready(self) -> str:
+        last, url = self._last_look, self.values["merchant_url"] + self.profile.ready
+        if last.status in _NO_PAGE:
+            return (
+                f"GET {url} was answered {last.told(100)}; name a path that the shop answers with 2xx, such as one of its pages"
+            )
+        if last.status:
+            advice = "it must be answered with 2xx once the shop serves"
+        elif self.profile.start is None:
+            advice = "start the merchant there, or give its profile a table [start]"
+        else:
+            advice = _LISTENS
         return (
-            f"GET {self.values['merchant_url']}{self.profile.ready} was not answered with 2xx within {self.profile.ready_s:g} s "
-            f"(timeouts.ready_s); the last time it was answered {self._last_look.told(100)}"
+            f"GET {url} was not answered with 2xx within {self.profile.ready_s:g} s (timeouts.ready_s); the last time it was "
+            f"answered {last.told(100)}; {advice}"
         )
 
     def merchant_ended(self) -> str:
@@ -246,6 +263,8 @@ class RealWorld(World):
 
 #: How much of a line of its last words is shown.
 _LINE = 300
+#: Statuses of a shop that serves and has no such page; after so long it is believed. A slow one may add its routes late.
+_NO_PAGE, NO_PAGE_S = (404, 405, 410), 5.0
 _LISTENS = "it must listen on 127.0.0.1:{port}, a port that is picked free for each run and that [start] tells it"
 _TAKEN_WORDS = ("address already in use", "eaddrinuse", "address in use")
 _TAKEN = f"; the port it wanted is taken: {_LISTENS}"
