@@ -86,6 +86,11 @@ def test_a_violation_is_told_drawn_reported_saved_and_replayed(gatecrash: Run, n
     careful = gatecrash("replay", str(saved), str(resources.reference_merchant() / "merchant.toml"))
     assert careful.returncode == 0, careful.stdout + careful.stderr
 
+    naive.write_text(naive.read_text(encoding="utf-8").replace(', "--mutant", "naive"', ""), encoding="utf-8")
+    assert saved.exists()
+    assert gatecrash("prove", "--story", "lost-response").returncode == 0
+    assert not saved.exists(), "what holds now has no failure to play again"
+
 
 def test_a_story_of_ones_own_is_played_beside_ours_or_alone(gatecrash: Run, naive: Path, tmp_path: Path) -> None:
     text = (resources.scenarios() / "happy-path.yaml").read_text(encoding="utf-8")

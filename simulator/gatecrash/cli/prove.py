@@ -80,9 +80,13 @@ async def play(stories: "list[Story]", merchant: "MerchantProfile", jobs: int, *
 
 
 def _save_failures(proof: "Proof", merchant: "MerchantProfile", folder: Path) -> dict[str, Path]:
+    """Where each failure is; what an earlier run had saved of a story that holds now is gone."""
     from gatecrash.harness import schedule
 
     try:
+        for outcome in proof.outcomes:
+            if not outcome.violations:
+                schedule.forget(outcome, merchant, folder)
         return {outcome.story.name: schedule.save(outcome, merchant, folder) for outcome in proof.outcomes if outcome.violations}
     except OSError as error:
         raise WrongUse(f"{folder} cannot be written: {error.strerror}; --failures names another folder") from error

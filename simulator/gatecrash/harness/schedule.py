@@ -32,7 +32,7 @@ class Schedule(NamedTuple):
 def save(outcome: Outcome, merchant: MerchantProfile, folder: Path) -> Path:
     """Write a failure into the folder, under the merchant's and the story's names; returns the file. Raises OSError."""
     violations = list(dict.fromkeys(each.oracle for each in outcome.violations))
-    return _write(folder / f"{merchant.name}-{outcome.story.name}.yaml", merchant, violations, outcome.story)
+    return _write(_path(outcome, merchant, folder), merchant, violations, outcome.story)
 
 
 def save_simulated(story: Story, found: "Counterexample", merchant: MerchantProfile, folder: Path, seed: int) -> Path:
@@ -52,8 +52,22 @@ def _write(path: Path, merchant: MerchantProfile, violations: list[str], story: 
         "story": story.document,
     }
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
-    path.write_text(f"# Found by gatecrash prove. Play it again with: gatecrash replay {path.name}\n{text}", encoding="utf-8")
+    path.write_text(f"{_HEAD} Play it again with: gatecrash replay {path.name}\n{text}", encoding="utf-8")
     return path
+
+
+def forget(outcome: Outcome, merchant: MerchantProfile, folder: Path) -> None:
+    """Take away what an earlier run has saved of a story that holds now. Raises OSError."""
+    path = _path(outcome, merchant, folder)
+    if path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith(_HEAD):
+        path.unlink()
+
+
+_HEAD = "# Found by gatecrash prove."
+
+
+def _path(outcome: Outcome, merchant: MerchantProfile, folder: Path) -> Path:
+    return folder / f"{merchant.name}-{outcome.story.name}.yaml"
 
 
 def load(path: Path) -> Schedule:
