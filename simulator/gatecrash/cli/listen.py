@@ -6,10 +6,8 @@ import signal
 import socket
 import threading
 import time
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -58,7 +56,9 @@ def command(
     gatecrash listen --forward-to http://127.0.0.1:3000/webhooks --events 'charge.*'
     export WEBHOOK_SECRET=$(gatecrash listen --print-secret)
     """
-    secret = secret_of(sandbox.name)
+    from gatecrash.core.endpoints import secret_by_name
+
+    secret = secret_by_name(sandbox.name)
     if print_secret:
         if as_json:
             json_line({"secret": secret})
@@ -119,11 +119,6 @@ def _print_until_interrupted(
         tell(line)
         if line["answer"]["status"] == _GONE:
             raise Failed("the app answered 410, upon which the gateway disables the endpoint; nothing more would come.")
-
-
-def secret_of(sandbox_name: str) -> str:
-    """The signing secret that `listen` gives its endpoint: always the same for a sandbox, whatever becomes of the gateway."""
-    return "whsec_" + b64encode(sha256(f"{_DESCRIPTION} {sandbox_name}".encode()).digest()).decode()
 
 
 class Endpoint:

@@ -11,6 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from gatecrash.core.endpoints import secret_by_name
 from gatecrash.harness.cards import card_fields
 from gatecrash.harness.history import Charge
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
@@ -44,8 +45,10 @@ class Gateway:
     elsewhere: set[str] = field(default_factory=set)  #: ids of charges that the shop did not make
 
     async def register_webhooks(self, url: str) -> str:
-        """Registers the merchant's webhook URL; returns the signing secret."""
-        registered = await self._must("POST", "/v1/webhook_endpoints", {"url": url})
+        """Registers the merchant's webhook URL; returns the signing secret, for a merchant that runs already the one of `listen`."""
+        profile = self.world.profile
+        given = {} if profile.start else {"secret": secret_by_name(profile.sandbox)}
+        registered = await self._must("POST", "/v1/webhook_endpoints", {"url": url, **given})
         self.endpoint = str(registered["id"])
         return str(registered["secret"])
 

@@ -60,8 +60,9 @@ class RealWorld(World):
             name="gateway",
             command=(
                 *(sys.executable, "-m", "gatecrash", "serve", "--data", str(self.scratch / "gateway")),
-                # a merchant that runs already knows one gateway, where its configuration says
-                *("--port", "0" if profile.start else str(profile.gateway_port), "--url-file", str(self._url_file)),
+                *("--url-file", str(self._url_file)),
+                # a merchant that runs already knows one gateway, where its configuration says, and remembers the ids it has seen
+                *(("--port", "0") if profile.start else ("--port", str(profile.gateway_port), "--seed", secrets.token_hex(8))),
             ),
             env={name: value for name, value in os.environ.items() if not name.startswith("GATECRASH_")},
             log=self.scratch / "gateway.log",
@@ -123,7 +124,8 @@ class RealWorld(World):
         except TimeoutError:
             return Reply(0, error=f"no answer within {timeout_s:g} s", timed_out=True)
         except (aiohttp.ClientError, OSError) as error:
-            return Reply(0, error=f"{type(error).__name__}: {error}")
+            number = getattr(error, "errno", None)
+            return Reply(0, error=os.strerror(number) if number else f"{type(error).__name__}: {error}")
 
     async def start_merchant(self) -> None:
         start = self.profile.start
