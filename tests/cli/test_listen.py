@@ -18,8 +18,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from gatecrash.cli._receiver import Arrived, Forward
-from gatecrash.cli.listen import secret_of
 from gatecrash.client import Sandbox
+from gatecrash.core.endpoints import secret_by_name
 from tests.cli.conftest import Cli
 from tests.support.process import ServerProcess
 from tests.support.waiting import PATIENCE_S, until
@@ -89,7 +89,7 @@ class Listen:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gatecrash", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        self.said(f"-- the signing secret is {secret_of(sandbox.name)}")
+        self.said(f"-- the signing secret is {secret_by_name(sandbox.name)}")
 
     def said(self, start: str) -> str:
         """The next remark that begins so."""
@@ -290,7 +290,7 @@ def test_the_secret_needs_no_gateway_and_differs_from_sandbox_to_sandbox() -> No
         ]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    assert secret("a") == secret("a") == secret_of("a") + "\n"
+    assert secret("a") == secret("a") == secret_by_name("a") + "\n"
     assert secret("a") != secret("b")
 
 

@@ -29,6 +29,7 @@ class ScriptedWorld(World):
 
     def __init__(self, *script: str, timers: tuple[float, ...] = (), pages: int = 1000) -> None:
         self.profile = reference()
+        self.notes = []
         self.values: dict[str, Any] = {
             "merchant_url": "http://shop",
             "secret_key": "sk_test_x",
@@ -220,7 +221,7 @@ async def test_the_clock_moves_timer_by_timer_through_the_webhook_budget_and_no_
 
 async def test_the_merchant_is_killed_only_once_the_fault_has_struck() -> None:
     world = ScriptedWorld("error", "PAID")
-    world.journal = [{"seq": 1, "kind": "fault", "station": "operation.committed"}]
+    world.journal = [{"seq": 1, "at": START.isoformat(), "kind": "fault", "station": "operation.committed"}]
     outcome = await played(world, "{begin_pay: visa}", "{kill_merchant: {at: operation.committed}}")
     assert outcome.history.orders[0].status == "PAID", "the calm brings the merchant up again"
 

@@ -45,7 +45,7 @@ class Gateway:
     elsewhere: set[str] = field(default_factory=set)  #: ids of charges that the shop did not make
 
     async def register_webhooks(self, url: str) -> str:
-        """Registers the merchant's webhook URL; returns the signing secret, for a merchant that runs already the one of `listen`."""
+        """Registers the merchant's webhook URL; returns the signing secret, for a merchant that runs already that of `listen`."""
         profile = self.world.profile
         given = {} if profile.start else {"secret": secret_by_name(profile.sandbox)}
         registered = await self._must("POST", "/v1/webhook_endpoints", {"url": url, **given})
