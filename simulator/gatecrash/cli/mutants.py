@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 #: So many of the stories that catch a mutant are named.
 SHOWN = 3
+_RUNS = 4
 
 
 @click.command(name="mutants")
+@click.argument("more", nargs=-1, metavar="[NAME]...")
 @click.option("--mutant", "names", multiple=True, metavar="NAME", help="Only this mutant; repeatable.")
 @click.option("--story", "only", multiple=True, metavar="NAME", help="Only this story; repeatable.")
 @click.option(
@@ -31,13 +33,28 @@ SHOWN = 3
     help="A file or folder of stories of your own, besides those that come with Gatecrash; repeatable.",
 )  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="Play every story to every mutant, not only those that ought to catch it.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Runs at once.")
+@click.option(
+    "--world", type=click.Choice(["real", "simulated"]), default="real", show_default=True,
+    help="Real processes, the stories as they are told; or simulated, with as few faults as it takes.",
+)  # fmt: skip
+@click.option(
+    "--faults",
+    type=click.IntRange(0, 10),
+    default=2,
+    show_default=True,
+    help="In the simulated world: up to so many faults in a run.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), help="Runs at once; in the simulated world, mutants.  [default: 4; a core each]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @runs_worlds
 def command(
-    names: tuple[str, ...], only: tuple[str, ...], folders: tuple[Path, ...], every: bool, jobs: int, as_json: bool
-) -> None:
-    """Play stories to the mutants of the reference merchant, in real processes: which oracle catches which bug, and where.
+    more: tuple[str, ...], names: tuple[str, ...], only: tuple[str, ...], folders: tuple[Path, ...], every: bool, world: str,
+    faults: int, jobs: int | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Play stories to the mutants of the reference merchant, all or those NAMEd: which oracle catches which bug, and where; in
+    the simulated world also with how few faults.
 
     A mutant is caught by an oracle that its row names, or by a stronger one: S is stronger than L, and L than P.
 
@@ -47,11 +64,17 @@ def command(
     from gatecrash.harness.mutants import known, matrix, pairs
     from gatecrash.harness.story import choose, gather
 
-    mutants = known()
+    mutants, names = known(), (*more, *names)
     unknown = [name for name in names if name not in mutants]
     if unknown:
         raise WrongUse(f"no mutant called {', '.join(map(repr, unknown))}; there are: {', '.join(mutants)}")
     stories = choose(gather(folders), only)
+    if world == "simulated":
+        if only or every:
+            raise WrongUse("--story and --all go with --world real: in the simulated one a mutant is played what teaches it")
+        from gatecrash.cli._smallest import tell
+
+        tell([mutants[name] for name in names or mutants], stories, faults=faults, jobs=jobs, as_json=as_json)
     told = {name for story in stories for name in story.catches}
     # a story alone asks about the mutants that it is to catch, unless some are named
     asked = [each for each in mutants.values() if (each.name in names if names else every or not only or each.name in told)]
@@ -59,7 +82,7 @@ def command(
     wanted = pairs(asked, stories, every=every or bool(only and names))
     if not wanted and only:
         raise WrongUse("these stories name no mutants to catch; name one with --mutant, or all with --all")
-    outcomes, seconds = run(_play(wanted, jobs))
+    outcomes, seconds = run(_play(wanted, jobs or _RUNS))
     found = matrix(asked, outcomes, seconds)
     if as_json:
         document(found.as_json())

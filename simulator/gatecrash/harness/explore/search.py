@@ -80,9 +80,11 @@ class Search:
         """What has not been counted yet, in order."""
         return [*self._out.values(), *self._waiting]
 
-    def take(self) -> tuple[int, Schedule] | None:
-        """A number and the schedule to be played under it; None when there is nothing to play now."""
-        if not self._waiting:
+    def take(self, faults: int | None = None) -> tuple[int, Schedule] | None:
+        """A number and the schedule to be played under it; None when there is nothing to play now, or nothing with at most so
+        many faults.
+        """
+        if not self._waiting or (faults is not None and len(self._waiting[0]) > faults):
             return None
         number, schedule = self._taken, self._waiting.popleft()
         self._out[number] = schedule

@@ -47,6 +47,7 @@ LETTERS: Mapping[str, Letter] = MappingProxyType(
         for letter in (
             Letter("lost request", _WRITE, "request.received", "reset", "never done, and the line breaks"),
             Letter("late request", _WRITE, "request.received", "delay", "done after the merchant gave up", patiences=_TOO_LATE),
+            Letter("in flight", _WRITE, "operation.claimed", "delay", "the same key reads 409 for long", patiences=_TOO_LATE),
             Letter("unavailable", _BOTH, "request.received", "status", "not done: 503", {"status": 503}),
             Letter("too many requests", _BOTH, "request.received", "status", "not done: 429, in a second", _WAIT),
             Letter("crash uncommitted", _WRITE, "operation.executed", "crash", "the gateway dies, nothing is done", _DOWN),

@@ -1,0 +1,56 @@
+"""`gatecrash mutants --world simulated`: at how few faults each mutant is caught."""
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from gatecrash.cli._failed import WrongUse
+from gatecrash.cli._output import document, note, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gatecrash.harness.mutants import Mutant
+    from gatecrash.harness.smallest import Row
+    from gatecrash.harness.story import Story
+
+_HEADINGS = ("mutant", "violates", "caught by", "k", "in", "schedules", "seconds", "the faults")
+
+
+def tell(mutants: "Sequence[Mutant]", stories: "Sequence[Story]", *, faults: int, jobs: int | None, as_json: bool) -> None:
+    """Prints the table and ends the process: 0 when all were caught, 1 when not."""
+    from gatecrash.harness.explore.pool import PlayerFailed
+    from gatecrash.harness.smallest import smallest
+
+    began, rows = time.monotonic(), []
+    try:
+        for row in smallest(mutants, stories, faults=faults, jobs=jobs or os.cpu_count() or 1):
+            rows.append(row)
+            if sys.stderr.isatty():
+                note(f"{len(rows)} of {len(mutants)}: {row.mutant.name} {row.oracle or 'was not caught'}")
+    except PlayerFailed as error:
+        click.echo(error.detail, err=True)
+        raise WrongUse(f"the reference merchant cannot be simulated: {error}") from error
+    seconds, caught = time.monotonic() - began, sum(row.caught for row in rows)
+    if as_json:
+        verdict = "caught" if caught == len(rows) else "missed"
+        document({
+            "world": "simulated", "faults": faults, "mutants": [row.as_json() for row in rows],
+            "schedules": sum(row.schedules for row in rows), "seconds": round(seconds, 3), "verdict": verdict,
+        })  # fmt: skip
+    else:
+        table(_HEADINGS, map(_cells, rows), empty="No mutants.")
+        schedules = sum(row.schedules for row in rows)
+        click.echo(
+            f"\n{caught} of {len(rows)} mutants caught with up to {faults} faults; {schedules:,} schedules in {seconds:.0f} s."
+        )
+    sys.exit(0 if caught == len(rows) else 1)
+
+
+def _cells(row: "Row") -> tuple[object, ...]:
+    found = (row.oracle, len(row.schedule), row.story) if row.caught else ("NO", None, None)
+    faults = "; ".join(row.schedule) or ("those of the story" if row.whole else None)
+    return (row.mutant.name, " ".join(row.mutant.violates), *found, row.schedules, f"{row.seconds:.1f}", faults)

@@ -1,0 +1,121 @@
+"""At how few faults each mutant of the reference merchant is caught in the simulated world: the table of the smallest k.
+
+A mutant is looked for in what customers and staff do, nothing being broken but by the explorer, with every set of channels: two
+stories that everybody plays, and those that teach the mutant, without their faults. Only then are those played whole, for
+bugs that no fault of the explorer's brings out: a forged webhook, a key that has expired.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from gatecrash.harness.channels import CHANNELS
+from gatecrash.harness.explore.bound import Bound
+from gatecrash.harness.explore.pool import PlayerSpec, Pool
+from gatecrash.harness.explore.search import Found, Search
+from gatecrash.harness.explore.shrink import shrink
+from gatecrash.harness.mutants import Mutant, counts
+from gatecrash.harness.story import Story
+from gatecrash.harness.variants import in_channels, unbroken
+
+#: What every mutant is played, in this order, before anything that is made for it.
+WORKLOADS = ("happy-path", "decline-then-other-card")
+PLAYER = "gatecrash.harness.worlds.simulated.player:make"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A mutant, and the first run of those with the fewest faults that caught it: `oracle` is empty when none did.
+
+    `schedules` and `seconds` are those until then, in all stories. `whole`: the faults are beside those that the story tells of.
+    `unplayed`: stories that could not be played to the mutant, with the reason.
+    """
+
+    mutant: Mutant
+    story: str = ""
+    oracle: str = ""
+    message: str = ""
+    schedule: tuple[str, ...] = ()
+    whole: bool = False
+    schedules: int
+    seconds: float
+    unplayed: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def caught(self) -> bool:
+        return bool(self.oracle)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.mutant.name, "bug": self.mutant.bug, "violates": list(self.mutant.violates), "caught": self.caught,
+            "schedules": self.schedules, "seconds": round(self.seconds, 3),
+            **(
+                {
+                    "story": self.story, "own_faults": self.whole, "oracle": self.oracle, "message": self.message,
+                    "faults": len(self.schedule), "schedule": list(self.schedule),
+                }
+                if self.caught
+                else {"unplayed": [{"story": story, "reason": reason} for story, reason in self.unplayed]}
+            ),
+        }  # fmt: skip
+
+
+def workloads(mutant: Mutant, stories: Sequence[Story]) -> tuple[list[Story], list[Story]]:
+    """What a mutant is played: first without faults of the story's own, in all channels, then the stories that teach it."""
+    teaching = [story for story in stories if mutant.name in story.catches]
+    common = [story for name in WORKLOADS for story in stories if story.name == name]
+    plain = {story.name: story for story in (*common, *map(unbroken, teaching))}
+    return in_channels(plain.values(), CHANNELS), [story for story in teaching if story.name not in plain]
+
+
+def smallest(mutants: Sequence[Mutant], stories: Sequence[Story], *, faults: int, jobs: int = 1) -> Iterator[Row]:
+    """A row per mutant, in order, with up to so many faults; `jobs` mutants at once, each in a process of its own. Raises
+    PlayerFailed.
+    """
+    with ThreadPoolExecutor(jobs) as threads:
+        yield from threads.map(partial(_row, stories=stories, faults=faults), mutants)
+
+
+def _row(mutant: Mutant, stories: Sequence[Story], faults: int) -> Row:
+    plain, whole = workloads(mutant, stories)
+    documents = {story.name: story.document for story in (*plain, *whole)}
+    spec = PlayerSpec(PLAYER, {"profile_path": "", "stories": documents, "mutant": mutant.name})
+    began = time.monotonic()
+    with Pool(spec) as pool:
+        searches = []
+        for group in (plain, whole):
+            fresh = [Search(story.name, Bound(faults=faults)) for story in group]
+            searches += fresh
+            caught = next(
+                (hit for size in range(faults + 1) for search in fresh if (hit := _hit(pool, search, size, mutant))), None
+            )
+            if caught is not None:
+                break
+        seconds = time.monotonic() - began
+        schedules = sum(search.schedules for search in searches)
+        if caught is None:
+            unplayed = tuple((search.story, each.failure.why) for search in searches for each in search.unplayed)
+            return Row(mutant=mutant, schedules=schedules, seconds=seconds, unplayed=unplayed)
+        search, found = caught
+        small = shrink(found.schedule, found.oracle, partial(pool.play, search.story))
+    return Row(
+        mutant=mutant, story=search.story, oracle=found.oracle, message=small.message or found.message,
+        schedule=tuple(map(str, small.schedule)), whole=group is whole, schedules=schedules, seconds=seconds,
+    )  # fmt: skip
+
+
+def _hit(pool: Pool, search: Search, size: int, mutant: Mutant) -> tuple[Search, Found] | None:
+    """Plays on all schedules of so many faults, until one is objected to by what the mutant's row names, or stronger."""
+    found: Found | None = None
+    while True:
+        while found is None and pool.room and (taken := search.take(size)) is not None:
+            pool.submit(taken[0], search.story, taken[1])
+        if not pool.busy:
+            return None if found is None else (search, found)
+        for number, play in pool.results(1.0):
+            if found is None:  # what was given out beyond it does not count
+                search.give(number, play)
+                found = next((each for each in search.found.values() if counts(each.oracle, mutant.violates)), None)

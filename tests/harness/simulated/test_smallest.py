@@ -1,0 +1,84 @@
+"""How few faults it takes to catch a mutant: what it is played, in which order, and the table that comes of it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from gatecrash.harness.channels import CHANNELS
+from gatecrash.harness.mutants import counts, known
+from gatecrash.harness.smallest import Row, smallest, workloads
+from gatecrash.harness.story import load_all
+
+STORIES = load_all()
+
+
+def caught(name: str, faults: int = 1) -> Row:
+    [row] = smallest([known()[name]], STORIES, faults=faults)
+    return row
+
+
+def test_a_mutant_is_played_what_customers_do_in_all_channels_before_the_faults_that_a_story_tells_of() -> None:
+    plain, whole = workloads(known()["double_click"], STORIES)
+    assert [story.name for story in plain[:5]] == [*(f"happy-path@{each}" for each in CHANNELS), "decline-then-other-card@all"]
+    assert "double-click-unbroken@all" in {story.name for story in plain}
+    assert not any(story.faults for story in plain)
+    assert [story.name for story in whole] == ["double-click", "two-tabs-at-once"]
+
+
+@pytest.mark.parametrize(
+    ("mutant", "faults", "story"),
+    [
+        ("two_tabs", 0, "two-tabs@all"),  # customers alone expose it
+        ("no_key", 1, "happy-path@all"),
+        ("cached_500", 1, "happy-path@reconly"),  # as long as there are webhooks, they make up for it
+        ("conflict_409", 1, "happy-path@reconly"),
+    ],
+)
+def test_the_first_catch_is_the_one_with_the_fewest_faults(mutant: str, faults: int, story: str) -> None:
+    row = caught(mutant)
+    assert (row.story, len(row.schedule), row.whole) == (story, faults, False)
+    assert counts(row.oracle, row.mutant.violates)
+    assert row.message
+
+
+def test_a_forged_webhook_takes_the_story_that_tells_of_it() -> None:
+    row = caught("unsigned_ok", faults=0)
+    assert (row.oracle, row.schedule) == ("S6", ())
+
+
+def gatecrash(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gatecrash", "mutants", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_the_table_tells_with_how_few_faults_a_mutant_is_caught() -> None:
+    done = gatecrash("--world", "simulated", "--faults", "1", "--json", "no_key")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    [row] = said["mutants"]
+    assert said["verdict"] == "caught"
+    assert (row["name"], row["oracle"], row["faults"], row["own_faults"]) == ("no_key", "S1", 1, False)
+    assert row["schedule"] == ["merchant commit #2: killed before commit"]
+    assert 1 < row["schedules"] == said["schedules"]
+
+
+def test_a_mutant_that_needs_more_faults_than_were_allowed_is_told_as_not_caught() -> None:
+    done = gatecrash("--world", "simulated", "--faults", "0", "new_key_retry", "--stories", "/dev/null")
+    assert done.returncode == 2  # no stories there
+    done = gatecrash("--world", "simulated", "--faults", "0", "timeout_paid")
+    assert "timeout_paid" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nonsense",), "no mutant called 'nonsense'; there are: naive, "),
+        (("--all",), "--story and --all go with --world real"),
+    ],
+)
+def test_what_does_not_fit_the_simulated_world_is_refused_in_words(arguments: tuple[str, ...], said: str) -> None:
+    done = gatecrash("--world", "simulated", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
