@@ -95,13 +95,14 @@ async def _calm(stage: Stage) -> None:
     began = stage.world.now()
     if stage.world.calm_s:
         await stage.world.pause(stage.world.calm_s)
-    if not await _rests(stage):
+    rested = await _rests(stage)
+    if not rested:
         await _customer_tries(stage, {FAILED})
-    await _run_timers(stage)
+    rested = not await _run_timers(stage) and rested
     tried = False
     for _ in range(CALM_TRIES):
         # by now every webhook has been tried: whoever was told to wait has waited long enough
-        if await _rests(stage) or not await _customer_tries(stage, {FAILED, PENDING}):
+        if rested or await _rests(stage) or not await _customer_tries(stage, {FAILED, PENDING}):
             break
         tried = True
     if tried:
@@ -143,21 +144,22 @@ async def _customer_tries(stage: Stage, statuses: set[str]) -> bool:
     return bool(unpaid)
 
 
-async def _run_timers(stage: Stage) -> None:
-    """Moves the sandbox clock from timer to timer through the webhook budget."""
+async def _run_timers(stage: Stage) -> bool:
+    """Moves the sandbox clock from timer to timer through the webhook budget; whether there was any to move to."""
     clock = await stage.gateway.clock()
     start = clock.now
-    for _ in range(TIMERS_MAX):
+    for moved in range(TIMERS_MAX):
         ahead = clock.next_timer_s
         passed = (clock.now - start).total_seconds()
         if ahead is None or passed + ahead > WEBHOOK_BUDGET_S:
-            return
+            return moved > 0
         await stage.gateway.advance(max(ahead, 0.0) + 0.001)
         if stage.world.merchant_ended():  # what dies of a webhook is started again, as whatever runs it in earnest would
             await bring_up(stage)
         for order in stage.customer.orders:
             await stage.customer.look(order)
         clock = await stage.gateway.clock()
+    return True
 
 
 async def _finish(stage: Stage) -> History:

@@ -32,14 +32,14 @@ def storm(history: History) -> Findings:
     yield from _found(_lives(history), {"retry_without_backoff", "retry_after_ignored"})
 
 
-_linted: tuple[Sequence[Entry], list[lint.Finding]] = (), []
+_linted: tuple[Sequence[Entry], list[lint.Finding]] = [], []
 
 
 def _lint(journal: Sequence[Entry]) -> list[lint.Finding]:
     """Both oracles mostly read the same journal, one after the other."""
     global _linted
-    if _linted[0] is not journal:
-        _linted = journal, lint.lint(journal)
+    if _linted[0] != list(journal):
+        _linted = list(journal), lint.lint(journal)
     return _linted[1]
 
 
