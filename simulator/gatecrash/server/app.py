@@ -34,11 +34,12 @@ class App:
 
     def __init__(self, gateway: Gateway, mounts: dict[str, Dialect], *, main: bool) -> None:
         self.gateway = gateway
-        self.server = HttpServer(self._serve, gateway.request_id, gateway.capacity, gateway.host.request_s)
+        self.server = HttpServer(self.serve, gateway.request_id, gateway.capacity, gateway.host.request_s)
         self.pipelines = {prefix: Pipeline(gateway, self.server, dialect) for prefix, dialect in mounts.items()}
         self._router, self._cors = _routes(tuple(mounts.items()), main)
 
-    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; `NoAnswer` when nothing more is to be sent."""
         try:
             match = await self._router.resolve(cast(web.Request, request))
             if match.http_exception is not None:

@@ -35,14 +35,14 @@ class Client:
         self, method: str, url: str, body: Any = None, *, form: bool = False, headers: Mapping[str, str] | None = None
     ) -> tuple[int, bytes]:
         """The answer's status and body, redirects followed. Raises what aiohttp's client would: ClientError, OSError."""
-        target, (content, kind) = URL(url), _content(body, form)
+        target, (sent, kind) = URL(url), content(body, form)
         for _ in range(_REDIRECTS_MAX):
-            status, raw, location = await self._exchange(method, target, content, {**kind, **(headers or {})})
+            status, raw, location = await self._exchange(method, target, sent, {**kind, **(headers or {})})
             if status not in _REDIRECTS or not location:
                 break
             target = target.join(URL(location))
             if status not in _SAME_AGAIN:
-                method, content, kind = "GET", None, {}
+                method, sent, kind = "GET", None, {}
         return status, raw
 
     def close(self) -> None:
@@ -87,7 +87,7 @@ class Client:
         return made
 
 
-def _content(body: Any, form: bool) -> tuple[bytes | None, Mapping[str, str]]:
+def content(body: Any, form: bool) -> tuple[bytes | None, Mapping[str, str]]:
     """The body as bytes, and what it says of itself."""
     if body is None:
         return None, {}
