@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from aiohttp.web_app import _cached_build_middleware as _build_middlewares  # remembers the last thousand applications, whole
 
 from gatecrash.harness.merchant_profile import MerchantProfile, fill
 from gatecrash.harness.world import SetupFailed
@@ -77,6 +78,7 @@ class SimulatedMerchant:
             if isinstance(found, Awaitable):
                 found = await found
         if isinstance(found, web.Application):
+            _build_middlewares.cache_clear()
             runner = web.AppRunner(found, access_log=None, handle_signals=False)
             await runner.setup()
             assert runner.server is not None
