@@ -3,6 +3,7 @@ clocks, randomness, databases and sockets for good, so it is only ever called in
 """
 
 import gc
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -32,6 +33,8 @@ T = TypeVar("T")
 
 #: How long every message takes in the world of seed 0; in others it is drawn.
 _LATENCY_S = 0.0005
+#: What the folders of players are called, before the number of their process.
+_FOLDER = "gatecrash-simulated-"
 #: Every so many worlds the garbage is taken out: in between it would only run finalizers at odd moments, and cost half the speed.
 _COLLECT_EVERY = 25
 
@@ -58,8 +61,7 @@ class Player:
         self._kinds = kinds
         self._dialects = registry.load()
         self._loop = VirtualLoop()
-        shared = Path("/dev/shm")  # noqa: S108 - a folder of our own in it
-        self._scratch = Path(tempfile.mkdtemp(prefix="gatecrash-", dir=shared if shared.is_dir() else None))
+        self._scratch = _scratch()
         self._connection: sqlite3.Connection | None = None
         self._played = 0
         self._asked: dict[int, str] = {}  #: what was asked last on a connection
@@ -199,8 +201,33 @@ class Player:
                 *sorted(repr(message).encode() for message in self._loop.network.in_flight()),
                 *sorted(f"{when - now:.3f} {name}".encode() for when, name in self._loop.pending()),
                 *state.tasks(task for host in (None, *self._world.living()) for task in self._loop.tasks(host)),
-            )
+            ),
+            str(self._scratch),
         )
+
+
+def _scratch() -> Path:
+    """A folder of this process's own, in memory where there is such a place; those of processes that were killed go."""
+    shared = Path("/dev/shm")  # noqa: S108
+    place = shared if shared.is_dir() else Path(tempfile.gettempdir())
+    for left in place.glob(f"{_FOLDER}*"):
+        with suppress(ValueError):
+            if not _alive(int(left.name.removeprefix(_FOLDER))):
+                shutil.rmtree(left, ignore_errors=True)
+    made = place / f"{_FOLDER}{os.getpid()}"
+    shutil.rmtree(made, ignore_errors=True)  # of one that had this number before
+    made.mkdir(mode=0o700)
+    return made
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _template(path: str) -> str:

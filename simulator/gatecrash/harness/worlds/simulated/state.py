@@ -20,14 +20,14 @@ _PLAIN = (str, int, float, bool, bytes, type(None))
 _DEPTH = 3
 
 
-def digest(parts: Iterable[bytes]) -> str:
-    """The parts as one, with names numbered and times taken out."""
+def digest(parts: Iterable[bytes], folder: str) -> str:
+    """The parts as one, with names numbered, and times and the name of this process's folder taken out."""
     numbers: dict[bytes, bytes] = {}
 
     def number(found: re.Match[bytes]) -> bytes:
         return numbers.setdefault(found[0], b"#%d" % len(numbers))
 
-    whole = _NAMES.sub(number, _TIMES.sub(b"@", b"\n".join(parts)))
+    whole = _NAMES.sub(number, _TIMES.sub(b"@", b"\n".join(parts).replace(folder.encode(), b"")))
     return blake2b(whole, digest_size=12).hexdigest()
 
 
