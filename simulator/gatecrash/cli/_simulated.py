@@ -220,8 +220,8 @@ _COLOURS = {"proved": "green", "held": "green", "violated": "red", "not proved":
 def _tell(said: "Verdict", saved: dict[tuple[str, str], Path]) -> None:
     """A line per story, its counterexamples beneath it; then what it comes to."""
     for story in said.stories:
-        word, _, rest = story.in_words().partition(":")
-        click.echo(f"{click.style(word, fg=_COLOURS[word], bold=word == 'violated')}:{rest}")
+        word = story.in_words().partition(":")[0]
+        click.echo(f"{click.style(f'{word:<10}', fg=_COLOURS[word], bold=word == 'violated')} {story.briefly()}")
         for remark in story.remarks:
             click.echo(f"  {remark}")
         for each in story.violations:

@@ -83,7 +83,8 @@ def test_a_clean_shop_is_proved_with_its_bound_in_words() -> None:
     assert (story["max_faults"], story["violations"]) == (2, [])
     struck = [fault.kind for schedule in dict(truth("once", "", 2)) for fault in schedule]
     assert story["kinds_fired"] == {kind: struck.count(kind) for kind in sorted(set(struck))}
-    assert said.in_words()[0].startswith(f"toy: proved in 2 of 2 stories, up to 2 faults, {said.totals['schedules']} schedules")
+    bound = f"up to 2 faults of {len(said.totals['kinds_fired'])} kinds, {said.totals['schedules']} schedules"
+    assert said.in_words()[0].startswith(f"toy: proved in 2 of 2 stories, {bound}")
     assert json.loads(json.dumps(said.as_json())) == said.as_json()
 
 
@@ -152,7 +153,8 @@ def test_a_checkpoint_is_kept_as_it_goes(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Checkpoint, "save", counted)
     whole = explore(toys(), Bound(faults=3), checkpoint=Checkpoint(tmp_path / "c.json", {}), clock=Ticks())
-    assert 0 < kept[0] < kept[-1] == sum(search.schedules for search in whole.searches.values())
+    assert kept[-1] == sum(search.schedules for search in whole.searches.values())
+    assert any(0 < so_far < kept[-1] for so_far in kept)
 
 
 @pytest.mark.parametrize(

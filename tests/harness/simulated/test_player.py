@@ -33,9 +33,9 @@ def played(pool: Pool, name: str, *faults: str) -> Play:
     return play
 
 
-def explored(*names: str, faults: int, mutant: str | None = None) -> Exploration:
+def explored(*names: str, faults: int, mutant: str | None = None, kinds: frozenset[str] | None = None) -> Exploration:
     with playing(*names, mutant=mutant) as pool:
-        return Explorer(pool, Bound(faults=faults)).explore(names)
+        return Explorer(pool, Bound(faults=faults, kinds=kinds)).explore(names)
 
 
 def test_every_story_that_holds_with_processes_holds_in_simulated_time() -> None:
@@ -87,10 +87,11 @@ def test_a_merchant_that_dies_before_it_wrote_or_sent_something_comes_back_and_g
     assert play.violations == ()
 
 
-def test_one_lost_answer_has_a_shop_without_keys_charge_twice() -> None:
-    found = explored("happy-path", faults=1, mutant="no_key").searches["happy-path"].found
+def test_a_shop_without_keys_charges_twice_when_answer_and_webhook_are_lost() -> None:
+    kinds = frozenset({"lost answer", "lost"})
+    found = explored("happy-path", faults=2, mutant="no_key", kinds=kinds).searches["happy-path"].found
     assert "S1" in found
-    assert len(found["S1"].schedule) == 1
+    assert {fault.kind for fault in found["S1"].schedule} == kinds
 
 
 def test_a_story_that_is_not_there_is_a_clear_failure(tmp_path: Path) -> None:

@@ -82,6 +82,12 @@ class StoryVerdict:
             + "".join(f"; {doubt}" for doubt in self.doubts)
         )
 
+    def briefly(self) -> str:
+        """The same in a line of a list, whose last lines tell the rest of the bound: `happy-path  203 schedules  131 states`."""
+        return f"{self.name:<32} {self.schedules:>8,} schedules {self.states:>8,} states" + "".join(
+            f"; {doubt}" for doubt in self.doubts
+        )
+
     def as_json(self) -> dict[str, Any]:
         return {
             "name": self.name,
@@ -184,9 +190,10 @@ class Verdict:
         }[self.verdict]
         faults = "1 fault" if self.bound.faults == 1 else f"{self.bound.faults} faults"
         left_out = f"; {len(self.left_out)} left out" if self.left_out else ""
+        kinds = len(totals["kinds_fired"])
         lines = [
-            f"{self.merchant}: {said}, up to {faults}, {totals['schedules']:,} schedules, {totals['states']:,} states, "
-            f"{self.seconds:.0f} s{left_out}."
+            f"{self.merchant}: {said}, up to {faults} of {kinds} kinds, {totals['schedules']:,} schedules, "
+            f"{totals['states']:,} states, {self.seconds:.0f} s{left_out}."
         ]
         if totals["kinds_fired"]:
             lines.append("Struck: " + ", ".join(f"{kind} {count:,}×" for kind, count in totals["kinds_fired"].items()) + ".")
