@@ -3,7 +3,8 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from hashlib import blake2b
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
     from gatecrash.harness.explore.bound import Bound
     from gatecrash.harness.explore.checkpoint import Checkpoint, Restored
     from gatecrash.harness.explore.explorer import Exploration
+    from gatecrash.harness.explore.fault import Schedule as Faults
+    from gatecrash.harness.explore.pool import PlayerSpec
     from gatecrash.harness.explore.verdict import Verdict
     from gatecrash.harness.merchant_profile import MerchantProfile
+    from gatecrash.harness.run import Outcome
     from gatecrash.harness.story import Story
 
 #: What makes a player in a worker: of `profile_path`, `stories` (name → document), `seed` and `kinds`.
@@ -141,6 +145,28 @@ def _prove(
         click.echo(f"gatecrash prove: interrupted; go on with the same options and --resume {kept.path}", err=True)
         sys.exit(130)
     sys.exit(1 if said.verdict == VIOLATED else 0 if said.finished else 2)
+
+
+def played(spec: "PlayerSpec", wanted: "Sequence[tuple[str, Faults]]") -> "tuple[list[Outcome], float]":
+    """These schedules of stories once more, each with its whole outcome, and the seconds of real time that took."""
+    from gatecrash.harness.explore.fault import Failure
+    from gatecrash.harness.explore.pool import PlayerFailed, Pool
+
+    began = time.monotonic()
+    outcomes = []
+    try:
+        with Pool(spec._replace(kwargs={**spec.kwargs, "tells": True})) as pool:
+            for story, faults in wanted:
+                play = pool.play(story, faults)
+                if isinstance(play, Failure):
+                    click.echo(play.detail, err=True)
+                    raise WrongUse(f"{story} could not be played: {play.why}")
+                if play.outcome is not None:
+                    outcomes.append(play.outcome)
+    except PlayerFailed as error:
+        click.echo(error.detail, err=True)
+        raise WrongUse(f"the merchant cannot be simulated: {error}") from error
+    return outcomes, time.monotonic() - began
 
 
 def alphabet() -> Mapping[str, Any]:

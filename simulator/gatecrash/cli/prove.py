@@ -1,7 +1,9 @@
 """`gatecrash prove`: every failure story against a merchant, judged against the gateway's books."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from gatecrash.harness.merchant_profile import MerchantProfile
     from gatecrash.harness.prove import Proof
     from gatecrash.harness.story import Story
+    from gatecrash.harness.worlds.struck import Blow
 
 
 @click.command(name="prove")
@@ -60,9 +63,11 @@ def command(
     _proof.ended(proof)
 
 
-async def play(stories: "list[Story]", merchant: "MerchantProfile", jobs: int, *, quiet: bool) -> "Proof":
-    """Plays in the real world what the merchant's profile allows."""
-    from gatecrash.harness.demo import play_all
+async def play(
+    stories: "list[Story]", merchant: "MerchantProfile", jobs: int, *, quiet: bool, struck_by: "Sequence[Blow]" = ()
+) -> "Proof":
+    """Plays in the real world what the merchant's profile allows, struck by what there is besides the story."""
+    from gatecrash.harness.demo import in_turn, play_for_real
     from gatecrash.harness.prove import Proof, sort_out
 
     playable, left_out = sort_out(stories, merchant)
@@ -70,8 +75,9 @@ async def play(stories: "list[Story]", merchant: "MerchantProfile", jobs: int, *
         reasons = "\n".join(f"  {story.name}: {reason}" for story, reason in left_out)
         raise WrongUse(f"this merchant can play none of these stories:\n{reasons}")
     began = asyncio.get_running_loop().time()
+    works = [partial(play_for_real, story, merchant, struck_by) for story in playable]
     # a merchant that runs already is there once, and knows one gateway
-    async with aclosing(play_all(playable, [merchant], at_once=jobs if merchant.start else 1)) as runs:
+    async with aclosing(in_turn(works, jobs if merchant.start else 1)) as runs:
         outcomes = await _proof.followed(runs, playable, quiet=quiet)
     return Proof(
         merchant=merchant.name, world="real", outcomes=tuple(outcomes), left_out=tuple(left_out),

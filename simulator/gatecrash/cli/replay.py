@@ -1,6 +1,7 @@
 """`gatecrash replay`: a failure that `gatecrash prove` has saved, once more."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,18 +10,30 @@ from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
 from gatecrash.cli._worlds import run, runs_worlds
 
+if TYPE_CHECKING:
+    from gatecrash.harness.merchant_profile import MerchantProfile
+    from gatecrash.harness.prove import Proof
+    from gatecrash.harness.schedule import Schedule
+
 
 @click.command(name="replay")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("profile", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--world", type=click.Choice(["real", "simulated"]),
+    help="Real processes, or simulated; where it was found, unless told otherwise.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, as prove does.")
+@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write a JUnit report.")
+@click.option("--report", type=click.Path(path_type=Path), metavar="FOLDER", help="Write an HTML report, FOLDER/index.html.")
 @runs_worlds
-def command(file: Path, profile: Path | None, as_json: bool) -> None:
+def command(
+    file: Path, profile: Path | None, world: str | None, as_json: bool, junit: Path | None, report: Path | None
+) -> None:  # fmt: skip
     """Play the schedule in FILE again, against the merchant it was found with, or against PROFILE.
 
     Exit code: 0 when all held this time, 1 when an oracle was violated, 2 when the set-up is wrong.
     """
-    from gatecrash.cli.prove import play
     from gatecrash.harness import schedule
     from gatecrash.harness.merchant_profile import load
 
@@ -28,9 +41,36 @@ def command(file: Path, profile: Path | None, as_json: bool) -> None:
     where = profile or found.merchant
     if where is None:
         raise WrongUse(f"{file} names no merchant; give its profile: gatecrash replay {file} merchant.toml")
-    proof = run(play([found.story], load(where), 1, quiet=as_json))
+    merchant = load(where)
+    if (world or ("real" if found.faults is None else "simulated")) == "simulated":
+        proof = _in_simulated_time(found, merchant, where)
+    else:
+        proof = run(_for_real(found, merchant, file, quiet=as_json))
+    saved = {found.story.name: file}
     if as_json:
         document(proof.as_json())
     else:
-        _proof.tell(proof, {found.story.name: file})
+        _proof.tell(proof, saved)
+    _proof.write(proof, saved, junit=junit, report=report)
     _proof.ended(proof)
+
+
+async def _for_real(found: "Schedule", merchant: "MerchantProfile", file: Path, *, quiet: bool) -> "Proof":
+    from gatecrash.cli.prove import play
+    from gatecrash.harness.worlds.struck import NoEquivalent, blows
+
+    try:
+        struck_by = blows(found.faults or (), merchant)
+    except NoEquivalent as error:
+        raise WrongUse(f"no equivalent in the real world: {error}; play it with gatecrash replay {file}") from error
+    return await play([found.story], merchant, 1, quiet=quiet, struck_by=struck_by)
+
+
+def _in_simulated_time(found: "Schedule", merchant: "MerchantProfile", where: Path) -> "Proof":
+    from gatecrash.cli._simulated import FACTORY, played
+    from gatecrash.harness.explore.pool import PlayerSpec
+    from gatecrash.harness.prove import Proof
+
+    kwargs = {"profile_path": str(where.resolve()), "stories": {found.story.name: found.story.document}, "seed": found.seed}
+    outcomes, seconds = played(PlayerSpec(FACTORY, kwargs), [(found.story.name, found.faults or ())])
+    return Proof(merchant=merchant.name, world="simulated", outcomes=tuple(outcomes), left_out=(), seconds=seconds)

@@ -13,6 +13,7 @@ from gatecrash.harness.run import Outcome, play
 from gatecrash.harness.story import Story
 from gatecrash.harness.world import SetupFailed
 from gatecrash.harness.worlds.real import RealWorld
+from gatecrash.harness.worlds.struck import Blow, StruckWorld
 
 T = TypeVar("T")
 
@@ -29,12 +30,12 @@ STORIES = (
 )
 
 
-async def play_for_real(story: Story, profile: MerchantProfile) -> Outcome:
-    """One story against one merchant, in processes of their own. Raises SetupFailed, saying whose run it
-    was.
+async def play_for_real(story: Story, profile: MerchantProfile, struck_by: Sequence[Blow] = ()) -> Outcome:
+    """One story against one merchant, in processes of their own, struck by what else there is. Raises SetupFailed, saying whose
+    run it was.
     """
     try:
-        async with RealWorld(profile) as world:
+        async with StruckWorld(profile, struck_by) if struck_by else RealWorld(profile) as world:
             return await play(story, world)
     except SetupFailed as error:
         raise SetupFailed(f"story {story.name}, merchant {profile.name}: {error}") from error

@@ -74,11 +74,17 @@ class Gateway:
         body = {"card": card_fields(card)}
         return str((await self._must("POST", "/v1/tokens", body, key=self.publishable_key))["id"])
 
-    async def arm(self, rule: Mapping[str, Any], *, standing: bool = False) -> None:
+    async def arm(self, rule: Mapping[str, Any], *, standing: bool = False) -> str:
+        """Returns the rule's id."""
         added = await self._must("POST", "/_gatecrash/faults", dict(rule))
         if not standing:
             self.rules.setdefault(rule["station"], []).append(added["id"])
             self.armed[added["id"]] = f"{rule['kind']} at {rule['station']}"
+        return str(added["id"])
+
+    async def fired(self) -> dict[str, int]:
+        """How often each rule that is armed has struck, by its id."""
+        return {rule["id"]: rule["fired"] for rule in (await self._must("GET", "/_gatecrash/faults"))["data"]}
 
     async def mend(self, station: str | None = None) -> None:
         """Takes away the rules of this station, or of all; standing rules stay."""

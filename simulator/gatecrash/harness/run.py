@@ -68,7 +68,7 @@ async def _set_up(story: Story, world: World) -> Stage:
 
 
 async def _faults(stage: Stage) -> None:
-    stage.world.begin_faults()
+    await stage.world.begin_faults()
     for rule in stage.story.standing_faults:
         await stage.gateway.arm(rule, standing=True)
     for rule in stage.story.faults:
@@ -88,7 +88,7 @@ async def _faults(stage: Stage) -> None:
 
 
 async def _calm(stage: Stage) -> None:
-    stage.world.end_faults()
+    await stage.world.end_faults()
     await stage.gateway.mend()
     await bring_up(stage)
     await stage.pages_answered()
@@ -178,7 +178,10 @@ async def _finish(stage: Stage) -> History:
         charges=await stage.gateway.charges(order_by_nonce),
         order_by_event=await stage.gateway.order_by_event(order_by_nonce),
         journal=tuple(journal),
-        unfired=tuple(what for rule_id, what in stage.gateway.armed.items() if rule_id not in struck),
+        unfired=(
+            *(what for rule_id, what in stage.gateway.armed.items() if rule_id not in struck),
+            *stage.world.missed(),
+        ),
         balanced=await stage.gateway.balanced(),
         customer_gone=stage.story.customer_gone,
         expect=None if stage.world.struck else stage.story.expect,

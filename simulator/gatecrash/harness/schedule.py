@@ -12,6 +12,7 @@ from gatecrash.harness.explore.fault import Schedule as Faults
 from gatecrash.harness.merchant_profile import MerchantProfile
 from gatecrash.harness.run import Outcome
 from gatecrash.harness.story import Story, StoryError, parse_document
+from gatecrash.harness.worlds.simulated.alphabet import LETTERS
 
 if TYPE_CHECKING:
     from gatecrash.harness.explore.verdict import Counterexample
@@ -38,7 +39,7 @@ def save(outcome: Outcome, merchant: MerchantProfile, folder: Path) -> Path:
 def save_simulated(story: Story, found: "Counterexample", merchant: MerchantProfile, folder: Path, seed: int) -> Path:
     """Likewise for what was found in a simulated world: its faults strike there, beside those of the story."""
     path = folder / f"{merchant.name}-{story.name}-{found.oracle}.yaml"
-    beside = {"world": "simulated", "seed": seed, "faults": list(map(str, found.schedule))}
+    beside = {"world": "simulated", "seed": seed, "schedule": list(map(str, found.schedule))}
     return _write(path, merchant, [found.oracle], story, **beside)
 
 
@@ -81,15 +82,37 @@ def load(path: Path) -> Schedule:
             f"{path}: is no schedule; expected a file that gatecrash prove has saved. A story of your own is played with "
             f"gatecrash prove --stories {path} --only-mine"
         )
-    merchant = document.get("merchant")
-    try:
-        faults = tuple(map(Fault.parse, map(str, document["faults"]))) if document.get("world") == "simulated" else None
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoryError(f"{path}: /faults: cannot be read: {error}") from error
+    merchant, seed = document.get("merchant"), document.get("seed", 0)
+    if not isinstance(seed, int):
+        raise StoryError(f"{path}: /seed: {seed!r} is no seed; expected a whole number")
     return Schedule(
         parse_document(document["story"], path),
         Path(merchant) if isinstance(merchant, str) else None,
         tuple(map(str, document.get("violations") or ())),
-        faults,
-        document.get("seed", 0),
+        _faults(document, path),
+        seed,
     )
+
+
+def _faults(document: Mapping[str, Any], path: Path) -> Faults | None:
+    world, lines = document.get("world", "real"), document.get("schedule")
+    if world == "real":
+        return None
+    if world != "simulated":
+        raise StoryError(f"{path}: /world: {world!r} is no world; expected real or simulated")
+    if not isinstance(lines, list):
+        raise StoryError(
+            f"{path}: /schedule: found {lines!r}; expected a list of faults, such as 'charges.create #2: lost answer'"
+        )
+    faults = []
+    for number, line in enumerate(lines):
+        try:
+            fault = Fault.parse(str(line))
+        except ValueError as error:
+            raise StoryError(f"{path}: /schedule/{number}: {error}") from error
+        if fault.kind not in LETTERS:
+            raise StoryError(
+                f"{path}: /schedule/{number}: no kind of fault called {fault.kind!r}; there are: {', '.join(LETTERS)}"
+            )
+        faults.append(fault)
+    return tuple(faults)

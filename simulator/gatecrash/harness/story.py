@@ -148,7 +148,7 @@ def _build(raw: Mapping[str, Any], path: Path, lines: Mapping[Place, int]) -> St
         expect=raw.get("expect"),
         teaches=frozenset(raw.get("teaches", ())),
         catches=tuple(raw.get("catches", ())),
-        shop=MappingProxyType(raw.get("shop", {})),
+        shop=dict(raw.get("shop", {})),
         path=path,
         document=raw,
     )

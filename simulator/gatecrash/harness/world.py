@@ -132,11 +132,15 @@ class World(ABC):
     def now(self) -> float:
         """The merchant's time, in seconds."""
 
-    def begin_faults(self) -> None:  # noqa: B027 - most worlds have none
+    async def begin_faults(self) -> None:  # noqa: B027 - most worlds have none
         """The stage is set: from now on faults of the world's own may strike."""
 
-    def end_faults(self) -> None:  # noqa: B027
+    async def end_faults(self) -> None:  # noqa: B027
         """The calm begins: none strikes any more, and what they held goes on."""
+
+    def missed(self) -> tuple[str, ...]:
+        """Faults of the world's own that were to strike, and did not."""
+        return ()
 
     @asynccontextmanager
     async def undisturbed(self) -> AsyncIterator[None]:

@@ -68,7 +68,7 @@ def test_a_counterexample_is_told_shrunk_and_saved(prove: Prove, tmp_path: Path)
     assert f"gatecrash replay {saved.relative_to(tmp_path)}" in done.stdout
     document = yaml.safe_load(saved.read_text(encoding="utf-8"))
     assert (document["world"], document["violations"], document["story"]["name"]) == ("simulated", ["S1"], "happy-path")
-    assert document["faults"] == ["charges.create #1: lost request", "charges.create #2: lost answer"]
+    assert document["schedule"] == ["charges.create #1: lost request", "charges.create #2: lost answer"]
 
 
 def test_the_json_has_every_figure(prove: Prove) -> None:

@@ -2,7 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from gatecrash.harness.run import Outcome
 
 _TEXT = re.compile(r"(?P<label>.+) #(?P<occurrence>[1-9][0-9]*): (?P<kind>.+)")
 
@@ -52,7 +55,8 @@ class Play(NamedTuple):
 
     `reached` is in the order the run came by; `last` is the index in it of the point where the last fault struck, -1 when none
     did. `state` is a digest of everything that the future and the oracles can see, right after that fault; empty when none
-    struck. `violations` are (oracle, message); `seconds` are of real time; `trace` is a digest of all that happened.
+    struck. `violations` are (oracle, message); `seconds` are of real time; `trace` is a digest of all that happened. `outcome` is
+    there when the player was made to tell it.
     """
 
     reached: tuple[Point, ...]
@@ -62,6 +66,7 @@ class Play(NamedTuple):
     violations: tuple[tuple[str, str], ...]
     seconds: float
     trace: str
+    outcome: "Outcome | None" = None
 
 
 class Failure(NamedTuple):

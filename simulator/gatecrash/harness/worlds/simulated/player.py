@@ -20,7 +20,7 @@ from gatecrash.harness.history import Note
 from gatecrash.harness.run import Outcome, play
 from gatecrash.harness.story import Story, load, parse_document
 from gatecrash.harness.world import Host
-from gatecrash.harness.worlds.simulated import alphabet, clock, databases, entropy, guard, network, state
+from gatecrash.harness.worlds.simulated import alphabet, clock, databases, entropy, guard, labels, network, state
 from gatecrash.harness.worlds.simulated.gateway import SimulatedGateway
 from gatecrash.harness.worlds.simulated.hosts import Crashed, Incarnation
 from gatecrash.harness.worlds.simulated.loop import VirtualLoop
@@ -40,25 +40,34 @@ _COLLECT_EVERY = 25
 
 
 def make(
-    profile_path: str, stories: dict[str, Any], seed: int = 0, mutant: str | None = None, kinds: list[str] | None = None
-) -> "Player":
-    """A player in a process of its own. `stories`: name → the file of a story, or its document."""
+    profile_path: str, stories: dict[str, Any], seed: int = 0, mutant: str | None = None, kinds: list[str] | None = None,
+    tells: bool = False,
+) -> "Player":  # fmt: skip
+    """A player in a process of its own. `stories`: name → the file of a story, or its document. One that `tells` hands over
+    the whole outcome with each play.
+    """
     profile = merchant_profile.reference(mutant) if mutant else merchant_profile.load(Path(profile_path))
     told = {
         name: load(Path(story)) if isinstance(story, str) else parse_document(story, Path(f"{name}.yaml"))
         for name, story in stories.items()
     }
-    return Player(profile, told, seed, None if kinds is None else frozenset(kinds))
+    return Player(profile, told, seed, None if kinds is None else frozenset(kinds), tells=tells)
 
 
 class Player:
     """Takes this process over: see the module."""
 
     def __init__(
-        self, profile: merchant_profile.MerchantProfile, stories: dict[str, Story], seed: int, kinds: frozenset[str] | None = None
+        self,
+        profile: merchant_profile.MerchantProfile,
+        stories: dict[str, Story],
+        seed: int,
+        kinds: frozenset[str] | None = None,
+        *,
+        tells: bool = False,
     ) -> None:
         self.profile, self.stories, self.seed = profile, stories, seed
-        self._kinds = kinds
+        self._kinds, self._tells = kinds, tells
         self._dialects = registry.load()
         self._loop = VirtualLoop()
         self._scratch = _scratch()
@@ -94,6 +103,7 @@ class Player:
             violations=tuple((each.oracle, each.message) for each in outcome.violations),
             seconds=self._real_time() - began,
             trace=_trace(outcome, points),
+            outcome=outcome if self._tells else None,
         )
 
     def run(self, story: Story, schedule: Schedule) -> tuple[Outcome, Points]:
@@ -157,7 +167,7 @@ class Player:
 
     def _before_commit(self, incarnation: Incarnation, _: sqlite3.Connection) -> None:
         if incarnation.name == Host.MERCHANT.value:
-            self._reach("merchant commit", "commit")
+            self._reach(labels.COMMIT, "commit")
 
     def _before_send(self, message: network.Message) -> None:
         first = message.data[:200].partition(b"\r\n")[0].decode("latin-1").split(" ")
@@ -165,11 +175,11 @@ class Player:
             return  # no message begins here
         answer = first[0].startswith("HTTP/1.")
         if not answer:
-            self._asked[message.connection] = f"{first[0]} {_template(first[1])}"
+            self._asked[message.connection] = f"{first[0]} {labels.template(first[1])}"
         asked = self._asked[message.connection]
         # whoever only reads can be answered again: nothing has changed for it
         if message.source == Host.MERCHANT.value and not (answer and asked.startswith("GET ")):
-            self._reach(f"merchant {'answers' if answer else 'sends'} {asked}", "send")
+            self._reach(f"{labels.ANSWERS if answer else labels.SENDS}{asked}", "send")
 
     def _reach(self, label: str, way: str) -> None:
         world, points = self._world, self._points
@@ -228,11 +238,6 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _template(path: str) -> str:
-    """A path without what it names and what it asks."""
-    return "/".join("{id}" if "_" in part else part for part in path.partition("?")[0].split("/"))
 
 
 #: What is kept of a sandbox beside the things themselves: it tells how they came to be.

@@ -14,10 +14,10 @@ from gatecrash.faults.plane import Plane, Recorder
 from gatecrash.faults.rule import DELIVER, Labels, Rule, RuleParams, new_rule
 from gatecrash.harness.explore.fault import Fault, Point, Schedule
 from gatecrash.harness.worlds.simulated import alphabet
+from gatecrash.harness.worlds.simulated.labels import WEBHOOK
 
 #: What customers and the harness ask of the gateway, not the merchant.
 NOT_THE_MERCHANTS = frozenset({"tokens.create", "webhook_endpoints.create", "webhook_endpoints.rotate_secret", "events.list"})
-_WEBHOOK = "webhook "
 _READS = (".get", ".list", ".deliveries")
 
 
@@ -53,8 +53,8 @@ class Points:
         self._seen[label, station] += 1
         occurrence = self._seen[label, station]
         striking = next((name for name in names if (label, occurrence, name) in self._wanted), None)
-        if striking is None and self._kinds is not None:
-            names = tuple(name for name in names if name in self._kinds)
+        if self._kinds is not None:
+            names = tuple(name for name in names if name in self._kinds or name == striking)
             if not names:
                 return None
         if self._unseen:
@@ -67,6 +67,10 @@ class Points:
         self.last = len(self.reached) - 1
         self._unseen, self.state = True, ""
         return alphabet.LETTERS[striking]
+
+    def missed(self) -> list[Fault]:
+        """Those of the schedule that have not struck."""
+        return [fault for fault in self._wanted.values() if fault not in self.fired]
 
     def close(self) -> None:
         """The end of the faults: the calm begins."""
@@ -146,7 +150,7 @@ def _way(labels: Labels) -> str | None:
 
 
 def _label(labels: Labels) -> str:
-    return f"{_WEBHOOK}{labels.event_type}" if labels.operation == DELIVER else str(labels.operation)
+    return f"{WEBHOOK}{labels.event_type}" if labels.operation == DELIVER else str(labels.operation)
 
 
 def as_rule(fault: Fault, patience_s: float) -> Mapping[str, Any] | None:
@@ -154,7 +158,7 @@ def as_rule(fault: Fault, patience_s: float) -> Mapping[str, Any] | None:
     letter = alphabet.LETTERS[fault.kind]
     if letter.station == alphabet.MERCHANT:
         return None
-    of_webhook, _, event_type = fault.label.partition(_WEBHOOK)
+    of_webhook, _, event_type = fault.label.partition(WEBHOOK)
     match = {"operation": fault.label} if of_webhook else {"event_type": event_type}
     params = letter.filled(patience_s)
     return {"station": letter.station, "kind": letter.kind, "params": params, "match": match, "nth": fault.occurrence}

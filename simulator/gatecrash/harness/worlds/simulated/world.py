@@ -178,11 +178,14 @@ class SimulatedWorld(World):
     def struck(self) -> bool:  # type: ignore[override]
         return bool(self._points.fired)
 
-    def begin_faults(self) -> None:
+    async def begin_faults(self) -> None:
         self._points.open = True
 
-    def end_faults(self) -> None:
+    async def end_faults(self) -> None:
         self._points.close()
+
+    def missed(self) -> tuple[str, ...]:
+        return tuple(map(str, self._points.missed()))
 
     @asynccontextmanager
     async def undisturbed(self) -> AsyncIterator[None]:
