@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,10 @@ def no_node() -> str:
 needs_node = pytest.mark.skipif(bool(no_node()), reason=no_node())
 
 
+absent = [name for name in ("aiosqlite", "fastapi", "httpx", "uvicorn") if find_spec(name) is None]
+needs_fastapi = pytest.mark.skipif(bool(absent), reason=f"the FastAPI shop needs {', '.join(absent)}")
+
+
 def prove(profile: str, stories: tuple[str, ...], failures: Path) -> tuple[int, dict[str, Any]]:
     """The exit code, and the stories of the JSON report by name."""
     wanted = [part for name in stories for part in ("--story", name)]
@@ -48,7 +53,14 @@ def prove(profile: str, stories: tuple[str, ...], failures: Path) -> tuple[int, 
     return done.returncode, {story["name"]: story for story in json.loads(done.stdout)["stories"]}
 
 
-@pytest.mark.parametrize("profile", [pytest.param("node/merchant.toml", marks=needs_node), "flask/merchant-fixed.toml"])
+@pytest.mark.parametrize(
+    "profile",
+    [
+        pytest.param("node/merchant.toml", marks=needs_node),
+        pytest.param("fastapi/merchant.toml", marks=needs_fastapi),
+        "flask/merchant-fixed.toml",
+    ],
+)
 def test_a_shop_that_does_it_right_holds_in_every_language(profile: str, tmp_path: Path) -> None:
     code, stories = prove(profile, HANDFUL, tmp_path)
     assert {name: story["violations"] for name, story in stories.items()} == {name: [] for name in HANDFUL}
@@ -65,7 +77,25 @@ def test_the_tutorial_is_caught_charging_twice_believing_anybody_and_keeping_the
     assert code == 1
 
 
-@pytest.mark.parametrize("profile", [pytest.param("node/merchant.toml", marks=needs_node), "flask/merchant.toml"])
+@needs_fastapi
+def test_the_fastapi_shop_holds_simulated_with_every_single_fault(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gatecrash", "prove", str(EXAMPLES / "fastapi/merchant.toml"), "--world", "simulated"]
+    options = ["--faults", "1", "--story", "happy-path", "--story", "decline-then-other-card", "--json", "--jobs", "2"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=110, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["verdict"] == "proved"
+    assert all(story["kinds_fired"].get("killed before commit") for story in told["stories"]), "its commits are where it can die"
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        pytest.param("node/merchant.toml", marks=needs_node),
+        pytest.param("fastapi/merchant.toml", marks=needs_fastapi),
+        "flask/merchant.toml",
+    ],
+)
 def test_every_line_of_a_profile_is_true(profile: str) -> None:
     command = [sys.executable, "-m", "gatecrash", "check", str(EXAMPLES / profile), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)

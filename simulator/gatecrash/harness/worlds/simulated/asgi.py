@@ -235,4 +235,5 @@ class Lifespan:
         self._events.put_nowait({"type": f"lifespan.{what}"})
         told = await self._said.get()
         if told["type"] == f"lifespan.{what}.failed":
-            raise StartupFailed(f"the application's {what} failed: {told.get('message') or 'it gave no reason'}")
+            reason = told.get("message", "").strip().rpartition("\n")[2]  # of a traceback, what it was about
+            raise StartupFailed(f"the application's {what} failed: {reason or 'it gave no reason'}")
