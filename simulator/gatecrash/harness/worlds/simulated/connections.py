@@ -33,7 +33,7 @@ class SimulatedCursor(sqlite3.Cursor):
     """A cursor whose statements are looked at before they run."""
 
     def __init__(self, connection: "SimulatedConnection", /) -> None:
-        super().__init__(connection._raw)
+        sqlite3.Cursor.__init__(self, connection._raw)
         self._connection = connection
         self._many: int | None = None
 
@@ -47,7 +47,8 @@ class SimulatedCursor(sqlite3.Cursor):
 
     def execute(self, sql: str, parameters: Any = (), /) -> Self:
         connection = self._connection
-        connection._check()
+        if connection._closed or not connection._host.alive:  # here and below: `_check`, which a call would make as slow again
+            connection._check()
         self._many = None
         statement = understood(sql)
         kind = statement.kind
@@ -107,8 +108,10 @@ class SimulatedCursor(sqlite3.Cursor):
         return super().fetchall()
 
     def __next__(self) -> Any:
-        self._connection._check()
-        return super().__next__()
+        connection = self._connection
+        if connection._closed or not connection._host.alive:
+            connection._check()
+        return sqlite3.Cursor.__next__(self)
 
 
 class SimulatedConnection(sqlite3.Connection):
@@ -323,7 +326,8 @@ class SimulatedConnection(sqlite3.Connection):
     # --- the interface of sqlite3.Connection
 
     def cursor(self, factory: Any = None) -> Any:
-        self._check()
+        if self._closed or not self._host.alive:
+            self._check()
         made = SimulatedCursor(self) if factory is None else _cursor_class(factory)(self)
         if self._rows is not None:
             made.row_factory = self._rows

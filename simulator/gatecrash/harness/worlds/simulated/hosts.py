@@ -126,15 +126,19 @@ def _close(close: Callable[[], object]) -> None:
             return
 
 
+def _unheard(self: logging.Logger, record: logging.LogRecord) -> None:
+    """In the place of `Logger.callHandlers`; `logging.disable` would have every logger forget what it is enabled for."""
+
+
 @contextlib.contextmanager
 def _hushed() -> Iterator[None]:
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
+    before = logging.Logger.callHandlers
+    logging.Logger.callHandlers = _unheard  # type: ignore[method-assign]
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             yield
     finally:
-        logging.disable(before)
+        logging.Logger.callHandlers = before  # type: ignore[method-assign]
 
 
 def told(task: "asyncio.Task[Any]", host: Incarnation | None) -> str:

@@ -6,11 +6,16 @@ which they come up) and how long ago something was.
 """
 
 import asyncio
+import os
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from hashlib import blake2b
-from types import CoroutineType, FrameType
+from types import CodeType, CoroutineType, FrameType
 from typing import Any
+
+from gatecrash.harness.merchant_profile import MerchantProfile
+from gatecrash.harness.story import Story
 
 #: What names a thing: a prefix and a tail nobody chose; or a long run of hexadecimal digits.
 _NAMES = re.compile(rb"[A-Za-z]+_[A-Za-z0-9_-]{6,}|[0-9a-f]{16,}")
@@ -18,6 +23,9 @@ _NAMES = re.compile(rb"[A-Za-z]+_[A-Za-z0-9_-]{6,}|[0-9a-f]{16,}")
 _TIMES = re.compile(rb"\b\d{10}(?:\d{3})?(?:\.\d+)?\b|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z?")
 _PLAIN = (str, int, float, bool, bytes, type(None))
 _DEPTH = 3
+#: The same all along.
+_GIVEN = frozenset({Story, MerchantProfile})
+_LIBRARIES = (os.path.dirname(os.__file__), "<frozen")
 
 
 def digest(parts: Iterable[bytes], folder: str) -> str:
@@ -33,22 +41,33 @@ def digest(parts: Iterable[bytes], folder: str) -> str:
 
 def tasks(all_tasks: Iterable["asyncio.Task[Any]"]) -> list[bytes]:
     """Where each task stands, in no particular order: sorted by what it looks like."""
-    return sorted(b"|".join(_frames(task.get_coro())) for task in all_tasks if not task.done())
+    seen: _Seen = {}
+    return sorted(b"|".join(_frames(task.get_coro(), seen)) for task in all_tasks if not task.done())
 
 
-def _frames(awaited: Any) -> Iterator[bytes]:
+def _frames(awaited: Any, seen: "_Seen") -> Iterator[bytes]:
     while awaited is not None:
         frame: FrameType | None = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
         if frame is None:
             yield type(awaited).__name__.encode()
             return
-        plain = ",".join(f"{name}={_shown(value)}" for name, value in sorted(frame.f_locals.items()))
         code = frame.f_code
+        plain = "" if _of_a_library(code) else ",".join(f"{name}={_shown(it, seen)}" for name, it in frame.f_locals.items())
         yield f"{code.co_filename}:{code.co_name}:{frame.f_lasti}({plain})".encode()
         awaited = awaited.cr_await if isinstance(awaited, CoroutineType) else getattr(awaited, "gi_yieldfrom", None)
 
 
-def _shown(value: object, depth: int = _DEPTH) -> str:
+@cache
+def _of_a_library(code: CodeType) -> bool:
+    """Whether nobody but the one who called it says what it is about; how long it waits is told by the timers."""
+    return code.co_filename.startswith(_LIBRARIES) or "site-packages" in code.co_filename
+
+
+#: What things look like, by which and how deep: frames hand the same ones on to each other.
+_Seen = dict[tuple[int, int], str]
+
+
+def _shown(value: object, seen: _Seen, depth: int = _DEPTH) -> str:
     """A value by what it is; a thing that is no plain value by its kind and, if it has any, its plain fields."""
     if isinstance(value, _PLAIN):
         return repr(value)
@@ -56,11 +75,20 @@ def _shown(value: object, depth: int = _DEPTH) -> str:
         return value.__name__
     if depth == 0:
         return type(value).__name__
+    key = (id(value), depth)
+    shown = seen.get(key)
+    if shown is None:
+        shown = seen[key] = _inside(value, seen, depth)
+    return shown
+
+
+def _inside(value: object, seen: _Seen, depth: int) -> str:
+    kind = type(value)
     if isinstance(value, tuple | list):
-        return f"[{','.join(_shown(each, depth - 1) for each in value)}]"
+        return f"[{','.join([_shown(each, seen, depth - 1) for each in value])}]"
     if isinstance(value, dict):
-        return "{" + ",".join(f"{_shown(key, 1)}:{_shown(each, depth - 1)}" for key, each in value.items()) + "}"
-    fields = getattr(type(value), "__dataclass_fields__", None) or getattr(type(value), "__struct_fields__", None)
-    if fields:
-        return f"{type(value).__name__}({','.join(_shown(getattr(value, name, None), depth - 1) for name in fields)})"
-    return type(value).__name__
+        return "{" + ",".join([f"{_shown(key, seen, 1)}:{_shown(each, seen, depth - 1)}" for key, each in value.items()]) + "}"
+    fields = getattr(kind, "__dataclass_fields__", None) or getattr(kind, "__struct_fields__", None)
+    if fields and kind not in _GIVEN:
+        return f"{kind.__name__}({','.join([_shown(getattr(value, name, None), seen, depth - 1) for name in fields])})"
+    return kind.__name__
