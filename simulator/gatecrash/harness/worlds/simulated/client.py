@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from aiohttp.client_proto import ResponseHandler
+from multidict import CIMultiDict
 from yarl import URL
 
 from gatecrash.harness.worlds.simulated.network import Connection
@@ -35,14 +36,14 @@ class Client:
         self, method: str, url: str, body: Any = None, *, form: bool = False, headers: Mapping[str, str] | None = None
     ) -> tuple[int, bytes]:
         """The answer's status and body, redirects followed. Raises what aiohttp's client would: ClientError, OSError."""
-        target, (sent, kind) = URL(url), content(body, form)
+        target, (sent, given) = URL(url), content(body, form, headers)
         for _ in range(_REDIRECTS_MAX):
-            status, raw, location = await self._exchange(method, target, sent, {**kind, **(headers or {})})
+            status, raw, location = await self._exchange(method, target, sent, given)
             if status not in _REDIRECTS or not location:
                 break
             target = target.join(URL(location))
             if status not in _SAME_AGAIN:
-                method, sent, kind = "GET", None, {}
+                method, (sent, given) = "GET", content(None, False, headers)
         return status, raw
 
     def close(self) -> None:
@@ -87,15 +88,19 @@ class Client:
         return made
 
 
-def content(body: Any, form: bool) -> tuple[bytes | None, Mapping[str, str]]:
-    """The body as bytes, and what it says of itself."""
+def content(body: Any, form: bool, headers: Mapping[str, str] | None) -> tuple[bytes | None, CIMultiDict[str]]:
+    """The body as bytes, and the headers with what it says of itself, unless they say it."""
+    given = CIMultiDict(headers or {})
     if body is None:
-        return None, {}
+        return None, given
     if isinstance(body, bytes):
-        return body, {"Content-Type": "application/octet-stream"}
-    if form:
-        return urlencode(body, doseq=True).encode(), {"Content-Type": "application/x-www-form-urlencoded"}
-    return json.dumps(body).encode(), {"Content-Type": "application/json"}
+        sent, kind = body, "application/octet-stream"
+    elif form:
+        sent, kind = urlencode(body, doseq=True).encode(), "application/x-www-form-urlencoded"
+    else:
+        sent, kind = json.dumps(body).encode(), "application/json"
+    given.setdefault("Content-Type", kind)
+    return sent, given
 
 
 def _head(method: str, url: URL, content: bytes | None, headers: Mapping[str, str]) -> bytes:

@@ -96,8 +96,8 @@ class SimulatedWorld(World):
         try:
             async with asyncio.timeout(timeout_s):
                 if host is Host.GATEWAY and (path.startswith(_CONTROL) or not (self._points.open or self._gateway.armed())):
-                    sent, kind = content(body, form)
-                    return Reply.read(*await self._gateway.ask(method, path, sent or b"", {**kind, **(headers or {})}))
+                    sent, given = content(body, form, headers)
+                    return Reply.read(*await self._gateway.ask(method, path, sent or b"", given))
                 url = self.values[f"{host.value}_url"] + path
                 return Reply.read(*await self._client.request(method, url, body, form=form, headers=headers))
         except TimeoutError:
