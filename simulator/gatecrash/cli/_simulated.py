@@ -38,6 +38,10 @@ CHECKPOINT = Path("gatecrash-checkpoint.json")
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _OPTIONS = (
     click.option("--faults", type=click.IntRange(0, 10), default=2, show_default=True, help="Up to so many faults in a run."),
+    click.option(
+        "--channels", metavar="NAME,…", multiple=True,
+        help="Each story with these ways of learning an outcome open: all, hookonly, reconly, abandon; as told, by default.",
+    ),
     click.option("--kinds", metavar="KIND,…", multiple=True, help="Only these kinds of fault; repeatable."),
     click.option("--shard", metavar="I/N", help="Only this part of N; all N together are the whole."),
     click.option("--checkpoint", type=_FILE, metavar="FILE", help="Keep here, every few seconds, how far it has come."),
@@ -46,7 +50,7 @@ _OPTIONS = (
     click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random: latencies, ids, schedules."),
     click.option("--no-prune", is_flag=True, help="Also pursue schedules that lead to a state which was pursued already."),
 )  # fmt: skip
-_NAMES = ("faults", "kinds", "shard", "checkpoint", "resume", "seconds", "seed", "no_prune")
+_NAMES = ("faults", "channels", "kinds", "shard", "checkpoint", "resume", "seconds", "seed", "no_prune")
 
 
 class Asked(NamedTuple):
@@ -94,8 +98,8 @@ def _option(name: str) -> str:
 
 @runs_worlds
 def _prove(
-    asked: Asked, jobs: int, *, faults: int, kinds: tuple[str, ...], shard: str | None, checkpoint: Path | None,
-    resume: Path | None, seconds: float, seed: int, no_prune: bool,
+    asked: Asked, jobs: int, *, faults: int, channels: tuple[str, ...], kinds: tuple[str, ...], shard: str | None,
+    checkpoint: Path | None, resume: Path | None, seconds: float, seed: int, no_prune: bool,
 ) -> None:  # fmt: skip
     from gatecrash.harness.explore.bound import WHOLE, Bound, Shard, ShardError
     from gatecrash.harness.explore.checkpoint import CheckpointError
@@ -104,10 +108,12 @@ def _prove(
     from gatecrash.harness.merchant_profile import load
     from gatecrash.harness.prove import sort_out
     from gatecrash.harness.story import choose, gather
+    from gatecrash.harness.variants import in_channels
 
     merchant = load(asked.profile)
-    stories, left_out = sort_out(choose(gather(asked.folders, ours=not asked.only_mine), asked.names), merchant)
-    wanted = frozenset(kind for text in kinds for kind in map(str.strip, text.split(",")) if kind) or None
+    told = choose(gather(asked.folders, ours=not asked.only_mine), asked.names)
+    stories, left_out = sort_out(in_channels(told, _listed(channels)) if channels else told, merchant)
+    wanted = frozenset(_listed(kinds)) or None
     if unknown := sorted((wanted or set()) - alphabet().keys()):
         raise WrongUse(f"prove: no kind of fault called {', '.join(map(repr, unknown))}; there are: {', '.join(alphabet())}")
     try:
@@ -167,6 +173,11 @@ def played(spec: "PlayerSpec", wanted: "Sequence[tuple[str, Faults]]") -> "tuple
         click.echo(error.detail, err=True)
         raise WrongUse(f"the merchant cannot be simulated: {error}") from error
     return outcomes, time.monotonic() - began
+
+
+def _listed(texts: tuple[str, ...]) -> list[str]:
+    """What stands between commas, once each."""
+    return list(dict.fromkeys(each for text in texts for each in map(str.strip, text.split(",")) if each))
 
 
 def alphabet() -> Mapping[str, Any]:

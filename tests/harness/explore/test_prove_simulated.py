@@ -50,6 +50,15 @@ def prove(tmp_path: Path) -> Prove:
     return run
 
 
+def test_a_story_is_proved_in_each_set_of_channels_that_is_named(prove: Prove) -> None:
+    done = prove("--faults", "0", "--channels", "reconly, abandon", "--channels", "reconly", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [story["name"] for story in json.loads(done.stdout)["stories"]] == ["happy-path@reconly", "happy-path@abandon"]
+    done = prove("--channels", "dark")
+    assert done.returncode == 2
+    assert "no channels called 'dark'; there are: all, hookonly, reconly, abandon" in done.stderr
+
+
 def test_a_proof_is_told_with_its_bound(prove: Prove) -> None:
     done = prove("--faults", "2", "--no-prune")
     assert done.returncode == 0, done.stderr
