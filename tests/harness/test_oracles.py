@@ -26,6 +26,8 @@ def charge(number: int = 1, **changes: Any) -> Charge:
 DECLINED = charge(status="failed", amount_captured=0)
 VISA = Attempt(card="visa", nonce="nonce_1", told="PAID")
 VISA_FAILED = replace(VISA, told="FAILED")
+NOBODY_THERE = replace(VISA, told="error", detail="ConnectionRefusedError: [Errno 111]")
+SHOP_ERROR = replace(VISA, told="error", detail="500")
 BAD_CARD = Attempt(card="declined", nonce="nonce_2", told="FAILED")
 
 
@@ -189,7 +191,11 @@ VIOLATIONS = {
         history(order(), charge(), **spoiled("forge", attempts=(401, 401))),
     ],
     "L4": [history(order(fulfilments=0), charge())],
-    "L5": [history(order("FAILED", attempts=(BAD_CARD, VISA_FAILED)), DECLINED)],
+    "L5": [
+        history(order("FAILED", attempts=(BAD_CARD, VISA_FAILED)), DECLINED),
+        history(order("FAILED", attempts=(BAD_CARD, NOBODY_THERE)), DECLINED),  # and it stayed so for as long as was tried
+        history(order("FAILED", attempts=(BAD_CARD, SHOP_ERROR)), DECLINED, customer_gone=True),
+    ],
     "P1": [
         history(order(), charge(), **asked((0, "k1", None, 4200), (1, "k2", 201, 4200))),
         history(order(), charge(), **asked((0, "k1", 503, 4200), (1, None, 201, 4200))),
@@ -294,6 +300,8 @@ NARROWLY_NOT = {
         history(order("FAILED", attempts=(BAD_CARD, BAD_CARD)), DECLINED),
         history(order("FAILED", attempts=(VISA_FAILED, BAD_CARD)), DECLINED),
         history(order("PAID", attempts=(BAD_CARD, VISA)), DECLINED, charge(2)),
+        # who found nobody there, and went away, has not tried the shop
+        history(order("FAILED", attempts=(BAD_CARD, NOBODY_THERE)), DECLINED, customer_gone=True),
     ],
     "P1": [
         history(order(), charge(), **asked((0, "k1", None, 4200), (1, "k1", 201, 4200))),

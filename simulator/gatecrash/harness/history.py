@@ -68,7 +68,12 @@ class Attempt:
     card: str
     nonce: str
     told: str
-    detail: str = ""
+    detail: str = ""  #: the HTTP status, or why there was none
+
+    @property
+    def answered(self) -> bool:
+        """Whether the shop answered at all, be it with an error."""
+        return self.told != "error" or self.detail.isdigit()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

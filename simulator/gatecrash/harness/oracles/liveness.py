@@ -97,13 +97,17 @@ def no_second_card(history: History) -> Findings:
     second attempt goes out under the first one's idempotency key and gets the stored decline again, or the
     order is closed for good. An attempt whose outcome is known is over: the next one deserves a new key.
     Judged for orders tried with a card that is declined, then with a good one, and without a charge at the
-    end.
+    end; who went away has tried the good one only if the shop answered.
     """
     for order in history.orders:
         declines = _declines(order)
         if not declines or history.captured(order) > 0:
             continue
-        later = [attempt.card for attempt in order.attempts[declines[0] + 1 :] if attempt.card in GOOD_CARDS]
+        later = [
+            attempt.card
+            for attempt in order.attempts[declines[0] + 1 :]
+            if attempt.card in GOOD_CARDS and (attempt.answered or not history.customer_gone)
+        ]
         if later:
             declined = order.attempts[declines[0]].card
             yield f"order {order.id}: {declined} was declined, and {later[0]} could not pay it afterwards"
