@@ -195,6 +195,7 @@ VIOLATIONS = {
         history(order("FAILED", attempts=(BAD_CARD, VISA_FAILED)), DECLINED),
         history(order("FAILED", attempts=(BAD_CARD, NOBODY_THERE)), DECLINED),  # and it stayed so for as long as was tried
         history(order("FAILED", attempts=(BAD_CARD, SHOP_ERROR)), DECLINED, customer_gone=True),
+        history(order("FAILED", attempts=(BAD_CARD, VISA_FAILED)), DECLINED, customer_gone=True, **in_vain((0, "k1", 402, 4200))),
     ],
     "P1": [
         history(order(), charge(), **asked((0, "k1", None, 4200), (1, "k2", 201, 4200))),
@@ -300,6 +301,8 @@ NARROWLY_NOT = {
         history(order("FAILED", attempts=(BAD_CARD, BAD_CARD)), DECLINED),
         history(order("FAILED", attempts=(VISA_FAILED, BAD_CARD)), DECLINED),
         history(order("PAID", attempts=(BAD_CARD, VISA)), DECLINED, charge(2)),
+        # the gateway was down when the good card came, and has told nobody anything since
+        history(order("PENDING", attempts=(BAD_CARD, VISA)), DECLINED, customer_gone=True, **in_vain((0, "k1", 402, 4200))),
         # who found nobody there, and went away, has not tried the shop
         history(order("FAILED", attempts=(BAD_CARD, NOBODY_THERE)), DECLINED, customer_gone=True),
     ],

@@ -97,11 +97,14 @@ def no_second_card(history: History) -> Findings:
     second attempt goes out under the first one's idempotency key and gets the stored decline again, or the
     order is closed for good. An attempt whose outcome is known is over: the next one deserves a new key.
     Judged for orders tried with a card that is declined, then with a good one, and without a charge at the
-    end; who went away has tried the good one only if the shop answered.
+    end. Who went away has tried the good one only if the shop answered; and a shop that still asks what became of it, and is
+    told nothing, has not refused it.
     """
     for order in history.orders:
         declines = _declines(order)
         if not declines or history.captured(order) > 0:
+            continue
+        if history.customer_gone and order.status == PENDING and _asks_in_vain(history):
             continue
         later = [
             attempt.card
