@@ -69,7 +69,7 @@ def svg(messages: Sequence[Message]) -> str:
     for index, message in enumerate(messages):
         y = 56 + _STEP * index
         start, end = _X[message.source], _X[message.target]
-        shown = _marked(message) if start == end else message.text
+        shown = f"⚡ {message.text}" if message.tone == "fault" else message.text  # the one sign that every font has
         label = escape(_cut(shown, 56))
         if start == end:
             anchor, x = ("end", start - 12) if start == _X["gateway"] else ("start", start + 12)

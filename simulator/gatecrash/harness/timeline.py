@@ -141,7 +141,7 @@ def _message(at_ms: int, entry: Mapping[str, Any], asked: Mapping[object, str]) 
     if kind == "fault":
         return Message(at_ms, "gateway", "gateway", f"{entry['fault']} at {entry['station']}", "fault")
     if kind == "delivery":
-        said = entry["status"] or str(entry.get("error") or "no answer").removeprefix("a fault rule ")
+        said = entry["status"] or str(entry.get("error") or "no answer").removeprefix("a fault rule ").removesuffix(" it")
         copy = ", a copy" if entry.get("copy") else ""
         text = f"{entry['event_type']} #{entry['attempt']}{copy} → {said}"
         return Message(at_ms, "gateway", "shop", text, "webhook" if entry["outcome"] == "succeeded" else "broken")
