@@ -1,7 +1,9 @@
 """A program as its own process group: started with its output in a file, killed and reaped as a whole."""
 
 import atexit
+import errno
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,6 +34,10 @@ def _reaper() -> "subprocess.Popen[bytes]":
     return process
 
 
+#: A program begins when it is told to, so that it never runs unminded: who is killed in between opens no gate.
+_GATE = 'read -r go && exec "$0" "$@" </dev/null'
+
+
 def mind(what: int | Path, *, gone: bool = False) -> None:
     """Have a process group (by its id) or a folder ended with this process, however that ends; or no more, when it is gone."""
     pipe = _reaper().stdin
@@ -58,21 +64,33 @@ class Process:
         if self.alive():
             return
         self.kill()  # reaps one that ended by itself, with whatever it left behind in its group
+        self._check_program()
         with self.log.open("ab") as log:
             try:
-                self._running = subprocess.Popen(
-                    list(self.command),
+                process = subprocess.Popen(
+                    ["/bin/sh", "-c", _GATE, *self.command],
                     env=dict(self.env),
                     cwd=self.cwd,
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
             except OSError as error:
                 raise SetupFailed(f"the {self.name} cannot be started: {self.command[0]}: {error.strerror or error}") from error
+        self._running = process
+        mind(process.pid)
+        assert process.stdin is not None
+        with suppress(BrokenPipeError), process.stdin as gate:
+            gate.write(b"go\n")
 
-        mind(self._running.pid)
+    def _check_program(self) -> None:
+        """Raises SetupFailed when there is no such program."""
+        name = self.command[0]
+        place = str((self.cwd or Path()) / name) if os.sep in name else name
+        if shutil.which(place, path=self.env.get("PATH")) is None:
+            why = errno.EACCES if Path(place).exists() else errno.ENOENT
+            raise SetupFailed(f"the {self.name} cannot be started: {name}: {os.strerror(why)}")
 
     def alive(self) -> bool:
         return self._running is not None and self._running.poll() is None
