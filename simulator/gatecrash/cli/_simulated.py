@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from gatecrash.cli import _proof
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
 from gatecrash.cli._values import DURATION
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from gatecrash.harness.explore.pool import PlayerSpec
     from gatecrash.harness.explore.verdict import Verdict
     from gatecrash.harness.merchant_profile import MerchantProfile
+    from gatecrash.harness.prove import Proof
     from gatecrash.harness.run import Outcome
     from gatecrash.harness.story import Story
 
@@ -62,6 +64,8 @@ class Asked(NamedTuple):
     only_mine: bool
     failures: Path
     as_json: bool
+    junit: Path | None
+    report: Path | None
 
 
 def simulated(verb: Callable[..., None]) -> Callable[..., None]:
@@ -78,9 +82,6 @@ def simulated(verb: Callable[..., None]) -> Callable[..., None]:
                 raise WrongUse(f"prove: {_option(astray[0])} goes with --world simulated")
             verb(**kwargs)
             return
-        for name in ("junit", "report"):
-            if name in given:
-                raise WrongUse(f"prove: {_option(name)} goes with --world real; --json has what a simulated world finds")
         jobs = kwargs["jobs"] if "jobs" in given else os.cpu_count() or 1
         _prove(Asked(**{name: kwargs[name] for name in Asked._fields}), jobs, **ours)
 
@@ -143,10 +144,15 @@ def _prove(
     skipped = [(story.name, reason) for story, reason in left_out]
     said = verdict(found, merchant=merchant.name, seed=seed, left_out=skipped, alphabet=alphabet())
     saved = _save(said, merchant, stories, asked.failures)
+    drawn = {} if found.interrupted or (asked.as_json and not asked.report and not asked.junit) else _drawn(spec, said)
     if asked.as_json:
         document(said.as_json())
     else:
-        _tell(said, saved)
+        _tell(said, saved, drawn)
+    if not found.interrupted and (asked.junit or asked.report):
+        first = {story.name: story.violations[0].oracle for story in said.stories if story.violations}
+        proof = _proof_of(spec, said, left_out, {name: drawn[name, oracle] for name, oracle in first.items()})
+        _proof.write(proof, {name: saved[name, oracle] for name, oracle in first.items()}, junit=asked.junit, report=asked.report)
     if found.interrupted:
         click.echo(f"gatecrash prove: interrupted; go on with the same options and --resume {kept.path}", err=True)
         sys.exit(130)
@@ -159,7 +165,9 @@ def played(spec: "PlayerSpec", wanted: "Sequence[tuple[str, Faults]]") -> "tuple
     from gatecrash.harness.explore.pool import PlayerFailed, Pool
 
     began = time.monotonic()
-    outcomes = []
+    outcomes: list[Outcome] = []
+    if not wanted:
+        return outcomes, 0.0
     try:
         with Pool(spec._replace(kwargs={**spec.kwargs, "tells": True})) as pool:
             for story, faults in wanted:
@@ -167,8 +175,8 @@ def played(spec: "PlayerSpec", wanted: "Sequence[tuple[str, Faults]]") -> "tuple
                 if isinstance(play, Failure):
                     click.echo(play.detail, err=True)
                     raise WrongUse(f"{story} could not be played: {play.why}")
-                if play.outcome is not None:
-                    outcomes.append(play.outcome)
+                assert play.outcome is not None, "it was made to tell"
+                outcomes.append(play.outcome)
     except PlayerFailed as error:
         click.echo(error.detail, err=True)
         raise WrongUse(f"the merchant cannot be simulated: {error}") from error
@@ -178,6 +186,27 @@ def played(spec: "PlayerSpec", wanted: "Sequence[tuple[str, Faults]]") -> "tuple
 def _listed(texts: tuple[str, ...]) -> list[str]:
     """What stands between commas, once each."""
     return list(dict.fromkeys(each for text in texts for each in map(str.strip, text.split(",")) if each))
+
+
+def _drawn(spec: "PlayerSpec", said: "Verdict") -> "dict[tuple[str, str], Outcome]":
+    """The run of each counterexample, by story and oracle."""
+    wanted = [(story.name, each) for story in said.stories for each in story.violations]
+    outcomes, _ = played(spec, [(name, each.schedule) for name, each in wanted])
+    return {(name, each.oracle): outcome for (name, each), outcome in zip(wanted, outcomes, strict=True)}
+
+
+def _proof_of(
+    spec: "PlayerSpec", said: "Verdict", left_out: "Sequence[tuple[Story, str]]", violated: "Mapping[str, Outcome]"
+) -> "Proof":
+    """What reports are made of: of each story the run in which it was violated first, or the one without a fault."""
+    from gatecrash.harness.prove import Proof
+
+    held = [story.name for story in said.stories if story.name not in violated]
+    outcomes = dict(violated) | dict(zip(held, played(spec, [(name, ()) for name in held])[0], strict=True))
+    return Proof(
+        merchant=said.merchant, world="simulated", outcomes=tuple(outcomes[story.name] for story in said.stories),
+        left_out=tuple(left_out), seconds=said.seconds, bound=" ".join(said.in_words()),
+    )  # fmt: skip
 
 
 def alphabet() -> Mapping[str, Any]:
@@ -254,8 +283,11 @@ def _save(said: "Verdict", merchant: "MerchantProfile", stories: "list[Story]", 
 _COLOURS = {"proved": "green", "held": "green", "violated": "red", "not proved": "yellow"}
 
 
-def _tell(said: "Verdict", saved: dict[tuple[str, str], Path]) -> None:
-    """A line per story, its counterexamples beneath it; then what it comes to."""
+def _tell(said: "Verdict", saved: dict[tuple[str, str], Path], drawn: "Mapping[tuple[str, str], Outcome]") -> None:
+    """A line per story, its counterexamples beneath it, drawn where their runs are there; then what it comes to."""
+    from gatecrash.harness import sequence
+    from gatecrash.harness.timeline import folded, timeline
+
     for story in said.stories:
         word = story.in_words().partition(":")[0]
         click.echo(f"{click.style(f'{word:<10}', fg=_COLOURS[word], bold=word == 'violated')} {story.briefly()}")
@@ -265,6 +297,9 @@ def _tell(said: "Verdict", saved: dict[tuple[str, str], Path]) -> None:
             click.echo(f"  {click.style(each.oracle, fg='red')} {each.message}")
             for fault in each.schedule:
                 click.echo(f"    ⚡ {fault}")
+            if outcome := drawn.get((story.name, each.oracle)):
+                for line in sequence.text(folded(timeline(outcome.history))):
+                    click.echo(f"    {line}")
             if each.number is None:
                 click.echo(f"    found by walk {each.walk} of the swarm")
             else:

@@ -26,13 +26,16 @@ _NEEDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """Outcomes in the stories' order; `left_out` are stories that were not played, with the reason."""
+    """Outcomes in the stories' order; `left_out` are stories that were not played, with the reason. `bound` says what was proved
+    where more was played than these outcomes.
+    """
 
     merchant: str
     world: str
     outcomes: tuple[Outcome, ...]
     left_out: tuple[tuple[Story, str], ...]
     seconds: float
+    bound: str = ""
 
     @property
     def verdict(self) -> str:

@@ -116,6 +116,8 @@ def objected(outcomes: Sequence[Outcome]) -> list[tuple[str, str, list[Outcome]]
 
 def verdict(proof: "Proof") -> str:
     """One sentence, with its bound: what was played, in which world, with how many faults struck."""
+    if proof.bound:
+        return proof.bound
     wrong = sum(1 for outcome in proof.outcomes if outcome.violations)
     fired = sum(1 for outcome in proof.outcomes for _ in outcome.history.entries("fault"))
     played = len(proof.outcomes)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -93,6 +94,22 @@ def test_the_json_has_every_figure(prove: Prove) -> None:
     assert said["totals"]["schedules"] == story["schedules"]
 
 
+def test_a_counterexample_is_drawn_and_reported_like_any_other_failure(prove: Prove, tmp_path: Path) -> None:
+    done = prove("--faults", "3", "--report", "out", "--junit", "out/junit.xml", bug=BUG)
+    assert done.returncode == 1, done.stderr
+    assert "    customer  " in done.stdout
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "violated in 1 of 1 stories, up to 3 faults" in page
+    suite = ElementTree.fromstring((tmp_path / "out" / "junit.xml").read_text(encoding="utf-8"))  # noqa: S314 - our own
+    assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
+    [failure] = suite.iter("failure")
+    assert failure.text is not None
+    assert failure.get("type") in done.stdout
+    assert "charges.create #1: lost" in failure.text
+    assert prove("--faults", "1", "--report", "held").returncode == 0
+    assert "proved in 1 of 1 stories, up to 1 fault" in (tmp_path / "held" / "index.html").read_text(encoding="utf-8")
+
+
 def test_random_schedules_reach_beyond_the_bound(prove: Prove) -> None:
     done = prove("--faults", "1", "--seconds", "0.5", "--seed", "7", bug=BUG)
     assert done.returncode == 1, done.stderr
@@ -137,7 +154,6 @@ def without_seconds(said: Any) -> Any:
     [
         (("--shard", "3/2"), "'3/2' is no shard; expected I/N"),
         (("--resume", "nowhere.json"), "nowhere.json: cannot be read as a checkpoint"),
-        (("--report", "out"), "--report goes with --world real"),
         (("--world", "real", "--no-prune"), "--no-prune goes with --world simulated"),
         (("--kinds", "twice,thrice"), "no kind of fault called 'thrice'; there are: crash, "),
         (("--faults", "99"), "99 is not in the range"),

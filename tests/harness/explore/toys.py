@@ -12,7 +12,12 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
+from gatecrash import resources
 from gatecrash.harness.explore.fault import Fault, Play, Point, Schedule
+from gatecrash.harness.history import History, Note
+from gatecrash.harness.oracles import Violation
+from gatecrash.harness.run import Outcome
+from gatecrash.harness.story import load
 
 TRIES_MAX = 4
 
@@ -86,9 +91,11 @@ class Toy:
     and goes no further. A `forgetful` one is never the same.
     """
 
-    def __init__(self, bug: str = "", lame: str = "", how: str = "", forgetful: bool = False, gate: str = "") -> None:
+    def __init__(
+        self, bug: str = "", lame: str = "", how: str = "", forgetful: bool = False, gate: str = "", tells: bool = False
+    ) -> None:
         self.bug, self.lame, self.how, self.forgetful = bug, lame, how, forgetful
-        self.gate = gate
+        self.gate, self.tells = gate, tells
         self.plays = 0
 
     def play(self, story: str, schedule: Schedule) -> Play:
@@ -114,7 +121,8 @@ class Toy:
                 last, seen = len(reached), digest(state)
             reached.append(point)
         trace = digest(reached, fired, state, self.plays if self.forgetful else 0)
-        return Play(tuple(reached), tuple(fired), last, seen, violations(state), 0.001, trace)
+        outcome = told(story, fired, violations(state)) if self.tells else None
+        return Play(tuple(reached), tuple(fired), last, seen, violations(state), 0.001, trace, outcome)
 
     def _fail(self, how: str) -> None:
         if how == "hang":
@@ -126,13 +134,22 @@ class Toy:
         raise ValueError("cannot play this")
 
 
+def told(story: str, fired: list[Fault], violated: tuple[tuple[str, str], ...]) -> Outcome:
+    """What a whole run would have left behind, as far as a report of it goes."""
+    notes = tuple(Note(number, "shop", "shop", str(fault)) for number, fault in enumerate(fired))
+    history = History(story=story, merchant="toy", orders=(), notes=notes)
+    found = tuple(Violation(*each) for each in violated)
+    whole = load(resources.scenarios() / f"{story}.yaml")
+    return Outcome(story=whole, merchant="toy", history=history, violations=found, seconds=0.001)
+
+
 def make(**options: object) -> Toy:
     return Toy(**options)  # type: ignore[arg-type]
 
 
-def make_for(profile_path: str, stories: dict[str, object], seed: int, kinds: list[str] | None) -> Toy:
+def make_for(profile_path: str, stories: dict[str, object], seed: int, kinds: list[str] | None, tells: bool = False) -> Toy:
     """As the player of the simulated world is made; the bug is in the environment."""
-    return Toy(os.environ.get("TOY_BUG", ""), gate=os.environ.get("TOY_GATE", ""))
+    return Toy(os.environ.get("TOY_BUG", ""), gate=os.environ.get("TOY_GATE", ""), tells=tells)
 
 
 def make_nothing() -> Toy:
