@@ -139,7 +139,7 @@ def told(story: str, fired: list[Fault], violated: tuple[tuple[str, str], ...]) 
     notes = tuple(Note(number, "shop", "shop", str(fault)) for number, fault in enumerate(fired))
     history = History(story=story, merchant="toy", orders=(), notes=notes)
     found = tuple(Violation(*each) for each in violated)
-    whole = load(resources.scenarios() / f"{story}.yaml")
+    whole = load(resources.scenarios() / f"{story.partition('@')[0]}.yaml")
     return Outcome(story=whole, merchant="toy", history=history, violations=found, seconds=0.001)
 
 
