@@ -148,6 +148,9 @@ def test_a_new_key_is_good_after_an_answer_a_look_or_a_webhook(writer: Writer) -
         lambda: writer.call(200, "charges.list"),
         lambda: writer.call(200, "charges.get"),
         lambda: writer.deliver(200, event_type="charge.failed"),
+        # it had arrived, whatever became of the acknowledgement
+        lambda: writer.deliver(None, event_type="charge.failed", error="a fault rule lost the answer"),
+        lambda: writer.deliver(None, event_type="charge.failed", error="[Errno 104] Connection reset by peer"),
         lambda: writer.call(201),
     ):
         writer.lose(writer.ask())
@@ -185,6 +188,9 @@ def test_a_webhook_of_another_order_or_refused_or_a_look_at_another_order_settle
     writer.lose(writer.ask())
     writer.deliver(200, order_id="o2")
     writer.deliver(500)
+    writer.deliver(500, event_type="charge.failed")
+    writer.deliver(None, event_type="charge.failed", error="a fault rule dropped it")
+    writer.deliver(None, event_type="charge.failed", error="Cannot connect to host")
     writer.call(200, "charges.list", order_id="o2")
     writer.call(201, idempotency_key="k2")
     assert found(writer) == ["new_key_after_unknown"]

@@ -73,6 +73,10 @@ class Call:
         return self.operation, self.path, about or ""
 
 
+#: Errors of an attempt that had reached the client.
+_ANSWER_LOST = ("lost the answer", "no answer within", "reset by peer", "Server disconnected")
+
+
 class Delivery(NamedTuple):
     """An attempt to deliver a webhook. `acknowledged`: with an answer its dialect takes for one. `struck`: a fault rule had its
     hands in it.
@@ -89,6 +93,11 @@ class Delivery(NamedTuple):
     error: str | None
     latency_ms: float | None
     struck: bool
+
+    @property
+    def may_have_told(self) -> bool:
+        """Whether who it was sent to may have acted on it: it was acknowledged, or arrived and no answer came back."""
+        return self.acknowledged or any(each in (self.error or "") for each in _ANSWER_LOST)
 
 
 class Pace:

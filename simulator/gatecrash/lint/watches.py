@@ -190,9 +190,13 @@ class Open(Watch):
         yield from ()
 
     def delivered(self, delivery: Delivery) -> Iterator[Found]:
-        if delivery.acknowledged and delivery.order_id is not None:
+        if self.settles(delivery) and delivery.order_id is not None:
             self._close(self.found_by("order", delivery.order_id))
         yield from ()
+
+    def settles(self, delivery: Delivery) -> bool:
+        """Whether the client knows by it what became of an order's calls."""
+        return delivery.acknowledged
 
     def before(self, call: Call) -> Iterator[Found]:
         """A call comes in, and `open` is as it was before it."""
@@ -222,10 +226,10 @@ def _handles(call: Call) -> Iterator[tuple[str | None, ...]]:
 
 
 class NewKey(Open):
-    def delivered(self, delivery: Delivery) -> Iterator[Found]:
-        # who is told that it succeeded has less reason than ever to ask again
-        if not delivery.event_type.endswith((".succeeded", ".authorized")):
-            yield from super().delivered(delivery)
+    def settles(self, delivery: Delivery) -> bool:
+        # who is told that it succeeded has less reason than ever to ask again; who was told, and died before it could
+        # acknowledge that, knows all the same
+        return delivery.may_have_told and not delivery.event_type.endswith((".succeeded", ".authorized"))
 
     def before(self, call: Call) -> Iterator[Found]:
         if not call.does_something or call.subject is None:
