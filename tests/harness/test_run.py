@@ -97,6 +97,10 @@ class ScriptedWorld(World):
             self.charges.insert(0, charge(next(self.numbers), body["payment_nonce"]))
         return Reply(0, error="no answer") if told == "error" else {"status": told}
 
+    def clock(self) -> Any:
+        due = START + timedelta(seconds=self.timers[0]) if self.timers else None
+        return {"now": (START + timedelta(seconds=self.clock_s)).isoformat(), "next_timer_at": due and due.isoformat()}
+
     def gateway(self, method: str, path: str, body: Any) -> Any:
         match method, path.split("?")[0]:
             case "POST", "/v1/webhook_endpoints":
@@ -115,14 +119,12 @@ class ScriptedWorld(World):
                 del self.rules[one_rule.rsplit("/", 1)[1]]
                 return {}
             case "GET", "/_gatecrash/clock":
-                due = START + timedelta(seconds=self.timers[0]) if self.timers else None
-                now = START + timedelta(seconds=self.clock_s)
-                return {"now": now.isoformat(), "next_timer_at": due and due.isoformat()}
+                return self.clock()
             case "POST", "/_gatecrash/clock/advance":
                 self.clock_s += body["seconds"]
                 self.advanced.append(round(body["seconds"]))
                 self.timers = [due for due in self.timers if due > self.clock_s]
-                return {}
+                return self.clock()
             case "GET", "/_gatecrash/journal":
                 return {"data": self.journal, "has_more": False}
             case "GET", "/_gatecrash/books":

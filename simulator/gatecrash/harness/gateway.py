@@ -101,13 +101,11 @@ class Gateway:
         return any(entry.get("station") == station for entry in await self.journal(kind="fault"))
 
     async def clock(self) -> Clock:
-        answer = await self._must("GET", "/_gatecrash/clock")
-        now = datetime.fromisoformat(answer["now"])
-        due = answer.get("next_timer_at")
-        return Clock(now, (datetime.fromisoformat(due) - now).total_seconds() if due else None)
+        return _clock(await self._must("GET", "/_gatecrash/clock"))
 
-    async def advance(self, seconds: float) -> None:
-        await self._must("POST", "/_gatecrash/clock/advance", {"seconds": seconds}, timeout_s=ADVANCE_WITHIN_S)
+    async def advance(self, seconds: float) -> Clock:
+        """Moves the sandbox clock; what it shows then."""
+        return _clock(await self._must("POST", "/_gatecrash/clock/advance", {"seconds": seconds}, timeout_s=ADVANCE_WITHIN_S))
 
     async def journal(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The journal's entries, oldest first, all pages of it."""
@@ -182,6 +180,12 @@ class Gateway:
         if not reply.ok:
             raise SetupFailed(f"the gateway refused {method} {path}: {reply.status} {_detail(reply.body)}")
         return reply.body
+
+
+def _clock(answer: Mapping[str, Any]) -> Clock:
+    now = datetime.fromisoformat(answer["now"])
+    due = answer.get("next_timer_at")
+    return Clock(now, (datetime.fromisoformat(due) - now).total_seconds() if due else None)
 
 
 def _order_of(data: Mapping[str, Any], order_by_nonce: Mapping[str, str]) -> str | None:
