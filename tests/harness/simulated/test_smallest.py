@@ -6,9 +6,12 @@ import sys
 
 import pytest
 
+from gatecrash import resources
 from gatecrash.harness.channels import CHANNELS
+from gatecrash.harness.explore.fault import Fault, Play
+from gatecrash.harness.explore.pool import PlayerSpec, Pool
 from gatecrash.harness.mutants import counts, known
-from gatecrash.harness.smallest import Row, smallest, workloads
+from gatecrash.harness.smallest import PLAYER, Row, smallest, workloads
 from gatecrash.harness.story import load_all
 
 STORIES = load_all()
@@ -84,3 +87,17 @@ def test_what_does_not_fit_the_simulated_world_is_refused_in_words(arguments: tu
     done = gatecrash("--world", "simulated", *arguments)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(("mutant", "violated"), [("stale_attempt", {"S1"}), (None, set())])
+def test_a_late_failure_of_the_first_card_meets_the_second_payment_within_two_faults(
+    mutant: str | None, violated: set[str]
+) -> None:
+    story = next(each for each in STORIES if each.name == "decline-then-other-card")
+    faults = ("webhook charge.failed #1: late", "charges.create #2: in flight")
+    kwargs = {"profile_path": str(resources.reference_merchant() / "merchant.toml"), "stories": {story.name: story.document}}
+    with Pool(PlayerSpec(PLAYER, {**kwargs, "mutant": mutant})) as pool:
+        play = pool.play(story.name, tuple(map(Fault.parse, faults)))
+    assert isinstance(play, Play)
+    assert tuple(map(str, play.fired)) == faults
+    assert {oracle for oracle, _ in play.violations} == violated

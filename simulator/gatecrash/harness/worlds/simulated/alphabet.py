@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 #: How long a gateway or a merchant is away that crashed, in seconds.
 DOWN_S = 0.2
-#: For how much of the merchant's patience something is held that is to come too late, or only after a webhook.
-_TOO_LATE, _BEHIND = 1.5, 0.1
+#: For how much of the merchant's patience something is held that is to come too late, or only after a webhook;
+#: or for how much of it a webhook is late, so that it meets the next payment.
+_TOO_LATE, _BEHIND, _MEANWHILE = 1.5, 0.1, 0.75
 #: How long a webhook is put off that others are to overtake, in seconds of sandbox time.
 _OVERTAKEN_S = 3600
 #: The station of what happens to the merchant itself.
@@ -58,6 +59,7 @@ LETTERS: Mapping[str, Letter] = MappingProxyType(
             Letter("answer after webhook", _WRITE, "operation.committed", "delay", "the webhook comes first", patiences=_BEHIND),
             Letter("lost", _WEBHOOK, "webhook.due", "drop", "does not arrive; comes again later"),
             Letter("twice", _WEBHOOK, "webhook.due", "duplicate", "arrives twice"),
+            Letter("late", _WEBHOOK, "webhook.due", "delay", "arrives while the next call is under way", patiences=_MEANWHILE),
             Letter("overtaken", _WEBHOOK, "webhook.due", "hold", "arrives after a later one", {"seconds": _OVERTAKEN_S}),
             Letter("lost acknowledgment", _WEBHOOK, _ARRIVED, "drop", "arrives, and comes again later"),
             Letter("crash unrecorded", _WEBHOOK, _ARRIVED, "crash", "arrives; the gateway dies; it comes again", _DOWN),
