@@ -1,8 +1,18 @@
 """How the points of a run are called: by operation, by event type, by what the merchant sends and answers."""
 
+import re
+
 WEBHOOK = "webhook "
 COMMIT = "merchant commit"
 SENDS, ANSWERS = "merchant sends ", "merchant answers "
+
+_REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[01]\r\n")
+
+
+def asks(data: bytes) -> str | None:
+    """What the request asks that begins these bytes: `POST /v1/charges`. None where none begins, as in a body."""
+    found = _REQUEST_LINE.match(data)
+    return None if found is None else f"{found[1].decode()} {template(found[2].decode('latin-1'))}"
 
 
 def template(path: str) -> str:

@@ -170,12 +170,12 @@ class Player:
             self._reach(labels.COMMIT, "commit")
 
     def _before_send(self, message: network.Message) -> None:
-        first = message.data[:200].partition(b"\r\n")[0].decode("latin-1").split(" ")
-        if len(first) < 3:
-            return  # no message begins here
-        answer = first[0].startswith("HTTP/1.")
+        answer = message.data.startswith(b"HTTP/1.")
         if not answer:
-            self._asked[message.connection] = f"{first[0]} {labels.template(first[1])}"
+            asks = labels.asks(message.data)
+            if asks is None:
+                return  # no message begins here: it is the rest of one
+            self._asked[message.connection] = asks
         asked = self._asked[message.connection]
         # whoever only reads can be answered again: nothing has changed for it
         if message.source == Host.MERCHANT.value and not (answer and asked.startswith("GET ")):
