@@ -6,6 +6,7 @@ connection knows nothing but Crashed.
 """
 
 import contextlib
+import gc
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterator
@@ -61,7 +62,7 @@ class Databases:
             path, query = unquote(parts.path), parts.query
         file = None if path in _MEMORY or "mode=memory" in query else self._placed(Path(path))
         if file is not None:
-            if query or any(each._file == file for each in self._connections()):
+            if query or self._is_open(file):
                 self.never_pool(file)
             if (pooled := self._pooled(file, detect_types)) is not None:
                 pooled.take()
@@ -110,6 +111,13 @@ class Databases:
 
     def _connections(self) -> list[SimulatedConnection]:
         return [each for reference in self._open.values() if (each := reference()) is not None]
+
+    def _is_open(self, file: Path) -> bool:
+        """Whether somebody still holds a connection to it; one that only waits for the garbage collector is held by nobody."""
+        if not any(each._file == file for each in self._connections()):
+            return False
+        gc.collect()
+        return any(each._file == file for each in self._connections())
 
     def _died(self, host: Incarnation) -> None:
         self._hosts.discard(id(host))
