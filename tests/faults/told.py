@@ -8,6 +8,7 @@ import msgspec
 from gatecrash.faults.kinds import KINDS
 from gatecrash.faults.kinds.kind import Kind
 from gatecrash.faults.stations import STATIONS, table
+from tests.support.pages import filled
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 
@@ -53,11 +54,7 @@ def _params(kind: type[Kind]) -> str:
 
 def told(page: str) -> str:
     """The page with its tables as the code tells them."""
-    for mark, text in (("table", where()), ("kinds", kinds())):
-        begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
-        before, _, rest = page.partition(begin)
-        page = f"{before}{begin}\n{text}\n\n{end}{rest.partition(end)[2]}"
-    return page
+    return filled(page, {"table": where(), "kinds": kinds()})
 
 
 if __name__ == "__main__":

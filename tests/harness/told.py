@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gatecrash.harness.documents import schema
+from tests.support.pages import filled
 
 PAGE = Path(__file__).parents[2] / "docs" / "prove.md"
 
@@ -99,11 +100,7 @@ def _cell(text: str) -> str:
 
 def told(page: str) -> str:
     """The page with its tables as the schemas tell them."""
-    for mark, text in (("profile", profile()), ("story", story()), ("steps", steps())):
-        begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
-        before, _, rest = page.partition(begin)
-        page = f"{before}{begin}\n{text}\n\n{end}{rest.partition(end)[2]}"
-    return page
+    return filled(page, {"profile": profile(), "story": story(), "steps": steps()})
 
 
 if __name__ == "__main__":

@@ -38,11 +38,8 @@ def order_id(profile: MerchantProfile, call: Call, reply: Reply) -> str | int:
 
 def page(profile: MerchantProfile, call: Call, reply: Reply) -> Page:
     """What the page of an order shows. Raises Unpromised, or SetupFailed for a status in words that nobody has explained."""
-    word = resolve(reply.body, profile.order_status)
-    if not reply.ok or not isinstance(word, str) or not word:
-        key = "status" if reply.ok else "path"
-        expected = f"a 2xx with the order's status at {profile.order_status!r} (read_order.status)"
-        raise Unpromised(profile.at("read_order", key), call, reply, expected)
+    expected = f"a 2xx with the order's status at {profile.order_status!r} (read_order.status)"
+    word = _word(profile, "read_order", profile.order_status, call, reply, expected)
     return Page(
         _status(profile, call, word),
         _number(profile, call, reply, "fulfilments", profile.fulfilments),
@@ -52,17 +49,22 @@ def page(profile: MerchantProfile, call: Call, reply: Reply) -> Page:
 
 def outcome(profile: MerchantProfile, call: Call, reply: Reply) -> str:
     """What the answer to a payment says of the order. Raises as `page` does."""
-    word = resolve(reply.body, profile.pay_status)
-    if not reply.ok or not isinstance(word, str) or not word:
-        key = "status" if reply.ok else "path"
-        expected = f"a 2xx, or 402 for a declined card, with the order's status at {profile.pay_status!r} (pay.status)"
-        raise Unpromised(profile.at("pay", key), call, reply, expected)
+    expected = f"a 2xx, or 402 for a declined card, with the order's status at {profile.pay_status!r} (pay.status)"
+    word = _word(profile, "pay", profile.pay_status, call, reply, expected)
     return _status(profile, call, word)
 
 
 def words() -> tuple[str, ...]:
     """The harness's words for the states of an order."""
     return tuple(schema("merchant-profile")["properties"]["statuses"]["properties"])
+
+
+def _word(profile: MerchantProfile, table: str, pointer: str, call: Call, reply: Reply, expected: str) -> str:
+    """The shop's word for the status of an order. Raises Unpromised, with the line of the profile's table that promised one."""
+    word = resolve(reply.body, pointer)
+    if not reply.ok or not isinstance(word, str) or not word:
+        raise Unpromised(profile.at(table, "status" if reply.ok else "path"), call, reply, expected)
+    return word
 
 
 def _status(profile: MerchantProfile, call: Call, word: str) -> str:

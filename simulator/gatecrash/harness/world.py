@@ -59,6 +59,11 @@ class Reply:
             body = None
         return cls(status, body, text="" if body is not None else raw[:_TEXT].decode(errors="replace"))
 
+    @classmethod
+    def silence(cls, timeout_s: float) -> Self:
+        """Nothing came for so long."""
+        return cls(0, error=f"no answer within {timeout_s:g} s", timed_out=True)
+
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300

@@ -122,7 +122,7 @@ class RealWorld(World):
             async with self._session.request(method, url, **content, headers=headers, timeout=timeout) as response:
                 return Reply.read(response.status, await response.read())
         except TimeoutError:
-            return Reply(0, error=f"no answer within {timeout_s:g} s", timed_out=True)
+            return Reply.silence(timeout_s)
         except (aiohttp.ClientError, OSError) as error:
             number = getattr(error, "errno", None)
             return Reply(0, error=os.strerror(number) if number else f"{type(error).__name__}: {error}")

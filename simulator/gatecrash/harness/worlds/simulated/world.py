@@ -101,7 +101,7 @@ class SimulatedWorld(World):
                 url = self.values[f"{host.value}_url"] + path
                 return Reply.read(*await self._client.request(method, url, body, form=form, headers=headers))
         except TimeoutError:
-            return Reply(0, error=f"no answer within {timeout_s:g} s", timed_out=True)
+            return Reply.silence(timeout_s)
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
             return Reply(0, error=f"{type(error).__name__}: {error}")
 
