@@ -116,7 +116,7 @@ def _prove(
     stories, left_out = sort_out(in_channels(told, _listed(channels)) if channels else told, merchant)
     wanted = frozenset(_listed(kinds)) or None
     if unknown := sorted((wanted or set()) - alphabet().keys()):
-        raise WrongUse(f"prove: no kind of fault called {', '.join(map(repr, unknown))}; there are: {', '.join(alphabet())}")
+        raise WrongUse(f"no kind of fault called {', '.join(map(repr, unknown))}; there are: {', '.join(alphabet())}")
     try:
         bound = Bound(faults=faults, kinds=wanted, prune=not no_prune, shard=Shard.parse(shard) if shard else WHOLE)
         spec = PlayerSpec(
@@ -136,11 +136,11 @@ def _prove(
         )  # fmt: skip
     except PlayerFailed as error:
         click.echo(error.detail, err=True)
-        raise WrongUse(f"prove: the merchant cannot be simulated: {error}") from error
+        raise WrongUse(f"the merchant cannot be simulated: {error}") from error
     except (CheckpointError, ShardError) as error:
-        raise WrongUse(f"prove: {error}") from error
+        raise WrongUse(f"{error}") from error
     except OSError as error:
-        raise WrongUse(f"prove: the checkpoint cannot be written: {error}; --checkpoint names another file") from error
+        raise WrongUse(f"the checkpoint cannot be written: {error}; --checkpoint names another file") from error
     skipped = [(story.name, reason) for story, reason in left_out]
     said = verdict(found, merchant=merchant.name, seed=seed, left_out=skipped, alphabet=alphabet())
     saved = _save(said, merchant, stories, asked.failures)
@@ -277,7 +277,7 @@ def _save(said: "Verdict", merchant: "MerchantProfile", stories: "list[Story]", 
             for each in story.violations
         }
     except OSError as error:
-        raise WrongUse(f"prove: {folder} cannot be written: {error.strerror}; --failures names another folder") from error
+        raise WrongUse(f"{folder} cannot be written: {error.strerror}; --failures names another folder") from error
 
 
 _COLOURS = {"proved": "green", "held": "green", "violated": "red", "not proved": "yellow"}

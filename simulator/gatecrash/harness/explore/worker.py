@@ -56,7 +56,10 @@ def answer(player: Player, tasks: Connection, plays: Connection) -> None:
 
 
 def _failure(error: Exception) -> Failure:
-    return Failure("".join(traceback.format_exception_only(error)).strip(), "".join(traceback.format_exception(error)))
+    # ours say all there is to say; of others the kind is half of it
+    ours = type(error).__module__.startswith("gatecrash.")
+    why = str(error) if ours else "".join(traceback.format_exception_only(error)).strip()
+    return Failure(why, "".join(traceback.format_exception(error)))
 
 
 if __name__ == "__main__":
