@@ -7,14 +7,15 @@ before is kept short.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from gatecrash.harness.channels import CHANNELS
 from gatecrash.harness.explore.bound import Bound
+from gatecrash.harness.explore.fault import Failure, Play, Schedule
 from gatecrash.harness.explore.pool import PlayerSpec, Pool
 from gatecrash.harness.explore.search import Found, Search
 from gatecrash.harness.explore.shrink import shrink
@@ -28,6 +29,20 @@ WORKLOADS = ("happy-path", "decline-then-other-card")
 #: How many faults are tried on a mutant whose stories all do what the explorer cannot.
 _SHORT = 1
 PLAYER = "gatecrash.harness.worlds.simulated.player:make"
+
+
+class Plays(Protocol):
+    """What hunting asks of a pool."""
+
+    @property
+    def room(self) -> bool: ...
+
+    @property
+    def busy(self) -> bool: ...
+
+    def submit(self, token: Any, story: str, schedule: Schedule) -> None: ...
+
+    def results(self, timeout_s: float) -> list[tuple[Any, Play | Failure]]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,18 +100,14 @@ def smallest(mutants: Sequence[Mutant], stories: Sequence[Story], *, faults: int
 
 def _row(mutant: Mutant, stories: Sequence[Story], faults: int) -> Row:
     plain, whole = workloads(mutant, stories)
-    documents = {story.name: story.document for story in (*plain, *whole)}
-    spec = PlayerSpec(PLAYER, {"profile_path": "", "stories": documents, "mutant": mutant.name})
     began = time.monotonic()
-    with Pool(spec) as pool:
+    with Pool(player_of(mutant, [*plain, *whole])) as pool:
         searches = []
         depth = min(faults, _SHORT) if whole and all(map(_beyond_exploring, whole)) else faults
         for group in (plain, whole):
             fresh = [Search(story.name, Bound(faults=faults)) for story in group]
             searches += fresh
-            caught = next(
-                (hit for size in range(depth + 1) for search in fresh if (hit := _hit(pool, search, size, mutant))), None
-            )
+            caught = hunt(pool, fresh, depth, lambda oracle: counts(oracle, mutant.violates))
             if caught is not None:
                 break
         seconds = time.monotonic() - began
@@ -120,15 +131,29 @@ def _beyond_exploring(story: Story) -> bool:
     return waits or bool(story.shop) or any(rule["kind"] not in known for rule in rules)
 
 
-def _hit(pool: Pool, search: Search, size: int, mutant: Mutant) -> tuple[Search, Found] | None:
-    """Plays on all schedules of so many faults, until one is objected to by what the mutant's row names, or stronger."""
+def player_of(mutant: Mutant, stories: Sequence[Story]) -> PlayerSpec:
+    """Who plays these stories to a mutant."""
+    documents = {story.name: story.document for story in stories}
+    return PlayerSpec(PLAYER, {"profile_path": "", "stories": documents, "mutant": mutant.name})
+
+
+def hunt(pool: Plays, searches: Sequence[Search], faults: int, objects: Callable[[str], bool]) -> tuple[Search, Found] | None:
+    """Plays all schedules, those of fewer faults first and the searches in order, until one is objected to by an oracle that
+    counts: what was found, and by which search.
+    """
+    hits = ((search, _hit(pool, search, size, objects)) for size in range(faults + 1) for search in searches)
+    return next(((search, found) for search, found in hits if found is not None), None)
+
+
+def _hit(pool: Plays, search: Search, size: int, objects: Callable[[str], bool]) -> Found | None:
+    """Plays on all schedules of up to so many faults, until one is objected to."""
     found: Found | None = None
     while True:
         while found is None and pool.room and (taken := search.take(size)) is not None:
             pool.submit(taken[0], search.story, taken[1])
         if not pool.busy:
-            return None if found is None else (search, found)
+            return found
         for number, play in pool.results(1.0):
             if found is None:  # what was given out beyond it does not count
                 search.give(number, play)
-                found = next((each for each in search.found.values() if counts(each.oracle, mutant.violates)), None)
+                found = next((each for each in search.found.values() if objects(each.oracle)), None)
