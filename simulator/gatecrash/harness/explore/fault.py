@@ -1,8 +1,9 @@
 """The words of exploring: a fault, a schedule of them, a point where one could strike, a play."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from gatecrash.harness.run import Outcome
@@ -76,7 +77,11 @@ class Failure(NamedTuple):
     detail: str
 
 
+#: What is to be played: a story by its name, or the document of one that came after the player was made.
+Told = str | Mapping[str, Any]
+
+
 class Player(Protocol):
     """Plays stories; lives in a process of its own."""
 
-    def play(self, story: str, schedule: Schedule) -> Play: ...
+    def play(self, told: Told, schedule: Schedule) -> Play: ...

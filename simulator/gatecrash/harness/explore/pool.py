@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from gatecrash.harness.explore.fault import Failure, Play, Schedule, in_words
+from gatecrash.harness.explore.fault import Failure, Play, Schedule, Told, in_words
 from gatecrash.harness.explore.worker import READY
 
 #: Given to a worker ahead, so that it never waits for the next.
@@ -46,6 +46,7 @@ class Task(NamedTuple):
     token: Any
     story: str
     schedule: Schedule
+    told: Told
 
 
 class _Worker:
@@ -76,7 +77,7 @@ class _Worker:
             self.since = time.monotonic()
         self.tasks.append(task)
         with suppress(BrokenPipeError):  # it has died: seen when its answer is read
-            self._tasks.send((task.story, task.schedule))
+            self._tasks.send((task.told, task.schedule))
 
     def trim(self) -> None:
         if os.fstat(self._log.fileno()).st_size > _LOG_MAX:
@@ -128,6 +129,7 @@ class Pool:
         self._hang_s = hang_s
         self._workers = [_Worker(spec) for _ in range(jobs)]
         self._answers = 0
+        self._brought: dict[str, Told] = {}
 
     def __enter__(self) -> "Pool":
         return self
@@ -146,8 +148,13 @@ class Pool:
     def busy(self) -> bool:
         return any(worker.tasks for worker in self._workers)
 
+    def bring(self, story: str, document: Told) -> None:
+        """What a story that the players were not made with is, from now on."""
+        self._brought[story] = document
+
     def submit(self, token: Any, story: str, schedule: Schedule) -> None:
-        min(self._workers, key=lambda worker: len(worker.tasks)).send(Task(token, story, schedule))
+        task = Task(token, story, schedule, self._brought.get(story, story))
+        min(self._workers, key=lambda worker: len(worker.tasks)).send(task)
 
     def results(self, timeout_s: float) -> list[tuple[Any, Play | Failure]]:
         """What has come back, waiting up to this long for something. Raises PlayerFailed."""

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from gatecrash.dialects import registry
 from gatecrash.harness import merchant_profile
-from gatecrash.harness.explore.fault import Play, Schedule
+from gatecrash.harness.explore.fault import Play, Schedule, Told
 from gatecrash.harness.history import Note
 from gatecrash.harness.run import Outcome, play
 from gatecrash.harness.story import Story, load, parse_document
@@ -72,6 +72,7 @@ class Player:
         self._loop = VirtualLoop()
         self._scratch = _scratch()
         self._connection: sqlite3.Connection | None = None
+        self._brought: Story | None = None  #: what it was brought last, of the stories that it was not made with
         self._played = 0
         self._asked: dict[int, str] = {}  #: what was asked last on a connection
         self._world: SimulatedWorld | None = None
@@ -92,9 +93,9 @@ class Player:
     def close(self) -> None:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def play(self, story: str, schedule: Schedule) -> Play:
+    def play(self, told: Told, schedule: Schedule) -> Play:
         began = self._real_time()
-        outcome, points = self.run(self.stories[story], schedule)
+        outcome, points = self.run(self._story(told), schedule)
         return Play(
             reached=tuple(points.reached),
             fired=tuple(points.fired),
@@ -105,6 +106,13 @@ class Player:
             trace=_trace(outcome, points),
             outcome=outcome if self._tells else None,
         )
+
+    def _story(self, told: Told) -> Story:
+        if isinstance(told, str):
+            return self.stories[told]
+        if self._brought is None or self._brought.document != told:
+            self._brought = parse_document(told, Path(f"{told.get('name')}.yaml"))
+        return self._brought
 
     def run(self, story: Story, schedule: Schedule) -> tuple[Outcome, Points]:
         """One world, from its beginning to its end."""
