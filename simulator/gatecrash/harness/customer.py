@@ -40,6 +40,7 @@ class OrderInProgress:
     attempts: list[history.Attempt] = field(default_factory=list)
     nonces: list[str] = field(default_factory=list)
     cancelled: bool = False  #: by the customer's own wish
+    pressing: int = 0  #: presses that have not been answered yet
 
     @property
     def status(self) -> str:
@@ -122,13 +123,18 @@ class Customer:
         return await self._press_pay(order, card, CARDS[card], order.amount)
 
     async def _press_pay(self, order: OrderInProgress, card: str, nonce: str, amount: int) -> str:
-        reply = await self._call(
-            self.profile.pay, {"order_id": order.id, "nonce": nonce, "amount": amount, "currency": order.currency}
-        )
+        beside = order.pressing > 0
+        order.pressing += 1
+        try:
+            reply = await self._call(
+                self.profile.pay, {"order_id": order.id, "nonce": nonce, "amount": amount, "currency": order.currency}
+            )
+        finally:
+            order.pressing -= 1
         told = await self._told(order, reply)
         detail = reply.error or f"{reply.status}"
         self.note("shop", "customer", f"{told}, {detail}")
-        order.attempts.append(history.Attempt(card=card, nonce=nonce, told=told, detail=detail))
+        order.attempts.append(history.Attempt(card=card, nonce=nonce, told=told, detail=detail, beside=beside))
         return told
 
     async def double_click(self, order: OrderInProgress, card: str) -> None:

@@ -69,6 +69,7 @@ class Attempt:
     nonce: str
     told: str
     detail: str = ""  #: the HTTP status, or why there was none
+    beside: bool = False  #: pressed while an earlier press had not been answered yet
 
     @property
     def answered(self) -> bool:

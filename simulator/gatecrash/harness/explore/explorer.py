@@ -87,6 +87,8 @@ class Explorer:
             turns = deque(search for search in turns if not search.done)
             self._report("exploring", found)
             self._keep(found, seconds)
+        while self._pool.busy:  # what was given out of stories that have ended since
+            self._pool.results(_TELL_S)
 
     def _fill(self, turns: "deque[Search]") -> None:
         """Gives every process enough to play, from each story in turn."""

@@ -8,6 +8,8 @@ from gatecrash.harness.oracles.trust import spoils
 
 #: What an unpaid order is closed as.
 CLOSED_UNPAID = frozenset({FAILED, "CANCELLED"})
+#: Statuses of a charge that holds money, or did until its time was over.
+HELD = frozenset({"authorized", "expired"})
 #: 4xx that speak of the call and not of the payment: credentials, pace, or a twin still at work.
 UNDECIDED = frozenset({401, 403, 408, 409, 425, 429})
 
@@ -33,7 +35,8 @@ def stuck(history: History) -> Findings:
     for a reason. Usually an attempt left in an unknown state that nothing resolves, or an error taken for a verdict. Judged
     after the calm, for orders that were tried and not charged: still PENDING; FAILED or CANCELLED although the customer kept
     trying with a good card and none had been declined before (that would be L5); or so closed behind the back of a customer
-    who had gone, although the gateway never refused the charge: a broken connection, a 5xx, a 409 or a 429 is no refusal.
+    who had gone, although the gateway never refused the charge: a broken connection, a 5xx, a 409 or a 429 is no refusal, but a
+    hold whose time is over is one.
     """
     for order in history.orders:
         if history.captured(order) > 0 or not order.attempts:
@@ -96,20 +99,21 @@ def no_second_card(history: History) -> Findings:
     """A card was declined, the customer brought a good one, and the order still cannot be paid. Usually the
     second attempt goes out under the first one's idempotency key and gets the stored decline again, or the
     order is closed for good. An attempt whose outcome is known is over: the next one deserves a new key.
-    Judged for orders tried with a card that is declined, then with a good one, and without a charge at the
-    end. Who went away has tried the good one only if the shop answered; and a shop that still asks what became of it, and is
-    told nothing, has not refused it.
+    Judged for orders tried with a card that is declined, then with a good one, and never charged, unless the customer
+    cancelled; what was held for them, or has been given back since, was paid. A good one that was brought while the first was
+    still under way may share its fate. Who went away has tried the good one only if the shop answered; and a shop that still
+    asks what became of it, and is told nothing, has not refused it.
     """
     for order in history.orders:
         declines = _declines(order)
-        if not declines or history.captured(order) > 0:
+        if not declines or order.cancelled or _was_charged(history, order):
             continue
         if history.customer_gone and order.status == PENDING and _asks_in_vain(history):
             continue
         later = [
             attempt.card
             for attempt in order.attempts[declines[0] + 1 :]
-            if attempt.card in GOOD_CARDS and (attempt.answered or not history.customer_gone)
+            if attempt.card in GOOD_CARDS and not attempt.beside and (attempt.answered or not history.customer_gone)
         ]
         if later:
             declined = order.attempts[declines[0]].card
@@ -117,8 +121,10 @@ def no_second_card(history: History) -> Findings:
 
 
 def _refused(history: History, order: Order) -> bool:
-    """Whether an answer to a charge of this order said no; one to a call that names no order may have been about it."""
-    return any(
+    """Whether an answer to a charge of this order said no, or what was held for it had expired before it was taken; an answer to
+    a call that names no order may have been about it.
+    """
+    return any(charge.status == "expired" for charge in history.charges_of(order)) or any(
         entry.get("operation") == "charges.create"
         and entry.get("order_id") in (order.id, None)
         and isinstance(status := entry.get("status"), int)
@@ -140,6 +146,11 @@ def _asks_in_vain(history: History) -> bool:
     """Whether the last thing the shop wanted to know was not told."""
     answers = [entry for entry in history.entries("answer") if entry.get("operation") in ("charges.get", "charges.list")]
     return bool(answers) and (answers[-1].get("status") or 503) >= 500
+
+
+def _was_charged(history: History, order: Order) -> bool:
+    """Whether money was taken or held for it, whatever became of it; what was let go again by the shop is none."""
+    return any(charge.amount_captured > 0 or charge.status in HELD for charge in history.charges_of(order))
 
 
 def _declines(order: Order) -> list[int]:

@@ -1,0 +1,144 @@
+"""The state machine that writes workloads. Whoever imports this needs Hypothesis."""
+
+from collections.abc import Callable
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from gatecrash.harness.cards import CARDS, GOOD_CARDS
+from gatecrash.harness.workloads.scope import Scope
+from gatecrash.harness.workloads.script import STEPS_MAX, Script
+
+#: Hypothesis' own steps: those of the script, and its end.
+STEPS = STEPS_MAX + 2
+
+# the first of everything is the plainest: what shrinking comes to. Prices that floats get wrong, the smallest, the largest.
+_ODD_PRICES = (4200, 29, 1, 58, 113, 1999, 99_999_999)
+_prices = st.sampled_from(_ODD_PRICES) | st.builds(
+    lambda whole, cents: 100 * whole + cents, st.integers(0, 99), st.integers(1, 99)
+)
+_good_cards = st.sampled_from([card for card in CARDS if card in GOOD_CARDS])
+_cards = _good_cards | st.sampled_from([card for card in CARDS if card not in GOOD_CARDS])
+_customers = st.sampled_from(["ada", "grace"])
+_seconds = st.sampled_from([60, 3600, 90_000, 700_000])  # a retry, a nonce, a key, an authorization: each outlived by the next
+_moments = st.sampled_from([0.5, 2.0])
+
+
+def _part(data: st.DataObject, whole: int, allowed: bool) -> int | None:
+    """Less than the whole, or None for all of it."""
+    parts = sorted({1, whole // 3, whole - 1} - {0, whole}) if allowed else []
+    part: int | None = data.draw(st.sampled_from([None, *parts]))
+    return part
+
+
+class Workload(RuleBasedStateMachine):
+    """One workload: each rule writes a step of its script; `told` hears of the script when it has come to its end."""
+
+    def __init__(self, scope: Scope, told: Callable[[Script], None]) -> None:
+        self.script = Script(scope)
+        self._told = told
+        super().__init__()
+
+    @initialize(price=_prices, data=st.data())
+    def first_order(self, price: int, data: st.DataObject) -> None:
+        self._order(price, data)
+
+    @precondition(lambda self: self.script.may_order)
+    @rule(price=_prices, data=st.data())
+    def place_order(self, price: int, data: st.DataObject) -> None:
+        self._order(price, data)
+
+    def _order(self, price: int, data: st.DataObject) -> None:
+        scope = self.script.scope
+        self.script.place_order(
+            price,
+            data.draw(st.sampled_from(scope.currencies)),
+            later=data.draw(st.booleans()) if scope.later else False,
+            customer=data.draw(_customers) if scope.customers else "ada",
+        )
+
+    @precondition(lambda self: self.script.may_press())
+    @rule(card=_cards)
+    def pay(self, card: str) -> None:
+        self.script.pay(card)
+
+    @precondition(lambda self: self.script.may_begin)
+    @rule(card=_cards)
+    def begin_pay(self, card: str) -> None:
+        self.script.begin_pay(card)
+
+    @precondition(lambda self: self.script.may_press(2))
+    @rule(card=_cards)
+    def double_click(self, card: str) -> None:
+        self.script.double_click(card)
+
+    @precondition(lambda self: self.script.may_press())
+    @rule(card=_good_cards)
+    def retry_while_unpaid(self, card: str) -> None:
+        self.script.retry_while_unpaid(card)
+
+    @precondition(lambda self: self.script.may_edit)
+    @rule(price=_prices)
+    def edit_order(self, price: int) -> None:
+        self.script.edit_order(price)
+
+    @precondition(lambda self: self.script.may_cancel)
+    @rule()
+    def cancel(self) -> None:
+        self.script.cancel()
+
+    @precondition(lambda self: self.script.may_ship)
+    @rule(data=st.data())
+    def ship(self, data: st.DataObject) -> None:
+        self.script.ship(_part(data, self.script.sold.unshipped, self.script.scope.part_shipped))
+
+    @precondition(lambda self: self.script.may_refund)
+    @rule(data=st.data())
+    def refund(self, data: st.DataObject) -> None:
+        self.script.refund(_part(data, self.script.sold.refundable, self.script.scope.part_refunded))
+
+    @precondition(lambda self: self.script.may_look)
+    @rule()
+    def look(self) -> None:
+        self.script.look()
+
+    @precondition(lambda self: self.script.may_return)
+    @rule()
+    def come_back(self) -> None:
+        self.script.come_back()
+
+    @precondition(lambda self: self.script.may_leave)
+    @rule()
+    def leave(self) -> None:
+        self.script.leave()
+
+    @precondition(lambda self: self.script.may_pause)
+    @rule()
+    def next_timer(self) -> None:
+        self.script.next_timer()
+
+    @precondition(lambda self: self.script.may_pause)
+    @rule(seconds=_seconds)
+    def advance(self, seconds: int) -> None:
+        self.script.advance(seconds)
+
+    @precondition(lambda self: self.script.may_pause)
+    @rule(seconds=_moments)
+    def wait(self, seconds: float) -> None:
+        self.script.wait(seconds)
+
+    @precondition(lambda self: self.script.may_end)
+    @rule()
+    def the_end(self) -> None:
+        self.script.ended = True
+        self._told(self.script)
+
+    @precondition(lambda self: self.script.ended)
+    @rule()
+    def nothing_more(self) -> None:
+        """Hypothesis goes on asking for steps; the story is told."""
+
+
+def rules() -> frozenset[str]:
+    """The names of all that a workload can do."""
+    return frozenset(each.function.__name__ for each in Workload.setup_state().rules) - {"nothing_more"}

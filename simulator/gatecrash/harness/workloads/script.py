@@ -1,0 +1,265 @@
+"""A workload as it is being written: what may come next so that it makes sense, and the story that it is in the end.
+
+It knows what became of an order if nothing broke, which is all that a writer can know: a customer whose card was taken has paid.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import yaml
+
+from gatecrash.harness.cards import GOOD_CARDS
+from gatecrash.harness.workloads.scope import Scope
+
+#: How much of everything. Each step more multiplies where faults can strike.
+STEPS_MAX = 9
+ORDERS_MAX = 3
+PRESSES_MAX = 4
+SPINNING_MAX = 2
+EDITS_MAX = 2
+PARTS_MAX = 3
+PAUSES_MAX = 2
+
+_ABOUT = (
+    "Written by chance: what customers and staff do here makes sense, and nothing is broken in it. What can go wrong on the way "
+    "is for the explorer to find."
+)
+
+
+@dataclass(slots=True)
+class Sale:
+    """The order at hand. `presses` of the pay button; `taken`: a card was used that pays; amounts in minor units."""
+
+    amount: int
+    later: bool
+    presses: int = 0
+    spinning: int = 0
+    edits: int = 0
+    parts: int = 0
+    taken: bool = False
+    cancelled: bool = False
+    shipped: int = 0
+    refunded: int = 0
+
+    @property
+    def unshipped(self) -> int:
+        return self.amount - self.shipped if self.taken and self.later else 0
+
+    @property
+    def refundable(self) -> int:
+        return ((self.shipped if self.later else self.amount) - self.refunded) if self.taken else 0
+
+    @property
+    def handled(self) -> bool:
+        """Whether staff has had its hands on it."""
+        return bool(self.shipped or self.refunded)
+
+
+@dataclass(slots=True)
+class Script:
+    """`may_…` says whether a step makes sense now; the method of the step's name writes it down."""
+
+    scope: Scope
+    order: Mapping[str, Any] | None = None  #: the first one, which is the story's
+    steps: list[str | dict[str, Any]] = field(default_factory=list)
+    sale: Sale | None = None
+    orders: int = 0
+    pauses: int = 0
+    gone: bool = False
+    ended: bool = False
+
+    # --- what makes sense
+
+    @property
+    def open(self) -> bool:
+        return not self.ended and len(self.steps) < STEPS_MAX
+
+    @property
+    def may_end(self) -> bool:
+        return not self.ended and (self.paying or not self.open)
+
+    @property
+    def paying(self) -> bool:
+        """Whether anybody has tried to pay: a workload without it has nothing that could go wrong."""
+        return any(verb(step) in ("pay", "begin_pay", "double_click", "retry_while_unpaid") for step in self.steps)
+
+    @property
+    def may_order(self) -> bool:
+        return self.open and self.paying and not self.gone and self.orders < ORDERS_MAX
+
+    def may_press(self, times: int = 1) -> bool:
+        sale = self._customers()
+        return sale is not None and not sale.handled and sale.presses + times <= PRESSES_MAX
+
+    @property
+    def may_begin(self) -> bool:
+        return self.may_press() and self.sale is not None and self.sale.spinning < SPINNING_MAX
+
+    @property
+    def may_edit(self) -> bool:
+        sale = self._customers()
+        return self.scope.edits and sale is not None and sale.presses > 0 and not sale.handled and sale.edits < EDITS_MAX
+
+    @property
+    def may_cancel(self) -> bool:
+        sale = self._customers()
+        return self.scope.cancels and sale is not None and sale.presses > 0 and not sale.handled
+
+    @property
+    def may_look(self) -> bool:
+        return self.paying and self._customers() is not None and self.steps[-1] != "look"
+
+    @property
+    def may_return(self) -> bool:
+        return self.scope.returns and self._customers() is not None and "come_back" not in self.steps
+
+    @property
+    def may_leave(self) -> bool:
+        return self.open and not self.gone and self.paying
+
+    @property
+    def may_ship(self) -> bool:
+        """Also what was cancelled meanwhile: the warehouse may not have heard of it."""
+        sale = self.sale
+        return self.open and self.scope.ships and sale is not None and sale.unshipped > 0 and sale.parts < PARTS_MAX
+
+    @property
+    def may_refund(self) -> bool:
+        sale = self.sale
+        return self.open and self.scope.refunds and sale is not None and sale.refundable > 0 and sale.parts < PARTS_MAX
+
+    @property
+    def may_pause(self) -> bool:
+        return self.open and self.paying and self.pauses < PAUSES_MAX
+
+    def _customers(self) -> Sale | None:
+        """The order, where its customer is there to do something about it."""
+        sale = self.sale
+        return None if sale is None or not self.open or self.gone or sale.cancelled else sale
+
+    # --- what is written
+
+    def place_order(self, amount: int, currency: str, *, later: bool, customer: str) -> None:
+        order = {"amount": amount, "currency": currency}
+        if later:
+            order["capture"] = "later"
+        if self.order is None:
+            self.order = order
+        named = {**order, **({} if customer == "ada" else {"customer": customer})}
+        self.steps.append("place_order" if named == self.order else {"place_order": named})
+        self.sale = Sale(amount, later)
+        self.orders += 1
+
+    def pay(self, card: str) -> None:
+        self._press({"pay": card}, card)
+
+    def begin_pay(self, card: str) -> None:
+        self._press({"begin_pay": card}, card)
+        self.sold.spinning += 1
+
+    def double_click(self, card: str) -> None:
+        self._press({"double_click": card}, card, 2)
+
+    def retry_while_unpaid(self, card: str) -> None:
+        self._press({"retry_while_unpaid": card}, card)
+
+    def edit_order(self, amount: int) -> None:
+        self.steps.append({"edit_order": {"amount": amount}})
+        self.sold.edits += 1
+        if not self.sold.taken:
+            self.sold.amount = amount
+
+    def cancel(self) -> None:
+        self.steps.append("cancel")
+        self.sold.cancelled = True
+
+    def ship(self, part: int | None) -> None:
+        """So much of what is left, or all of it."""
+        self._staff("ship", part)
+        self.sold.shipped += part or self.sold.unshipped
+
+    def refund(self, part: int | None) -> None:
+        self._staff("refund", part)
+        self.sold.refunded += part or self.sold.refundable
+
+    def look(self) -> None:
+        self.steps.append("look")
+
+    def come_back(self) -> None:
+        self.steps.append("come_back")
+
+    def leave(self) -> None:
+        """The customer goes away, and will not try again when all is well."""
+        self.gone = True
+
+    def next_timer(self) -> None:
+        self._pause("next_timer")
+
+    def advance(self, seconds: int) -> None:
+        self._pause({"advance": {"seconds": seconds}})
+
+    def wait(self, seconds: float) -> None:
+        self._pause({"wait": {"seconds": seconds}})
+
+    @property
+    def sold(self) -> Sale:
+        assert self.sale is not None, "an order comes first"
+        return self.sale
+
+    def _press(self, step: dict[str, Any], card: str, times: int = 1) -> None:
+        self.steps.append(step)
+        self.sold.presses += times
+        self.sold.taken |= card in GOOD_CARDS
+
+    def _staff(self, name: str, part: int | None) -> None:
+        self.steps.append(name if part is None else {name: {"amount": part}})
+        self.sold.parts += 1
+
+    def _pause(self, step: str | dict[str, Any]) -> None:
+        self.steps.append(step)
+        self.pauses += 1
+
+    # --- what it is
+
+    def document(self) -> dict[str, Any]:
+        """The story, named for what happens in it: the same workload has the same name wherever it is found."""
+        assert self.order is not None, "an order comes first"
+        gone = {"calm_customer": "gone"} if self.gone else {}
+        told = {"order": dict(self.order), "steps": list(self.steps), **gone}
+        digest = blake2b(repr(told).encode(), digest_size=4).hexdigest()
+        return {"name": f"workload-{digest}", "title": "A workload made up", "group": "baseline", "about": _ABOUT, **told}
+
+
+def verb(step: str | dict[str, Any]) -> str:
+    return step if isinstance(step, str) else next(iter(step))
+
+
+class _Inline(dict[str, Any]):
+    """What stands on one line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    pass
+
+
+_Dumper.add_representer(
+    _Inline, lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True)
+)
+
+
+def as_yaml(document: Mapping[str, Any]) -> str:
+    """A story's document as people write it: a line for each step."""
+    shown = {name: _inline(value) for name, value in document.items()}
+    if "steps" in document:
+        shown["steps"] = [_step(step) for step in document["steps"]]
+    return yaml.dump(shown, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _inline(value: Any) -> Any:
+    return _Inline(value) if isinstance(value, Mapping) else value
+
+
+def _step(step: str | dict[str, Any]) -> str | dict[str, Any]:
+    return step if isinstance(step, str) else {name: _inline(value) for name, value in step.items()}
