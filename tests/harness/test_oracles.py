@@ -24,6 +24,7 @@ def charge(number: int = 1, **changes: Any) -> Charge:
 
 
 DECLINED = charge(status="failed", amount_captured=0)
+HOLD = charge(2, status="authorized", amount_captured=0)
 VISA = Attempt(card="visa", nonce="nonce_1", told="PAID")
 VISA_FAILED = replace(VISA, told="FAILED")
 NOBODY_THERE = replace(VISA, told="error", detail="ConnectionRefusedError: [Errno 111]")
@@ -193,6 +194,7 @@ VIOLATIONS = {
     "L4": [history(order(fulfilments=0), charge())],
     "L5": [
         history(order("FAILED", attempts=(BAD_CARD, VISA_FAILED)), DECLINED),
+        history(order("FAILED", attempts=(BAD_CARD, VISA_FAILED)), DECLINED, replace(HOLD, status="voided")),
         history(order("FAILED", attempts=(BAD_CARD, NOBODY_THERE)), DECLINED),  # and it stayed so for as long as was tried
         history(order("FAILED", attempts=(BAD_CARD, SHOP_ERROR)), DECLINED, customer_gone=True),
         history(order("FAILED", attempts=(BAD_CARD, VISA_FAILED)), DECLINED, customer_gone=True, **in_vain((0, "k1", 402, 4200))),
@@ -282,6 +284,7 @@ NARROWLY_NOT = {
         ),
         history(order("CANCELLED", attempts=(VISA_FAILED, VISA_FAILED), cancelled=True)),
         history(order("FAILED", attempts=(BAD_CARD,)), DECLINED),
+        history(order("FAILED"), replace(HOLD, status="expired"), customer_gone=True),  # shipped too late, and nobody pays again
         history(order("PENDING"), charge()),
     ],
     "L3": [
@@ -301,6 +304,13 @@ NARROWLY_NOT = {
         history(order("FAILED", attempts=(BAD_CARD, BAD_CARD)), DECLINED),
         history(order("FAILED", attempts=(VISA_FAILED, BAD_CARD)), DECLINED),
         history(order("PAID", attempts=(BAD_CARD, VISA)), DECLINED, charge(2)),
+        # paid, as far as the customer is concerned: held until it ships, held for too long, given back
+        history(order("AUTHORIZED", attempts=(BAD_CARD, VISA)), DECLINED, HOLD),
+        history(order("FAILED", attempts=(BAD_CARD, VISA)), DECLINED, replace(HOLD, status="expired")),
+        history(order("REFUNDED", attempts=(BAD_CARD, VISA)), DECLINED, charge(2, amount_refunded=4200)),
+        history(order("CANCELLED", attempts=(BAD_CARD, VISA_FAILED), cancelled=True), DECLINED),
+        # the good card was brought while the other one was still under way, and nobody came again
+        history(order("FAILED", attempts=(BAD_CARD, replace(VISA_FAILED, beside=True))), DECLINED, customer_gone=True),
         # the gateway was down when the good card came, and has told nobody anything since
         history(order("PENDING", attempts=(BAD_CARD, VISA)), DECLINED, customer_gone=True, **in_vain((0, "k1", 402, 4200))),
         # who found nobody there, and went away, has not tried the shop
