@@ -309,8 +309,8 @@ NARROWLY_NOT = {
         history(order("FAILED", attempts=(BAD_CARD, VISA)), DECLINED, replace(HOLD, status="expired")),
         history(order("REFUNDED", attempts=(BAD_CARD, VISA)), DECLINED, charge(2, amount_refunded=4200)),
         history(order("CANCELLED", attempts=(BAD_CARD, VISA_FAILED), cancelled=True), DECLINED),
-        # the good card was brought while the other one was still under way, and nobody came again
-        history(order("FAILED", attempts=(BAD_CARD, replace(VISA_FAILED, beside=True))), DECLINED, customer_gone=True),
+        # the good card was brought before it was known that the other one is none, and nobody came again
+        history(order("FAILED", attempts=(BAD_CARD, replace(VISA_FAILED, early=True))), DECLINED, customer_gone=True),
         # the gateway was down when the good card came, and has told nobody anything since
         history(order("PENDING", attempts=(BAD_CARD, VISA)), DECLINED, customer_gone=True, **in_vain((0, "k1", 402, 4200))),
         # who found nobody there, and went away, has not tried the shop

@@ -123,7 +123,7 @@ class Customer:
         return await self._press_pay(order, card, CARDS[card], order.amount)
 
     async def _press_pay(self, order: OrderInProgress, card: str, nonce: str, amount: int) -> str:
-        beside = order.pressing > 0
+        early = order.pressing > 0 or (order.told in (PENDING, ERROR) and order.status == PENDING)
         order.pressing += 1
         try:
             reply = await self._call(
@@ -134,7 +134,7 @@ class Customer:
         told = await self._told(order, reply)
         detail = reply.error or f"{reply.status}"
         self.note("shop", "customer", f"{told}, {detail}")
-        order.attempts.append(history.Attempt(card=card, nonce=nonce, told=told, detail=detail, beside=beside))
+        order.attempts.append(history.Attempt(card=card, nonce=nonce, told=told, detail=detail, early=early))
         return told
 
     async def double_click(self, order: OrderInProgress, card: str) -> None:

@@ -69,7 +69,7 @@ class Attempt:
     nonce: str
     told: str
     detail: str = ""  #: the HTTP status, or why there was none
-    beside: bool = False  #: pressed while an earlier press had not been answered yet
+    early: bool = False  #: pressed while nobody had told the customer yet what became of the press before
 
     @property
     def answered(self) -> bool:

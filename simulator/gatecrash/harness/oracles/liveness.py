@@ -100,8 +100,8 @@ def no_second_card(history: History) -> Findings:
     second attempt goes out under the first one's idempotency key and gets the stored decline again, or the
     order is closed for good. An attempt whose outcome is known is over: the next one deserves a new key.
     Judged for orders tried with a card that is declined, then with a good one, and never charged, unless the customer
-    cancelled; what was held for them, or has been given back since, was paid. A good one that was brought while the first was
-    still under way may share its fate. Who went away has tried the good one only if the shop answered; and a shop that still
+    cancelled; what was held for them, or has been given back since, was paid. A good one that was brought before the first was
+    known to be declined may share its fate. Who went away has tried the good one only if the shop answered; and a shop that still
     asks what became of it, and is told nothing, has not refused it.
     """
     for order in history.orders:
@@ -113,7 +113,7 @@ def no_second_card(history: History) -> Findings:
         later = [
             attempt.card
             for attempt in order.attempts[declines[0] + 1 :]
-            if attempt.card in GOOD_CARDS and not attempt.beside and (attempt.answered or not history.customer_gone)
+            if attempt.card in GOOD_CARDS and not attempt.early and (attempt.answered or not history.customer_gone)
         ]
         if later:
             declined = order.attempts[declines[0]].card

@@ -1,6 +1,7 @@
 """A number of workloads, written by Hypothesis and explored one after the other, and what they came to."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 
 from gatecrash.harness.explore.bound import Bound
@@ -43,10 +44,11 @@ def run(
         pool, bound, workloads=workloads, merchant=merchant.name, seed=seed, channels=channels, alphabet=alphabet, tell=tell,
         stop=stop,
     )  # fmt: skip
+    scope = Scope.of(merchant)
     try:
-        write(Scope.of(merchant), trials, workloads=workloads, seeded=seed)
-    except Objection:
-        pass
+        with suppress(Objection):
+            write(scope, trials, workloads=workloads, seeded=seed)
+        trials.shrink(scope)
     except Over:
         if trials.error is not None:
             raise trials.error from None

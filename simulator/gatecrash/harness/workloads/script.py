@@ -3,9 +3,10 @@
 It knows what became of an order if nothing broke, which is all that a writer can know: a customer whose card was taken has paid.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -231,9 +232,72 @@ class Script:
         digest = blake2b(repr(told).encode(), digest_size=4).hexdigest()
         return {"name": f"workload-{digest}", "title": "A workload made up", "group": "baseline", "about": _ABOUT, **told}
 
+    # --- told again
+
+    def tell(self, step: str | dict[str, Any]) -> bool:
+        """Writes down a step as it stands in a story; whether it makes sense here."""
+        name, argument = verb(step), None if isinstance(step, str) else step[verb(step)]
+        may, write = _TOLD[name]
+        if not may(self, argument):
+            return False
+        write(self, argument)
+        return True
+
 
 def verb(step: str | dict[str, Any]) -> str:
     return step if isinstance(step, str) else next(iter(step))
+
+
+def retold(scope: Scope, document: Mapping[str, Any]) -> Script | None:
+    """The script of a story that was one, or of something like it; None when that makes no sense."""
+    script = Script(scope)
+    first, *others = document["steps"]
+    script.tell({"place_order": {**document["order"], **(first["place_order"] if isinstance(first, dict) else {})}})
+    if not all(map(script.tell, others)):
+        return None
+    script.gone = document.get("calm_customer") == "gone"
+    return script if script.paying else None
+
+
+def _place(script: Script, order: Mapping[str, Any] | None) -> None:
+    order = order or script.order or {}
+    later = order.get("capture") == "later"
+    script.place_order(order["amount"], order["currency"], later=later, customer=order.get("customer", "ada"))
+
+
+def _amount(argument: Mapping[str, int] | None) -> int | None:
+    return argument["amount"] if argument else None
+
+
+def _less(part: int | None, whole: int) -> bool:
+    return part is None or part < whole
+
+
+# what a story's steps say: whether it makes sense, and how it is written down
+_TOLD: Mapping[str, tuple[Callable[[Script, Any], bool], Callable[[Script, Any], None]]] = MappingProxyType(
+    {
+        "place_order": (lambda script, _: script.order is None or script.may_order, _place),
+        "pay": (lambda script, _: script.may_press(), Script.pay),
+        "begin_pay": (lambda script, _: script.may_begin, Script.begin_pay),
+        "double_click": (lambda script, _: script.may_press(2), Script.double_click),
+        "retry_while_unpaid": (lambda script, card: script.may_press() and card in GOOD_CARDS, Script.retry_while_unpaid),
+        "edit_order": (lambda script, _: script.may_edit, lambda script, to: script.edit_order(to["amount"])),
+        "cancel": (lambda script, _: script.may_cancel, lambda script, _: script.cancel()),
+        "ship": (
+            lambda script, part: script.may_ship and _less(_amount(part), script.sold.unshipped),
+            lambda script, part: script.ship(_amount(part)),
+        ),
+        "refund": (
+            lambda script, part: script.may_refund and _less(_amount(part), script.sold.refundable),
+            lambda script, part: script.refund(_amount(part)),
+        ),
+        "look": (lambda script, _: script.may_look, lambda script, _: script.look()),
+        "come_back": (lambda script, _: script.may_return, lambda script, _: script.come_back()),
+        "next_timer": (lambda script, _: script.may_pause, lambda script, _: script.next_timer()),
+        "advance": (lambda script, _: script.may_pause, lambda script, by: script.advance(by["seconds"])),
+        "wait": (lambda script, _: script.may_pause, lambda script, by: script.wait(by["seconds"])),
+    }
+)
 
 
 class _Inline(dict[str, Any]):

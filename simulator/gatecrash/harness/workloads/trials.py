@@ -6,7 +6,7 @@ no more than what it took: the faults of its shrunk schedule.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,21 @@ from gatecrash.harness.explore.verdict import Counterexample, Verdict, verdict
 from gatecrash.harness.mutants import HARM
 from gatecrash.harness.story import Story, parse_document
 from gatecrash.harness.variants import in_channels
+from gatecrash.harness.workloads.scope import Scope
 from gatecrash.harness.workloads.script import Script, verb
+from gatecrash.harness.workloads.smaller import smallest
 
-#: No workload is worth more smaller ones than this.
-SMALLER_MAX = 150
+#: No workload is worth more smaller ones than this: of Hypothesis', and of ours after that.
+SMALLER_MAX = 40
+PLAINER_MAX = 80
 
 
 class Objection(Exception):
-    """An oracle has objected to a workload."""
+    """An oracle has objected to a workload: `trial`."""
+
+    def __init__(self, trial: "Trial") -> None:
+        super().__init__(trial.document["name"])
+        self.trial = trial
 
 
 class Over(KeyboardInterrupt):
@@ -37,12 +44,14 @@ class Over(KeyboardInterrupt):
 class Trial:
     """A workload and what exploring it came to; `stories` are what it is in each set of channels."""
 
+    document: Mapping[str, Any]
     stories: tuple[Story, ...]
     said: Verdict
 
 
 class Trials:
-    """Called with each script. `held` are the workloads that nobody objected to, `failed` the smallest one so far that failed.
+    """Called with each script. `held` are the workloads that nobody objected to, `failed` the one that failed last: once all is
+    over, the smallest.
 
     `interrupted`: `stop` said so. `error`: why it could not go on.
     """
@@ -70,7 +79,8 @@ class Trials:
         self._merchant, self._seed, self._alphabet = merchant, seed, tuple(alphabet)
         self._tell, self._stop = tell, stop
         self._rate, self._schedules = Rate(time.monotonic), 0
-        self._known: dict[str, bool] = {}  # whether it failed, by name
+        self._smaller_max = SMALLER_MAX
+        self._known: dict[str, Trial | None] = {}  # those that failed, by name; None for one that did not
         self._target: tuple[str, str, Bound] | None = None  # who objected, in which channels, to what
 
     def __call__(self, script: Script) -> None:
@@ -79,29 +89,43 @@ class Trials:
         name = document["name"]
         try:
             if name not in self._known:
-                self._known[name] = self._fails(document)
+                self._known[name] = self._tried(document)
         except Exception as error:
             self.error = error
             raise Over from error
-        if self._known[name]:
-            raise Objection(name)
+        if (trial := self._known[name]) is not None:
+            self.failed = trial
+            raise Objection(trial)
         if self.failed is None and len(self.held) >= self._wanted:
             raise Over
 
-    def _fails(self, document: dict[str, Any]) -> bool:
+    def shrink(self, scope: Scope) -> None:
+        """Takes away from the workload that failed what it can do without. Raises what calling it raises, but for Objection."""
+        if self.failed is None:
+            return
+        self._smaller_max = self.smaller + PLAINER_MAX
+
+        def fails(script: Script) -> bool:
+            try:
+                self(script)
+            except Objection:
+                return True
+            return False
+
+        smallest(self.failed.document, scope, fails)
+
+    def _tried(self, document: dict[str, Any]) -> Trial | None:
         if self._target is None:
             return self._first(document)
-        if self.smaller >= SMALLER_MAX:
-            return False
+        if self.smaller >= self._smaller_max:
+            return None
         self.smaller += 1
         oracle, channels, bound = self._target
         trial = self._explored(document, (channels,) if channels else (), bound)
         failed = any(each.oracle == oracle for story in trial.said.stories for each in story.violations)
-        if failed:
-            self.failed = trial  # each that fails is smaller than the one before, or Hypothesis would not keep it
-        return failed
+        return trial if failed else None
 
-    def _first(self, document: dict[str, Any]) -> bool:
+    def _first(self, document: dict[str, Any]) -> Trial | None:
         trial = self._explored(document, self._channels, self._bound)
         self.verbs.update({verb(step) for step in document["steps"]})
         found = [
@@ -111,11 +135,10 @@ class Trials:
         ]
         if not found:
             self.held.append(trial)
-            return False
+            return None
         worst, channels = max(found, key=lambda each: HARM.get(each[0].oracle[0], 0))
-        self.failed = trial
         self._target = worst.oracle, channels if self._channels else "", _just(worst, self._bound)
-        return True
+        return trial
 
     def _explored(self, document: dict[str, Any], channels: Sequence[str], bound: Bound) -> Trial:
         told = parse_document(document, Path(f"{document['name']}.yaml"))
@@ -130,7 +153,7 @@ class Trials:
             raise Over
         said = verdict(found, merchant=self._merchant, seed=self._seed, alphabet=self._alphabet)
         self._schedules += sum(story.schedules for story in said.stories)
-        return Trial(tuple(stories), said)
+        return Trial(document, tuple(stories), said)
 
     def _passed_on(self, progress: Progress) -> None:
         done = self._schedules + progress.done

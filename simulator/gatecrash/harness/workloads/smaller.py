@@ -1,0 +1,104 @@
+"""Workloads that are a little less than one that failed: fewer steps first, then plainer ones. It goes on where Hypothesis ends,
+which knows choices and not stories.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from gatecrash.harness.cards import GOOD_CARDS
+from gatecrash.harness.workloads.scope import Scope
+from gatecrash.harness.workloads.script import Script, retold, verb
+
+Document = Mapping[str, Any]
+Step = str | dict[str, Any]
+
+_PLAIN_ORDER = {"amount": 4200, "currency": "usd"}
+
+
+def smallest(document: Document, scope: Scope, fails: Callable[[Script], bool]) -> Document:
+    """What is left has no step that could be taken away by itself. `fails` is asked of each candidate, and may say no when it
+    has had enough.
+    """
+    smaller = True
+    while smaller:
+        smaller = False
+        for candidate in _candidates(document):
+            script = retold(scope, candidate)
+            if script is None or _weight(script.document()) >= _weight(document):
+                continue
+            if fails(script):
+                document, smaller = script.document(), True
+                break
+    return document
+
+
+def _weight(document: Document) -> tuple[int, int]:
+    """What it makes less of: steps, then how odd they are."""
+    steps = document["steps"]
+    odd = sum(isinstance(step, dict) and step != _plain(step) for step in steps)
+    return len(steps) + ("calm_customer" in document), odd + (document["order"] != _PLAIN_ORDER) + sum(map(_oddness, steps))
+
+
+_PLAINER = {
+    "double_click": "begin_pay",
+    "begin_pay": "pay",
+    "retry_while_unpaid": "pay",
+    "advance": "next_timer",
+    "wait": "next_timer",
+}
+_ODDNESS = {"double_click": 2, "begin_pay": 1, "retry_while_unpaid": 1, "advance": 1, "wait": 1}
+
+
+def _oddness(step: Step) -> int:
+    return _ODDNESS.get(verb(step), 0)
+
+
+def _candidates(document: Document) -> Iterator[Document]:
+    """Those first that would be much less."""
+    if "calm_customer" in document:
+        yield {name: value for name, value in document.items() if name != "calm_customer"}
+    first, *steps = document["steps"]
+    size = len(steps)
+    while size := size // 2:
+        for start in range(0, len(steps), size):
+            yield {**document, "steps": [first, *steps[:start], *steps[start + size :]]}
+    yield {**document, "order": _PLAIN_ORDER, "steps": ["place_order", *steps]}
+    for name in document["order"]:
+        yield {**document, "order": {**_without(document["order"], name), **_plain_of(name)}, "steps": ["place_order", *steps]}
+    for index, step in enumerate(steps):
+        for plainer in (_plain(step), _other_verb(step)):
+            if plainer != step:
+                yield {**document, "steps": [first, *steps[:index], plainer, *steps[index + 1 :]]}
+
+
+def _plain_of(name: str) -> dict[str, Any]:
+    return {name: _PLAIN_ORDER[name]} if name in _PLAIN_ORDER else {}
+
+
+def _without(order: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {each: value for each, value in order.items() if each != name}
+
+
+def _plain(step: Step) -> Step:
+    """The same, with the plainest argument."""
+    if isinstance(step, str):
+        return step
+    [(name, argument)] = step.items()
+    if name in ("ship", "refund"):
+        return name
+    if name == "place_order":
+        return {name: dict(_PLAIN_ORDER)}
+    if name == "edit_order":
+        return {name: {"amount": 1999}}
+    if name in ("advance", "wait"):
+        return step
+    return {name: "visa" if argument in GOOD_CARDS else "declined"}
+
+
+def _other_verb(step: Step) -> Step:
+    """Something plainer to the same purpose."""
+    name = verb(step)
+    if name not in _PLAINER:
+        return step
+    plainer = _PLAINER[name]
+    return plainer if isinstance(step, str) or plainer == "next_timer" else {plainer: step[name]}
