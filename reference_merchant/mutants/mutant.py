@@ -11,6 +11,9 @@ from ..decisions import Decisions, Json
 from ..gateway_client import Answer
 from ..model import Order
 
+#: The longest that a mutant rests before it asks once more: what is dark may stay so, and simulated time makes only waiting free.
+PAUSE_MAX_S = 10.0
+
 
 class Mutant(Decisions):
     """The shop with one real-world bug; the first line of a subclass's docstring tells it."""
@@ -35,11 +38,13 @@ class Mutant(Decisions):
 
     async def charge_confirmed(self, charge_id: str) -> Json:
         """A charge as the gateway shows it, however long it takes to hear of it."""
+        pause_s = self.config.retry_base_s
         while True:
             found = await self.gateway.get_charge(charge_id)
             if found.status == 200:
                 return found.body
-            await asyncio.sleep(self.config.retry_base_s)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, PAUSE_MAX_S)
 
     def believe(self, order: Order, attempt_id: str | None = None) -> None:
         """Take an order for paid, whatever the gateway says; inside a transaction."""

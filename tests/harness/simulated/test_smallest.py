@@ -34,6 +34,8 @@ def test_a_mutant_is_played_what_customers_do_in_all_channels_before_the_faults_
     ("mutant", "faults", "story"),
     [
         ("two_tabs", 0, "two-tabs@all"),  # customers alone expose it
+        ("slow_hook", 0, "happy-path@hookonly"),  # it waits for status calls, which are dark there
+        ("fulfil_sep_tx", 0, "happy-path@hookonly"),
         ("no_key", 1, "happy-path"),
         ("cached_500", 1, "happy-path@reconly"),  # as long as there are webhooks, they make up for it
         ("conflict_409", 1, "happy-path"),
@@ -101,3 +103,14 @@ def test_a_late_failure_of_the_first_card_meets_the_second_payment_within_two_fa
     assert isinstance(play, Play)
     assert tuple(map(str, play.fired)) == faults
     assert {oracle for oracle, _ in play.violations} == violated
+
+
+def test_a_shop_that_waits_for_what_stays_dark_asks_seldom_enough_to_be_played() -> None:
+    [story] = (each for each in workloads(known()["slow_hook"], STORIES)[0] if each.name == "happy-path@hookonly")
+    kwargs = {"profile_path": "", "stories": {story.name: story.document}, "mutant": "slow_hook", "tells": True}
+    with Pool(PlayerSpec(PLAYER, kwargs)) as pool:
+        play = pool.play(story.name, ())
+    assert isinstance(play, Play)
+    assert play.outcome is not None
+    asked = [entry for entry in play.outcome.history.journal if entry.get("operation") == "charges.get"]
+    assert 10 < len(asked) < 1000  # ten webhooks are never answered, and each of their handlers goes on asking
