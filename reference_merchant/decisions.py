@@ -161,8 +161,9 @@ class Decisions:
         return captured_of(charge) == attempt.amount if whole else captured_of(charge) <= attempt.amount
 
     def is_news(self, attempt: Attempt, captured: int) -> bool:
-        """Whether what a charge shows is newer than what we know: what is settled stays so, and captures only grow."""
-        return attempt.state not in ("succeeded", "lapsed") or captured > attempt.amount_captured
+        """Whether what a charge shows is no older than what we know: captures only grow, and what is settled stays so."""
+        settled = attempt.state in ("succeeded", "lapsed")
+        return captured > attempt.amount_captured or (captured == attempt.amount_captured and not settled)
 
     def failure_counts(self, attempt: Attempt) -> bool:
         """A failure closes the attempt it is about, if that is open, and touches nothing else."""

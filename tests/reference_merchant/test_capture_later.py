@@ -119,6 +119,16 @@ async def test_an_old_event_does_not_take_an_order_back(stage: Any) -> None:
     assert (await stage.see(order))["status"] == "PAID"
 
 
+async def test_an_old_event_does_not_take_a_part_that_was_captured_for_none(stage: Any) -> None:
+    order = await authorized(stage)
+    assert await stage.modify("ship", order, 1200) == 200
+
+    await stage.deliver(await stage.event("charge.authorized"))
+
+    seen = await stage.see(order)
+    assert (seen["status"], seen["amount_captured"]) == ("PARTIALLY_PAID", 1200)
+
+
 async def test_events_alone_tell_the_whole_story(stage: Any) -> None:
     order = await stage.order(amount=4200, currency="usd", capture="later")
     await stage.fault("operation.committed", "reset", times=2)
