@@ -38,6 +38,7 @@ bench: .venv/ready
 	$(BIN)/python -m tests.benchmarks.plugin
 	$(BIN)/python -m tests.benchmarks.stories
 	$(BIN)/python -m tests.benchmarks.simulated
+	$(BIN)/python -m tests.benchmarks.proving
 	$(BIN)/python -m tests.benchmarks.models
 
 lint: .venv/ready
