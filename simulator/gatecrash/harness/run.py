@@ -68,13 +68,14 @@ async def _set_up(story: Story, world: World) -> Stage:
 
 
 async def _faults(stage: Stage) -> None:
-    await stage.world.begin_faults()
+    await stage.world.begin_faults(stage.remembered)
     for rule in stage.story.standing_faults:
         await stage.gateway.arm(rule, standing=True)
     for rule in stage.story.faults:
         await stage.gateway.arm(rule)
     try:
         for step in stage.story.steps:
+            stage.steps_begun += 1
             stage.customer.provoked |= step.verb not in HARMLESS
             await VERBS[step.verb](stage, step.argument)
     except SetupFailed:

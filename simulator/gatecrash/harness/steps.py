@@ -35,12 +35,19 @@ class Stage:
     spinning: list[asyncio.Task[str]] = field(default_factory=list)  #: pages still loading while the story goes on
     posted: list[Posted] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)  #: signing secrets that were rotated away
+    steps_begun: int = 0
 
     @property
     def order(self) -> OrderInProgress:
         if not self.customer.orders:
             raise SetupFailed(f"story {self.story.name}: a step needs an order; place_order comes first")
         return self.customer.orders[-1]
+
+    def remembered(self) -> object:
+        """What decides how the story goes on and how it is judged, of all that is not in the gateway or in the shop."""
+        loading = sum(not page.done() for page in self.spinning)
+        posted = [(each.order, each.event_type, each.genuine, each.status) for each in self.posted]
+        return self.steps_begun, loading, posted, self.retired, [order.remembered() for order in self.customer.orders]
 
     async def pages_answered(self) -> None:
         """Waits for the pages that still load."""

@@ -137,8 +137,10 @@ class World(ABC):
     def now(self) -> float:
         """The merchant's time, in seconds."""
 
-    async def begin_faults(self) -> None:  # noqa: B027 - most worlds have none
-        """The stage is set: from now on faults of the world's own may strike."""
+    async def begin_faults(self, remembered: Callable[[], object]) -> None:  # noqa: B027 - most worlds have none
+        """The stage is set: from now on faults of the world's own may strike. `remembered` tells how far the story has come, and
+        what it and its oracles still know of what was.
+        """
 
     async def end_faults(self) -> None:  # noqa: B027
         """The calm begins: none strikes any more, and what they held goes on."""

@@ -47,6 +47,10 @@ class Linter:
         at = None if now is None else milliseconds(now)
         return list(self._tell(lambda watch: watch.left(at)))
 
+    def remembers(self, *rules: str) -> list[tuple[object, ...]]:
+        """What these rules have seen that may yet count: after journals with the same memory, they find the same."""
+        return [(rule.code, *each) for rule, watch in self._watches if rule.code in rules for each in watch.remembers()]
+
     def _tell(self, tell: Callable[[Watch], Iterator[Found]]) -> Iterator[Finding]:
         for rule, watch in self._watches:
             for found in tell(watch):

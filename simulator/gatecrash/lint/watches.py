@@ -53,6 +53,10 @@ class Watch:
         """What is still open at sandbox time `now`, or with None when nothing more will come."""
         yield from ()
 
+    def remembers(self) -> Iterator[tuple[object, ...]]:
+        """What has been seen that may yet count."""
+        yield from ()
+
 
 class Coded(Watch):
     """Finds answers with certain codes."""
@@ -124,6 +128,11 @@ class Tries(Watch):
         if call.key is not None and not call.to_be_repeated:
             self.tries.pop((call.operation, call.key), None)
         yield from ()
+
+    def remembers(self) -> Iterator[tuple[object, ...]]:
+        for (operation, key), tries in self.tries.items():
+            if len(tries) > 1 or tries[-1].retry_after_s:  # one try alone has made no pause
+                yield operation, key, len(tries), tries[-1].ended_at is not None, tries[-1].retry_after_s
 
     def again(self, tries: list[Call], call: Call) -> Iterator[Found]:
         """A call comes again; `tries` are those before it."""
@@ -197,6 +206,9 @@ class Open(Watch):
     def settles(self, delivery: Delivery) -> bool:
         """Whether the client knows by it what became of an order's calls."""
         return delivery.acknowledged
+
+    def remembers(self) -> Iterator[tuple[object, ...]]:
+        yield from {(call.subject, call.key, call.amount, call.unknown, call.ended_at is not None) for call in self.open.values()}
 
     def before(self, call: Call) -> Iterator[Found]:
         """A call comes in, and `open` is as it was before it."""

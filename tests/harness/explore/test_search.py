@@ -13,7 +13,7 @@ from tests.harness.explore.toys import KINDS, STORIES, Toy, truth
 BUGS = ("", "new key when the answer is lost", "new key at the third try", "new key after a crash", "no dedupe", "webhook alone")
 
 
-def run(search: Search, play: Callable[[str, Schedule], Play | Failure], shuffled: int | None = None) -> list[Schedule]:
+def run(search: Search, play: Callable[[str, Schedule, bool], Play | Failure], shuffled: int | None = None) -> list[Schedule]:
     """Plays a search to its end; `shuffled` seeds the order in which plays come back. Returns what was played."""
     played, out = [], []
     while not search.done:
@@ -23,7 +23,7 @@ def run(search: Search, play: Callable[[str, Schedule], Play | Failure], shuffle
             random.Random(shuffled).shuffle(out)
         number, schedule = out.pop(0)
         played.append(schedule)
-        search.give(number, play(search.story, schedule))
+        search.give(number, play(search.story, schedule, search.looks(schedule)))
     return played
 
 
@@ -61,19 +61,43 @@ def test_pruning_plays_less_and_finds_the_same_with_as_few_faults(story: str, bu
     }
 
 
+def in_three_states(story: str, schedule: Schedule, looks: bool = False) -> Play:
+    """At b all plays are in the same state, to look at: with the kind y it goes on to a point more, with z an oracle objects."""
+    a, b, c = (Point(label, 1, ("x", "y", "z")) for label in "abc")
+    reached = (a, b, c) if Fault("a", 1, "y") in schedule else (a, b)
+    last = max((index for index, point in enumerate(reached) for fault in schedule if fault.label == point.label), default=-1)
+    states = tuple("at b" if point is b and index > last else "" for index, point in enumerate(reached))
+    violations = (("S1", "twice"),) if Fault("a", 1, "z") in schedule else ()
+    return Play(reached, schedule, last, states, violations, 0.0, "")
+
+
+def test_a_play_that_comes_into_a_known_state_is_pursued_up_to_there() -> None:
+    search = Search("s", Bound(faults=2))
+    played = run(search, in_three_states)
+    assert search.pruned == 1
+    assert not [schedule for schedule in played if len(schedule) == 2 and schedule[0].kind == "x"]
+
+
 def test_states_that_are_called_the_same_and_go_on_differently_are_both_pursued() -> None:
     """Then the digest leaves something out: better to play too much, and to say so."""
-    a, b, c = (Point(label, 1, ("x", "y")) for label in "abc")
-
-    def play(story: str, schedule: Schedule) -> Play:
-        reached = (a, b, c) if Fault("a", 1, "y") in schedule else (a, b)
-        last = max((index for index, point in enumerate(reached) for fault in schedule if fault.label == point.label), default=-1)
-        return Play(reached, schedule, last, f"after {schedule[-1].label}" if schedule else "", (), 0.0, "")
-
     search = Search("s", Bound(faults=2))
-    played = run(search, play)
-    assert search.clashes == 1
-    assert {schedule[0].kind for schedule in played if len(schedule) == 2} == {"x", "y"}
+    played = run(search, in_three_states)
+    assert search.clashes == 2
+    assert {schedule[0].kind for schedule in played if len(schedule) == 2} == {"y", "z"}
+    assert search.states == 1
+
+
+def test_what_one_play_comes_through_again_and_again_is_no_reason_to_leave_it() -> None:
+    points = tuple(Point("a", number, ("x",)) for number in range(1, 4))
+
+    def play(story: str, schedule: Schedule, looks: bool = False) -> Play:
+        last = max((fault.occurrence - 1 for fault in schedule), default=-1)
+        states = tuple("waits" if index > last else "" for index in range(3))
+        return Play(points, schedule, last, states, (), 0.0, "")
+
+    search = Search("s", Bound(faults=1))
+    assert len(run(search, play)) == 2 + 3
+    assert search.clashes == search.pruned == 0
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -113,8 +137,8 @@ def test_shards_together_play_everything_once_but_the_fault_free_run(of: int) ->
 
 def test_a_fault_that_does_not_strike_is_counted_and_named() -> None:
     class Shy(Toy):
-        def play(self, story: str, schedule: Schedule) -> Play:
-            return super().play(story, tuple(fault for fault in schedule if fault.kind != "twice"))
+        def play(self, story: str, schedule: Schedule, looks: bool = False) -> Play:
+            return super().play(story, tuple(fault for fault in schedule if fault.kind != "twice"), looks)
 
     search = Search("once", Bound(faults=1))
     run(search, Shy().play)
@@ -132,7 +156,7 @@ def test_a_fault_free_run_that_is_not_the_same_twice_is_noticed() -> None:
 def test_a_story_that_cannot_be_played_is_given_up() -> None:
     toy = Toy()
 
-    def play(story: str, schedule: Schedule) -> Play | Failure:
+    def play(story: str, schedule: Schedule, looks: bool = False) -> Play | Failure:
         return Failure("no", "") if any(fault.kind == "crash" for fault in schedule) else toy.play(story, schedule)
 
     search = Search("twice", Bound(faults=2))
@@ -140,7 +164,7 @@ def test_a_story_that_cannot_be_played_is_given_up() -> None:
     assert len(search.unplayed) == 3
     assert search.stopped
     none = Search("twice", Bound(faults=2))
-    run(none, lambda story, schedule: Failure("no", ""))
+    run(none, lambda story, schedule, looks: Failure("no", ""))
     assert (len(none.unplayed), none.schedules, none.stopped) == (1, 0, True)
 
 
@@ -160,7 +184,7 @@ def test_the_estimate_ends_at_nothing_and_is_near_the_truth_on_the_way() -> None
 def test_a_point_offers_its_kinds_in_order_and_children_come_in_the_order_of_the_run() -> None:
     search = Search("s", Bound(faults=1))
     points = (Point("b", 1, ("y", "x")), Point("a", 1, ("z",)))
-    root = Play(points, (), -1, "", (), 0.0, "t")
+    root = Play(points, (), -1, ("", ""), (), 0.0, "t")
     for _ in range(2):
         taken = search.take()
         assert taken is not None

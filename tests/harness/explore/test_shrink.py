@@ -56,7 +56,7 @@ def test_the_same_oracle_must_object() -> None:
     def play(schedule: Schedule) -> Play:
         points = (Point("a", 1, ("x",)), Point("b", 1, ("x",)))
         said = {0: (), 1: (("L1", "alone"),), 2: (("S1", "both"),)}[len(schedule)]
-        return Play(points, schedule, len(schedule) - 1, "", said, 0.0, "")
+        return Play(points, schedule, len(schedule) - 1, (), said, 0.0, "")
 
     both = parsed("a #1: x", "b #1: x")
     assert shrink(both, "S1", play).schedule == both
@@ -67,7 +67,7 @@ def test_kinds_become_simpler_and_occurrences_earlier_where_that_still_violates(
 
     def play(schedule: Schedule) -> Play:
         wrong = any(fault.occurrence >= 3 and fault.kind != "simple" for fault in schedule)
-        return Play(points, schedule, 0, "", (("S1", "wrong"),) if wrong else (), 0.0, "")
+        return Play(points, schedule, 0, (), (("S1", "wrong"),) if wrong else (), 0.0, "")
 
     small = shrink(parsed("a #1: odder", "a #8: odder"), "S1", play)
     assert in_words(small.schedule) == "a #3: odd"
@@ -83,7 +83,7 @@ def test_without_a_fault_before_it_the_second_time_becomes_the_first() -> None:
             tries += 1
         points = tuple(Point("call", each, ("lost", "bad")) for each in range(1, tries + 1))
         fired = tuple(fault for fault in schedule if fault.occurrence <= tries)
-        return Play(points, fired, 0, "", (("S1", "bad"),) if kinds.get(tries) == "bad" else (), 0.0, "")
+        return Play(points, fired, 0, (), (("S1", "bad"),) if kinds.get(tries) == "bad" else (), 0.0, "")
 
     small = shrink(parsed("call #1: lost", "call #2: lost", "call #3: bad"), "S1", play)
     assert in_words(small.schedule) == "call #1: bad"
@@ -102,6 +102,6 @@ def test_shrinking_ends_however_much_there_is_to_shrink() -> None:
 
     def play(tried: Schedule) -> Play:
         wrong = len(tried) >= 300
-        return Play(points, tried, 0, "", (("S1", "wrong"),) if wrong else (), 0.0, "")
+        return Play(points, tried, 0, (), (("S1", "wrong"),) if wrong else (), 0.0, "")
 
     assert shrink(schedule, "S1", play, plays_max=50).plays == 50

@@ -98,7 +98,7 @@ class Toy:
         self.gate, self.tells = gate, tells
         self.plays = 0
 
-    def play(self, story: str, schedule: Schedule) -> Play:
+    def play(self, story: str, schedule: Schedule, looks: bool = False) -> Play:
         self.plays += 1
         if self.gate and len(schedule) == 3:
             Path(self.gate).touch()
@@ -109,20 +109,22 @@ class Toy:
         counts: Counter[str] = Counter()
         reached: list[Point] = []
         fired: list[Fault] = []
-        last, seen = -1, ""
+        states: list[str] = []
+        last = -1
         while state.at:
             label = state.at
             counts[label] += 1
             point = Point(label, counts[label], KINDS[label])
             kind = next((each.kind for each in schedule if (each.label, each.occurrence) == point[:2]), None)
+            states.append(digest(state) if looks and len(fired) == len(schedule) else "")
             state = after(state, kind, self.bug)
             if kind is not None:
                 fired.append(Fault(label, counts[label], kind))
-                last, seen = len(reached), digest(state)
+                last = len(reached)
             reached.append(point)
         trace = digest(reached, fired, state, self.plays if self.forgetful else 0)
         outcome = told(story, fired, violations(state)) if self.tells else None
-        return Play(tuple(reached), tuple(fired), last, seen, violations(state), 0.001, trace, outcome)
+        return Play(tuple(reached), tuple(fired), last, tuple(states), violations(state), 0.001, trace, outcome)
 
     def _fail(self, how: str) -> None:
         if how == "hang":

@@ -100,7 +100,7 @@ class Explorer:
             idle = idle + 1 if taken is None else 0
             if taken is not None:
                 number, schedule = taken
-                self._pool.submit((search, number), search.story, schedule)
+                self._pool.submit((search, number), search.story, schedule, looks=search.looks(schedule))
 
     def _swarm(self, found: Exploration, seconds: float, seed: int) -> None:
         began = self._clock()

@@ -55,15 +55,15 @@ class Play(NamedTuple):
     """One run, as far as exploring cares.
 
     `reached` is in the order the run came by; `last` is the index in it of the point where the last fault struck, -1 when none
-    did. `state` is a digest of everything that the future and the oracles can see, right after that fault; empty when none
-    struck. `violations` are (oracle, message); `seconds` are of real time; `trace` is a digest of all that happened. `outcome` is
-    there when the player was made to tell it.
+    did. `states` has as many: at each point after that fault a digest of everything that the future and the oracles can see,
+    empty where nobody looked. `violations` are (oracle, message); `seconds` are of real time; `trace` is a digest of all that
+    happened. `outcome` is there when the player was made to tell it.
     """
 
     reached: tuple[Point, ...]
     fired: Schedule
     last: int
-    state: str
+    states: tuple[str, ...]
     violations: tuple[tuple[str, str], ...]
     seconds: float
     trace: str
@@ -84,4 +84,5 @@ Told = str | Mapping[str, Any]
 class Player(Protocol):
     """Plays stories; lives in a process of its own."""
 
-    def play(self, told: Told, schedule: Schedule) -> Play: ...
+    def play(self, told: Told, schedule: Schedule, looks: bool = False) -> Play:
+        """`looks`: whether the play is to say what states it came through, which takes time."""

@@ -47,6 +47,7 @@ class Task(NamedTuple):
     story: str
     schedule: Schedule
     told: Told
+    looks: bool
 
 
 class _Worker:
@@ -77,7 +78,7 @@ class _Worker:
             self.since = time.monotonic()
         self.tasks.append(task)
         with suppress(BrokenPipeError):  # it has died: seen when its answer is read
-            self._tasks.send((task.told, task.schedule))
+            self._tasks.send((task.told, task.schedule, task.looks))
 
     def trim(self) -> None:
         if os.fstat(self._log.fileno()).st_size > _LOG_MAX:
@@ -152,8 +153,8 @@ class Pool:
         """What a story that the players were not made with is, from now on."""
         self._brought[story] = document
 
-    def submit(self, token: Any, story: str, schedule: Schedule) -> None:
-        task = Task(token, story, schedule, self._brought.get(story, story))
+    def submit(self, token: Any, story: str, schedule: Schedule, *, looks: bool = False) -> None:
+        task = Task(token, story, schedule, self._brought.get(story, story), looks)
         min(self._workers, key=lambda worker: len(worker.tasks)).send(task)
 
     def results(self, timeout_s: float) -> list[tuple[Any, Play | Failure]]:

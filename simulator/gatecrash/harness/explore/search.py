@@ -1,5 +1,9 @@
 """One story's way through its schedules: breadth first, pruned by state, the same however many play at once.
 
+A play that comes into a state which another has come through before it, with as few faults or fewer, is pursued up to there and
+no further: what could strike from there on strikes the other one as well. Two states are the same if they look the same *and*
+both plays then came by the same points to the same end, so a digest that leaves something out costs time rather than hide it.
+
 What was given out comes back in any order, and counts in the order in which it was given out. So every figure, and which of two
 schedules with the same state is pursued, follows from the story alone.
 """
@@ -11,7 +15,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from gatecrash.harness.explore.bound import Bound
-from gatecrash.harness.explore.fault import Failure, Fault, Play, Point, Schedule
+from gatecrash.harness.explore.fault import Failure, Fault, Play, Schedule
 
 #: A story that cannot be played so many times is given up.
 FAILURES_MAX = 3
@@ -48,20 +52,19 @@ class Search:
         self.story = story
         self.bound = bound
         self.schedules = 0
-        self.pruned = 0
+        self.pruned = 0  #: plays that came into a state known before
         self.seconds = 0.0  #: of playing, summed over all processes
         self.kinds_fired: Counter[str] = Counter()
         self.kinds_offered: set[str] = set()
-        self.states: set[str] = set()
         self.found: dict[str, Found] = {}  #: by oracle
         self.diverged = 0  #: plays in which not all faults struck
         self.diverged_examples: list[Schedule] = []
         self.unplayed: list[Unplayed] = []
         self.nondeterministic = False  #: the fault-free run was played twice, and differed
         self.stopped = False  #: ended before its schedules did: by `first_only`, or because it cannot be played
-        self.clashes = 0  #: states that were called the same and had different futures
+        self.clashes = 0  #: times that a state was called as one before and had another future
         self._trace: str | None = None  # of the fault-free run
-        self._futures: dict[str, set[str]] = {}  # of each state that was pursued
+        self._futures: dict[str, set[str]] = {}  # of each state that was come through
         self._waiting: deque[Schedule] = deque([(), ()])  # the fault-free run twice: is it the same?
         self._out: dict[int, Schedule] = {}  # given out, by number; in order
         self._back: dict[int, Play | Failure] = {}  # came back before its turn
@@ -74,6 +77,11 @@ class Search:
     @property
     def done(self) -> bool:
         return not self._waiting and not self._out
+
+    @property
+    def states(self) -> int:
+        """How many different ones the faults struck from."""
+        return len(self._futures)
 
     @property
     def pending(self) -> list[Schedule]:
@@ -90,6 +98,10 @@ class Search:
         self._out[number] = schedule
         self._taken += 1
         return number, schedule
+
+    def looks(self, schedule: Schedule) -> bool:
+        """Whether the play of a schedule is to say what states it came through: those that are the last ones need not."""
+        return len(schedule) < self.bound.faults
 
     def give(self, number: int, play: Play | Failure) -> None:
         if number not in self._out:
@@ -121,7 +133,6 @@ class Search:
             **{name: getattr(self, name) for name in _PLAIN},
             **{name: dict(getattr(self, name)) for name in _COUNTERS},
             "kinds_offered": sorted(self.kinds_offered),
-            "states": sorted(self.states),
             "futures": {state: sorted(futures) for state, futures in self._futures.items()},
             "found": [
                 [each.oracle, each.message, numbers(each.schedule), each.number, each.schedules] for each in self.found.values()
@@ -148,7 +159,6 @@ class Search:
             counts = memory[name]
             setattr(search, name, Counter({int(key) if key.isdigit() else key: value for key, value in counts.items()}))
         search.kinds_offered = set(memory["kinds_offered"])
-        search.states = set(memory["states"])
         search._futures = {state: set(futures) for state, futures in memory["futures"].items()}
         search.found = {
             oracle: Found(oracle, message, schedule(numbers), number, schedules)
@@ -187,35 +197,16 @@ class Search:
         if play.fired != schedule:
             self.diverged += 1
             self.diverged_examples = [*self.diverged_examples, schedule][:EXAMPLES_MAX]
-        elif self._pursued(play) and len(schedule) < self.bound.faults:
+        elif len(schedule) < self.bound.faults:
             self._expand(schedule, play)
         if self.found and self.bound.first_only:
             self._stop()
 
-    def _pursued(self, play: Play) -> bool:
-        """Whether nobody has come to this state before. States that are called the same and still had different futures are
-        taken for different ones.
-        """
-        if not play.fired:
-            return True
-        self.states.add(play.state)
-        if not self.bound.prune or len(play.fired) >= self.bound.faults:
-            return True
-        futures = self._futures.setdefault(f"{len(play.fired)} {play.state}", set())
-        future = _digest(play.reached[play.last + 1 :], play.violations)
-        if future in futures:
-            self.pruned += 1
-            self._played[len(play.fired)] += 1
-            return False
-        self.clashes += bool(futures)
-        futures.add(future)
-        return True
-
     def _expand(self, schedule: Schedule, play: Play) -> None:
-        """The children: one fault more, strictly after the last that struck."""
+        """The children: one fault more, strictly after the last that struck, and before it comes into a state that is known."""
         before = len(self._waiting)
         shard = None if schedule else self.bound.shard
-        for point in play.reached[play.last + 1 :]:
+        for point in play.reached[play.last + 1 : self._known_from(play)]:
             for kind in point.kinds:
                 fault = Fault(point.label, point.occurrence, kind)
                 if self.bound.allows(kind) and (shard is None or shard.has(self.story, fault)):
@@ -225,6 +216,23 @@ class Search:
         self._children[len(schedule)] += children
         self._played[len(schedule)] += 1
 
+    def _known_from(self, play: Play) -> int:
+        """The index of the point from which on everything is known; those before it are known from now on."""
+        futures = _futures(play)
+        index, fresh = play.last + 1, []
+        while index < len(play.reached):
+            if state := play.states[index]:
+                known = self._futures.get(state, ())
+                if self.bound.prune and futures[index] in known:
+                    self.pruned += 1
+                    break
+                self.clashes += bool(known)
+                fresh.append((state, futures[index]))
+            index += 1
+        for state, future in fresh:
+            self._futures.setdefault(state, set()).add(future)
+        return index
+
     def _stop(self) -> None:
         self.stopped = True
         self._waiting.clear()
@@ -233,8 +241,11 @@ class Search:
         self._left.clear()
 
 
-def _digest(reached: Sequence[Point], violations: Sequence[tuple[str, str]]) -> str:
-    """What follows a fault when nothing else strikes, by what it offers and what the oracles say."""
-    parts = [f"{point.label}|{','.join(point.kinds)}" for point in reached]
-    parts += sorted({oracle for oracle, _ in violations})
-    return blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
+def _futures(play: Play) -> list[str]:
+    """From each point on, what a run offers and what the oracles say of it when nothing else strikes."""
+    said = ",".join(sorted({oracle for oracle, _ in play.violations}))
+    futures = []
+    for point in reversed(play.reached):
+        said = blake2b(f"{point.label}|{','.join(point.kinds)}|{said}".encode(), digest_size=8).hexdigest()
+        futures.append(said)
+    return futures[::-1]

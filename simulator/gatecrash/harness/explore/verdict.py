@@ -239,7 +239,7 @@ def _story(search: Search, found: Exploration) -> StoryVerdict:
         name=search.story,
         bound=found.bound,
         schedules=search.schedules,
-        states=len(search.states) + bool(search.schedules),  # and the one in which nothing has struck
+        states=search.states,
         pruned=search.pruned,
         kinds_fired=dict(sorted(fired.items())),
         never_fired=sorted(kind for kind in search.kinds_offered if found.bound.allows(kind) and kind not in fired),

@@ -1,7 +1,7 @@
 """The process that plays: `python -m gatecrash.harness.explore.worker IN OUT`, with two file descriptors.
 
-Reads what makes its player, then (story, schedule)s, a story by its name or as a document, and answers each with a play or a
-failure, in order. Ends when nobody is at the other side any more.
+Reads what makes its player, then what to play: a story, by its name or as a document, a schedule, and whether to look at
+states. Answers each with a play or a failure, in order. Ends when nobody is at the other side any more.
 """
 
 import faulthandler
@@ -46,9 +46,9 @@ def serve(tasks: Connection, plays: Connection) -> None:
 def answer(player: Player, tasks: Connection, plays: Connection) -> None:
     plays.send(READY)
     while True:
-        told, schedule = tasks.recv()
+        told, schedule, looks = tasks.recv()
         try:
-            play = player.play(told, schedule)
+            play = player.play(told, schedule, looks)
         except Exception as error:
             plays.send(_failure(error))
         else:

@@ -10,6 +10,10 @@ from gatecrash.harness.timeline import in_real_time
 
 Entry = Mapping[str, Any]
 
+_KEYS, _PACE = {"new_key_after_unknown", "key_reused"}, {"retry_without_backoff", "retry_after_ignored"}
+#: The rules that are asked here.
+RULES = frozenset(_KEYS | _PACE)
+
 
 @oracle("P1", "keys that do not protect")
 def keys_that_do_not_protect(history: History) -> Findings:
@@ -18,7 +22,7 @@ def keys_that_do_not_protect(history: History) -> Findings:
     Store a key with each attempt before the first call, repeat the attempt under it until the outcome is known, and give
     the next attempt, or a changed cart, a key of its own. Judged from the requests in the gateway's journal.
     """
-    yield from _found([history.journal], {"new_key_after_unknown", "key_reused"})
+    yield from _found([history.journal], _KEYS)
 
 
 @oracle("P2", "no cap or no backoff")
@@ -29,7 +33,7 @@ def storm(history: History) -> Findings:
     journal.
     """
     # who died cannot remember how long it was to wait, and nobody sees what was tried while the gateway was down
-    yield from _found(_lives(history), {"retry_without_backoff", "retry_after_ignored"})
+    yield from _found(_lives(history), _PACE)
 
 
 _linted: tuple[Sequence[Entry], list[lint.Finding]] = [], []

@@ -7,7 +7,7 @@ gets to see. What happens between two commits of the merchant cannot be reached.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -122,7 +122,7 @@ class StruckWorld(RealWorld):
     def missed(self) -> tuple[str, ...]:
         return tuple(str(blow.fault) for blow in self._blows if not blow.struck)
 
-    async def begin_faults(self) -> None:
+    async def begin_faults(self, remembered: Callable[[], object]) -> None:
         for blow in self._armed():
             blow.rule_id = await self._control().arm(blow.rule or {})
         self._counts = True

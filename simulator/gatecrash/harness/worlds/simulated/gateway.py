@@ -60,6 +60,11 @@ class SimulatedGateway:
         gateway.ready = True
         self.state, self._app, self._life = gateway, app, incarnation
 
+    def now_ms(self, sandbox: str) -> float | None:
+        """The sandbox's time, in milliseconds since 1970; None while the gateway is down."""
+        found = self.state.sandboxes.get(sandbox) if self.state else None
+        return None if found is None else found.now()
+
     def armed(self) -> bool:
         """Whether a rule could strike what it is asked."""
         return self.state is not None and any(sandbox.plane.rules for sandbox in self.state.sandboxes.values())

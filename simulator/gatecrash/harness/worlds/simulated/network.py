@@ -7,7 +7,6 @@ What is written travels as a message with a small latency of its own, in order w
 import asyncio
 import contextvars
 import errno
-import hashlib
 import ipaddress
 import os
 import random
@@ -54,10 +53,6 @@ class Message(NamedTuple):
     target: str
     kind: Kind
     data: bytes = b""
-
-    @property
-    def digest(self) -> str:
-        return hashlib.blake2b(self.data, digest_size=8).hexdigest()
 
 
 # what may become of a message
@@ -658,10 +653,9 @@ class Network:
         end.broken()
         end.peer.broken()
 
-    def in_flight(self) -> list[tuple[str, str, str]]:
-        """What is under way or held, in the order it was sent, as (source, target, kind and digest of its bytes)."""
-        held = [message for end in self._holding for message in end.held or ()]
-        return [(each.source, each.target, f"{each.kind.value} {each.digest}") for each in (*self._flying.values(), *held)]
+    def in_flight(self) -> list[Message]:
+        """What is under way or held, in the order it was sent."""
+        return [*self._flying.values(), *(message for end in self._holding for message in end.held or ())]
 
     # the end
 

@@ -20,9 +20,10 @@ from gatecrash.harness.history import Note
 from gatecrash.harness.run import Outcome, play
 from gatecrash.harness.story import Story, load, parse_document
 from gatecrash.harness.world import Host
-from gatecrash.harness.worlds.simulated import alphabet, clock, databases, entropy, guard, labels, network, state
+from gatecrash.harness.worlds.simulated import alphabet, clock, databases, entropy, guard, labels, network
 from gatecrash.harness.worlds.simulated.gateway import SimulatedGateway
 from gatecrash.harness.worlds.simulated.hosts import Crashed, Incarnation
+from gatecrash.harness.worlds.simulated.look import Look
 from gatecrash.harness.worlds.simulated.loop import VirtualLoop
 from gatecrash.harness.worlds.simulated.merchant import SimulatedMerchant
 from gatecrash.harness.worlds.simulated.output import Output
@@ -93,14 +94,14 @@ class Player:
     def close(self) -> None:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def play(self, told: Told, schedule: Schedule) -> Play:
+    def play(self, told: Told, schedule: Schedule, looks: bool = False) -> Play:
         began = self._real_time()
-        outcome, points = self.run(self._story(told), schedule)
+        outcome, points = self.run(self._story(told), schedule, looks=looks)
         return Play(
             reached=tuple(points.reached),
             fired=tuple(points.fired),
             last=points.last,
-            state=points.state,
+            states=tuple(points.states),
             violations=tuple((each.oracle, each.message) for each in outcome.violations),
             seconds=self._real_time() - began,
             trace=_trace(outcome, points),
@@ -114,14 +115,14 @@ class Player:
             self._brought = parse_document(told, Path(f"{told.get('name')}.yaml"))
         return self._brought
 
-    def run(self, story: Story, schedule: Schedule) -> tuple[Outcome, Points]:
+    def run(self, story: Story, schedule: Schedule, *, looks: bool = False) -> tuple[Outcome, Points]:
         """One world, from its beginning to its end."""
 
         async def played(world: SimulatedWorld) -> Outcome:
             return await play(story, world)
 
         while True:
-            points = Points(schedule, self.profile.patience_s, self._look, self._kinds)
+            points = Points(schedule, self.profile.patience_s, self._kinds, looks=looks)
             with suppress(databases.PlayAgain):
                 return self._in_a_world(points, played), points
 
@@ -139,6 +140,7 @@ class Player:
         )  # fmt: skip
         self._connection = gateway.connection
         world = SimulatedWorld(self._loop, gateway, self._merchant, self._scratch, points, self._output)
+        points.look = Look(self._loop, world, gateway.connection, str(self._scratch))
         self._world, self._points = world, points
 
         async def main() -> T:
@@ -166,7 +168,7 @@ class Player:
             await world.start_merchant()
             databases.keep()
 
-        self._in_a_world(Points((), self.profile.patience_s, str), start)
+        self._in_a_world(Points((), self.profile.patience_s), start)
 
     def _now(self) -> float:
         return clock.EPOCH_S + self._loop.time()
@@ -206,23 +208,6 @@ class Player:
         self._world.fell(Host.GATEWAY)
         self._world.come_back(Host.GATEWAY, down_s)
 
-    def _look(self) -> str:
-        """The whole state, digested."""
-        assert self._connection is not None
-        assert self._world is not None
-        now = self._loop.time()
-        rows = (repr(row).encode() for row in _rows(self._connection))
-        return state.digest(
-            (
-                *rows,
-                *(repr(row).encode() for row in databases.rows()),
-                *sorted(repr(message).encode() for message in self._loop.network.in_flight()),
-                *sorted(f"{when - now:.3f} {name}".encode() for when, name in self._loop.pending()),
-                *state.tasks(task for host in (None, *self._world.living()) for task in self._loop.tasks(host)),
-            ),
-            str(self._scratch),
-        )
-
 
 def _scratch() -> Path:
     """A folder of this process's own, in memory where there is such a place; those of processes that were killed go."""
@@ -246,20 +231,6 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-#: What is kept of a sandbox beside the things themselves: it tells how they came to be.
-_TOLD = {"journal", "meta", "sandboxes", "fault_rules"}
-
-
-def _rows(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-    return [
-        (table, *row)
-        for table in tables
-        if table not in _TOLD
-        for row in connection.execute(f"SELECT * FROM {table}")  # noqa: S608 - names of our own
-    ]
 
 
 def _trace(outcome: Outcome, points: Points) -> str:

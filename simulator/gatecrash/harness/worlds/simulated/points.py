@@ -19,29 +19,32 @@ from gatecrash.harness.worlds.simulated.labels import WEBHOOK
 #: What customers and the harness ask of the gateway, not the merchant.
 NOT_THE_MERCHANTS = frozenset({"tokens.create", "webhook_endpoints.create", "webhook_endpoints.rotate_secret", "events.list"})
 _READS = (".get", ".list", ".deliveries")
+#: Stations that a request comes by once it has been received, whatever else happens: nobody looks there.
+_ON_THE_WAY = frozenset({"operation.claimed", "operation.executed", "operation.committed"})
 
 
 class Points:
     """The points of one run and the faults of its schedule. Nothing is counted, and nothing strikes, unless it is `open`.
 
-    `look` gives a digest of the whole state; it is asked at the first point after the last fault has struck.
+    `look` gives a digest of the whole state; if it `looks`, it is asked at points after the last fault has struck.
     """
 
+    look: Callable[[], str]
+
     def __init__(
-        self, schedule: Schedule, patience_s: float, look: Callable[[], str], kinds: frozenset[str] | None = None
+        self, schedule: Schedule, patience_s: float, kinds: frozenset[str] | None = None, *, looks: bool = False
     ) -> None:
         self.open = False
         self.reached: list[Point] = []
+        self.states: list[str] = []  #: at each of them, empty where nobody looked
         self.fired: list[Fault] = []
         self.last = -1
-        self.state = ""
         self.patience_s = patience_s
         self.planes: list[ExploringPlane] = []
         self._kinds = kinds
-        self._look = look
+        self._looks = looks
         self._wanted = {(fault.label, fault.occurrence, fault.kind): fault for fault in schedule}
         self._seen: Counter[tuple[str, str]] = Counter()
-        self._unseen = False
 
     def reach(self, label: str, way: str, station: str) -> alphabet.Letter | None:
         """Count a point; the letter that is to strike there, if the schedule has one."""
@@ -57,15 +60,13 @@ class Points:
             names = tuple(name for name in names if name in self._kinds or name == striking)
             if not names:
                 return None
-        if self._unseen:
-            self._unseen = False
-            self.state = f"{label} {station} {self._look()}"
         self.reached.append(Point(label, occurrence, names))
+        looks = self._looks and len(self.fired) == len(self._wanted) and station not in _ON_THE_WAY
+        self.states.append(f"{label} {station} {self.look()}" if looks else "")
         if striking is None:
             return None
         self.fired.append(self._wanted[label, occurrence, striking])
         self.last = len(self.reached) - 1
-        self._unseen, self.state = True, ""
         return alphabet.LETTERS[striking]
 
     def missed(self) -> list[Fault]:
@@ -74,9 +75,6 @@ class Points:
 
     def close(self) -> None:
         """The end of the faults: the calm begins."""
-        if self.open and self._unseen:
-            self._unseen = False
-            self.state = f"calm {self._look()}"
         self.open = False
         for plane in self.planes:
             plane.calm()

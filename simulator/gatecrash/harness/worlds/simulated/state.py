@@ -1,14 +1,17 @@
 """A digest of everything that decides how a run goes on, so that two that have come to the same point are played on once.
 
-What it takes in: the rows of all databases, the messages under way, the timers and how far off they are, and where every task
-stands with what its frames hold. What it leaves out: the names of things (ids, keys and secrets are numbered in the order in
-which they come up) and how long ago something was.
+What it takes in: the rows of all databases, the messages under way, the timers and about how far off they are, where every task
+stands with what its frames hold, and what story and oracles remember. What it leaves out: the names of things (ids, keys and
+secrets are numbered in the order in which they come up), what libraries do with connections that nobody waits for, and how
+long ago something was, or how far off it is, to more than its order of magnitude.
 """
 
 import asyncio
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from functools import cache
 from hashlib import blake2b
 from types import CodeType, CoroutineType, FrameType
@@ -16,44 +19,89 @@ from typing import Any
 
 from gatecrash.harness.merchant_profile import MerchantProfile
 from gatecrash.harness.story import Story
+from gatecrash.harness.worlds.simulated.hosts import HARNESS
 
-#: What names a thing: a prefix and a tail nobody chose; or a long run of hexadecimal digits.
-_NAMES = re.compile(rb"[A-Za-z]+_[A-Za-z0-9_-]{6,}|[0-9a-f]{16,}")
+#: What names a thing: a prefix and a tail nobody chose, with a digit in it; a long run of hexadecimal digits; a signature.
+_NAMES = re.compile(
+    rb"[A-Za-z]+_(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{6,}|\b[0-9a-f]{16,}\b|(?<![A-Za-z0-9+/])(?=[A-Za-z+/]*\d)[A-Za-z0-9+/]{40,}={0,2}"
+)
 #: When something was, or is to be: milliseconds or seconds since 1970, or as text.
-_TIMES = re.compile(rb"\b\d{10}(?:\d{3})?(?:\.\d+)?\b|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z?")
+_TIMES = re.compile(rb"\b(?:(\d{10}(?:\.\d+)?)|(\d{13})|(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z?))\b")
+#: Seconds between which there is no telling how long ago something was: beyond them there are timeouts, lives of keys, and so on.
+_AGES_S = (2, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400)
+#: Seconds until something falls due: at once, before a merchant's patience ends, after it, and so on.
+_AHEAD_S = (0.002, 0.3, 1, 4, 10, 100)
+#: Timers that nobody waits for: they end connections that were kept in case somebody asks again, and write the journal down.
+_UPKEEP = ("_process_keepalive", "_weakref_handle", "commit_group")
 _PLAIN = (str, int, float, bool, bytes, type(None))
 _DEPTH = 3
 #: The same all along.
 _GIVEN = frozenset({Story, MerchantProfile})
 _LIBRARIES = (os.path.dirname(os.__file__), "<frozen")
 
+#: Parts of a state, and what time it is for them, in milliseconds since 1970.
+Group = tuple[float, Iterable[bytes]]
 
-def digest(parts: Iterable[bytes], folder: str) -> str:
-    """The parts as one, with names numbered, and times and the name of this process's folder taken out."""
+
+def digest(groups: Iterable[Group], folder: str) -> str:
+    """The parts as one: names numbered, times by how far they are, and the name of this process's folder taken out."""
     numbers: dict[bytes, bytes] = {}
 
     def number(found: re.Match[bytes]) -> bytes:
         return numbers.setdefault(found[0], b"#%d" % len(numbers))
 
-    whole = _NAMES.sub(number, _TIMES.sub(b"@", b"\n".join(parts).replace(folder.encode(), b"")))
-    return blake2b(whole, digest_size=12).hexdigest()
+    whole = blake2b(digest_size=12)
+    for now_ms, parts in groups:
+        text = _aged(b"\n".join(parts).replace(folder.encode(), b""), now_ms)
+        whole.update(_NAMES.sub(number, text))
+    return whole.hexdigest()
+
+
+def _aged(text: bytes, now_ms: float) -> bytes:
+    def age(found: re.Match[bytes]) -> bytes:
+        seconds, milliseconds, written = found.groups()
+        if seconds:
+            ago_s = now_ms / 1000 - float(seconds)
+        elif milliseconds:
+            ago_s = (now_ms - int(milliseconds)) / 1000
+        else:
+            ago_s = now_ms / 1000 - datetime.fromisoformat(written.decode()).timestamp()
+        magnitude = bisect_left(_AGES_S, abs(ago_s))
+        return b"@%d" % (-magnitude if ago_s < 0 else magnitude)
+
+    return _TIMES.sub(age, text)
+
+
+def timers(pending: Iterable[tuple[float, str]]) -> list[bytes]:
+    """What falls due, by host and name, and about when; `pending` in seconds from now. The harness's are told by its steps."""
+    return sorted(
+        {
+            b"%d %s" % (bisect_left(_AHEAD_S, ahead_s), name.encode())
+            for ahead_s, name in pending
+            if not name.startswith(HARNESS) and not name.endswith(_UPKEEP)
+        }
+    )
 
 
 def tasks(all_tasks: Iterable["asyncio.Task[Any]"]) -> list[bytes]:
-    """Where each task stands, in no particular order: sorted by what it looks like."""
+    """Where each task stands, in no particular order: sorted by what it looks like. One of libraries alone says nothing."""
     seen: _Seen = {}
-    return sorted(b"|".join(_frames(task.get_coro(), seen)) for task in all_tasks if not task.done())
+    shown = (b"|".join(_frames(task.get_coro(), seen)) for task in all_tasks if not task.done())
+    return sorted(filter(None, shown))
 
 
 def _frames(awaited: Any, seen: "_Seen") -> Iterator[bytes]:
+    """Those that are not of a library."""
     while awaited is not None:
         frame: FrameType | None = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
         if frame is None:
-            yield type(awaited).__name__.encode()
             return
         code = frame.f_code
-        plain = "" if _of_a_library(code) else ",".join(f"{name}={_shown(it, seen)}" for name, it in frame.f_locals.items())
-        yield f"{code.co_filename}:{code.co_name}:{frame.f_lasti}({plain})".encode()
+        if not _of_a_library(code):
+            plain = ",".join(
+                f"{name}={_magnitude(it) if isinstance(it, float) else _shown(it, seen)}" for name, it in frame.f_locals.items()
+            )
+            yield f"{code.co_filename}:{code.co_name}:{frame.f_lasti}({plain})".encode()
         awaited = awaited.cr_await if isinstance(awaited, CoroutineType) else getattr(awaited, "gi_yieldfrom", None)
 
 
@@ -61,6 +109,12 @@ def _frames(awaited: Any, seen: "_Seen") -> Iterator[bytes]:
 def _of_a_library(code: CodeType) -> bool:
     """Whether nobody but the one who called it says what it is about; how long it waits is told by the timers."""
     return code.co_filename.startswith(_LIBRARIES) or "site-packages" in code.co_filename
+
+
+def _magnitude(value: float) -> int:
+    """Of a moment of the loop's, of a duration, or of whatever else a function keeps as a float."""
+    ago_s = asyncio.get_running_loop().time() - value
+    return bisect_left(_AHEAD_S, min(abs(value), abs(ago_s)))
 
 
 #: What things look like, by which and how deep: frames hand the same ones on to each other.

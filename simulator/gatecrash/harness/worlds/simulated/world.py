@@ -66,6 +66,7 @@ class SimulatedWorld(World):
         self._failed: SetupFailed | None = None
         self._client = Client(loop)
         self._happened = asyncio.Event()
+        self.remembered: Callable[[], object] = tuple
 
     async def __aenter__(self) -> Self:
         await self._bring_up(Host.GATEWAY)
@@ -146,6 +147,14 @@ class SimulatedWorld(World):
     def living(self) -> list[Incarnation]:
         return [life for life in self._lives if life.alive]
 
+    def sandbox_ms(self) -> float | None:
+        """What time it is in the merchant's sandbox, in milliseconds since 1970; None while the gateway is down."""
+        return self._gateway.now_ms(self.profile.sandbox)
+
+    def coming(self) -> list[str]:
+        """Who is dead and on the way back."""
+        return sorted(host.value for host in self._coming)
+
     async def _bring_up(self, host: Host) -> None:
         number = 1 + sum(life.name == host.value for life in self._lives)
         life = Incarnation(self._loop, host.value, number)
@@ -178,7 +187,8 @@ class SimulatedWorld(World):
     def struck(self) -> bool:  # type: ignore[override]
         return bool(self._points.fired)
 
-    async def begin_faults(self) -> None:
+    async def begin_faults(self, remembered: Callable[[], object]) -> None:
+        self.remembered = remembered
         self._points.open = True
 
     async def end_faults(self) -> None:

@@ -1,0 +1,84 @@
+"""A look at the whole of a world: a digest of everything that decides how it goes on and how it is judged."""
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from gatecrash.core.records import Delivery
+from gatecrash.harness.oracles import practice
+from gatecrash.harness.worlds.simulated import clock, databases, state
+from gatecrash.harness.worlds.simulated.loop import VirtualLoop
+from gatecrash.harness.worlds.simulated.world import SimulatedWorld
+from gatecrash.lint import Linter
+
+#: What is kept of a sandbox beside the things themselves: it tells how they came to be.
+_TOLD = frozenset({"journal", "meta", "sandboxes", "fault_rules"})
+#: What is sealed, or a digest of what names things: one is as good as another, as long as it is the same.
+_OPAQUE = frozenset({"sealed_number", "fingerprint"})
+_JOURNAL = "SELECT last_seq, entries FROM journal WHERE last_seq > ? ORDER BY last_seq"
+
+
+class Look:
+    """One world's state, as often as it is asked for. `connection` is the gateway's, which nobody else writes to."""
+
+    def __init__(self, loop: VirtualLoop, world: SimulatedWorld, connection: sqlite3.Connection, folder: str) -> None:
+        self._loop, self._world, self._connection, self._folder = loop, world, connection, folder
+        self._tables = _tables(connection)
+        self._changes = -1
+        self._rows: list[bytes] = []
+        self._linter, self._linted = Linter(), 0
+
+    def __call__(self) -> str:
+        lives, now = self._world.living(), self._loop.time()
+        wall_ms = clock.EPOCH_S * 1000 + now * 1000
+        sandbox_ms = self._world.sandbox_ms() or wall_ms
+        merchants = [repr(row).encode() for row in databases.rows()]
+        return state.digest(
+            (
+                (sandbox_ms, self._gateways()),
+                (wall_ms, [*merchants, *state.tasks(task for host in lives for task in self._loop.tasks(host))]),
+                (wall_ms, sorted(repr(message[1:]).encode() for message in self._loop.network.in_flight())),
+                (wall_ms, state.timers((when - now, name) for when, name in self._loop.pending())),
+                (wall_ms, [repr((self._world.remembered(), sorted(life.name for life in lives), self._world.coming())).encode()]),
+            ),
+            self._folder,
+        )
+
+    def _gateways(self) -> list[bytes]:
+        """Its rows, and what the oracles remember of its journal; read again only where something has been written since."""
+        if self._connection.total_changes != self._changes:
+            self._changes = self._connection.total_changes
+            self._rows = [repr(row).encode() for row in self._read()]
+            for entry in self._written():
+                self._linter.see(entry)
+            self._rows += sorted(repr(each).encode() for each in self._linter.remembers(*practice.RULES))
+        return self._rows
+
+    def _read(self) -> Iterator[tuple[Any, ...]]:
+        for name, query in self._tables:
+            for row in self._connection.execute(query):
+                yield (name, *row) if name != Delivery.TABLE else (name, *_abridged(row))
+
+    def _written(self) -> Iterator[Any]:
+        for last_seq, entries in self._connection.execute(_JOURNAL, (self._linted,)).fetchall():
+            self._linted = last_seq
+            yield from msgspec.json.decode(entries)
+
+
+def _abridged(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A delivery whose attempts are told as far as they still count: by their number while there may be more of them."""
+    *named, status, attempts, next_at, created_at = row
+    return *named, status, len(msgspec.json.decode(attempts)) if status == "pending" else None, next_at, created_at
+
+
+def _tables(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """The name of each table, and what reads it. All names are our own."""
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+    return [(table, f"SELECT {_columns(connection, table)} FROM {table}") for table in tables if table not in _TOLD]  # noqa: S608
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> str:
+    columns = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
+    return ", ".join(f"lower(hex({name}))" if name in _OPAQUE else name for name in columns)
