@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from gatecrash.harness.explore.explorer import Exploration
     from gatecrash.harness.explore.fault import Schedule as Faults
     from gatecrash.harness.explore.pool import PlayerSpec
-    from gatecrash.harness.explore.verdict import Verdict
+    from gatecrash.harness.explore.verdict import StoryVerdict, Verdict
     from gatecrash.harness.merchant_profile import MerchantProfile
     from gatecrash.harness.prove import Proof
     from gatecrash.harness.run import Outcome
     from gatecrash.harness.story import Story
+
+    Saved = Mapping[tuple[str, str], Path]  # by story and oracle
+    Drawn = Mapping[tuple[str, str], Outcome]
 
 #: What makes a player in a worker: of `profile_path`, `stories` (name → document), `seed` and `kinds`.
 FACTORY = "gatecrash.harness.worlds.simulated.player:make"
@@ -51,8 +54,12 @@ _OPTIONS = (
     click.option("--seconds", type=DURATION, default=0.0, help="Then try more faults at random for so long, such as 5m."),
     click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random: latencies, ids, schedules."),
     click.option("--no-prune", is_flag=True, help="Also pursue schedules that lead to a state which was pursued already."),
+    click.option(
+        "--workloads", type=click.IntRange(1, 100_000), metavar="N",
+        help="Instead of stories that are told, so many that are made up, each explored like any other.",
+    ),
 )  # fmt: skip
-_NAMES = ("faults", "channels", "kinds", "shard", "checkpoint", "resume", "seconds", "seed", "no_prune")
+_NAMES = ("faults", "channels", "kinds", "shard", "checkpoint", "resume", "seconds", "seed", "no_prune", "workloads")
 
 
 class Asked(NamedTuple):
@@ -83,6 +90,15 @@ def simulated(verb: Callable[..., None]) -> Callable[..., None]:
             verb(**kwargs)
             return
         jobs = kwargs["jobs"] if "jobs" in given else os.cpu_count() or 1
+        if ours["workloads"] is not None:
+            from gatecrash.cli import _workloads
+
+            for option, why in (_workloads.ASTRAY[name] for name in _workloads.ASTRAY if name in given):
+                raise WrongUse(f"prove: {option} does not go with --workloads: {why}")
+            asked = Asked(**{name: kwargs[name] for name in Asked._fields})
+            _workloads.prove(asked, jobs, **{name: ours[name] for name in _workloads.NAMES})
+            return
+        del ours["workloads"]
         _prove(Asked(**{name: kwargs[name] for name in Asked._fields}), jobs, **ours)
 
     for option in reversed(_OPTIONS):
@@ -111,12 +127,9 @@ def _prove(
     from gatecrash.harness.story import choose, gather
     from gatecrash.harness.variants import in_channels
 
-    merchant = load(asked.profile)
+    merchant, wanted = load(asked.profile), wanted_kinds(kinds)
     told = choose(gather(asked.folders, ours=not asked.only_mine), asked.names)
-    stories, left_out = sort_out(in_channels(told, _listed(channels)) if channels else told, merchant)
-    wanted = frozenset(_listed(kinds)) or None
-    if unknown := sorted((wanted or set()) - alphabet().keys()):
-        raise WrongUse(f"no kind of fault called {', '.join(map(repr, unknown))}; there are: {', '.join(alphabet())}")
+    stories, left_out = sort_out(in_channels(told, listed(channels)) if channels else told, merchant)
     try:
         bound = Bound(faults=faults, kinds=wanted, prune=not no_prune, shard=Shard.parse(shard) if shard else WHOLE)
         spec = PlayerSpec(
@@ -143,15 +156,16 @@ def _prove(
         raise WrongUse(f"the checkpoint cannot be written: {error}; --checkpoint names another file") from error
     skipped = [(story.name, reason) for story, reason in left_out]
     said = verdict(found, merchant=merchant.name, seed=seed, left_out=skipped, alphabet=alphabet())
-    saved = _save(said, merchant, stories, asked.failures)
-    drawn = {} if found.interrupted or (asked.as_json and not asked.report and not asked.junit) else _drawn(spec, said)
+    saved = save(said, merchant, stories, asked.failures)
+    drawn = {} if found.interrupted or (asked.as_json and not asked.report and not asked.junit) else drawn_runs(spec, said)
     if asked.as_json:
         document(said.as_json())
     else:
         _tell(said, saved, drawn)
     if not found.interrupted and (asked.junit or asked.report):
         first = {story.name: story.violations[0].oracle for story in said.stories if story.violations}
-        proof = _proof_of(spec, said, left_out, {name: drawn[name, oracle] for name, oracle in first.items()})
+        runs = {name: drawn[name, oracle] for name, oracle in first.items()}
+        proof = proof_of(spec, said, left_out, runs, " ".join(said.in_words()))
         _proof.write(proof, {name: saved[name, oracle] for name, oracle in first.items()}, junit=asked.junit, report=asked.report)
     if found.interrupted:
         click.echo(f"gatecrash prove: interrupted; go on with the same options and --resume {kept.path}", err=True)
@@ -183,20 +197,28 @@ def played(spec: "PlayerSpec", wanted: "Sequence[tuple[str, Faults]]") -> "tuple
     return outcomes, time.monotonic() - began
 
 
-def _listed(texts: tuple[str, ...]) -> list[str]:
+def wanted_kinds(kinds: tuple[str, ...]) -> frozenset[str] | None:
+    """None for all of them. Raises WrongUse for one that there is not."""
+    wanted = frozenset(listed(kinds)) or None
+    if unknown := sorted((wanted or set()) - alphabet().keys()):
+        raise WrongUse(f"no kind of fault called {', '.join(map(repr, unknown))}; there are: {', '.join(alphabet())}")
+    return wanted
+
+
+def listed(texts: tuple[str, ...]) -> list[str]:
     """What stands between commas, once each."""
     return list(dict.fromkeys(each for text in texts for each in map(str.strip, text.split(",")) if each))
 
 
-def _drawn(spec: "PlayerSpec", said: "Verdict") -> "dict[tuple[str, str], Outcome]":
+def drawn_runs(spec: "PlayerSpec", said: "Verdict") -> "dict[tuple[str, str], Outcome]":
     """The run of each counterexample, by story and oracle."""
     wanted = [(story.name, each) for story in said.stories for each in story.violations]
     outcomes, _ = played(spec, [(name, each.schedule) for name, each in wanted])
     return {(name, each.oracle): outcome for (name, each), outcome in zip(wanted, outcomes, strict=True)}
 
 
-def _proof_of(
-    spec: "PlayerSpec", said: "Verdict", left_out: "Sequence[tuple[Story, str]]", violated: "Mapping[str, Outcome]"
+def proof_of(
+    spec: "PlayerSpec", said: "Verdict", left_out: "Sequence[tuple[Story, str]]", violated: "Mapping[str, Outcome]", bound: str
 ) -> "Proof":
     """What reports are made of: of each story the run in which it was violated first, or the one without a fault."""
     from gatecrash.harness.prove import Proof
@@ -205,7 +227,7 @@ def _proof_of(
     outcomes = dict(violated) | dict(zip(held, played(spec, [(name, ()) for name in held])[0], strict=True))
     return Proof(
         merchant=said.merchant, world="simulated", outcomes=tuple(outcomes[story.name] for story in said.stories),
-        left_out=tuple(left_out), seconds=said.seconds, bound=" ".join(said.in_words()),
+        left_out=tuple(left_out), seconds=said.seconds, bound=bound,
     )  # fmt: skip
 
 
@@ -238,7 +260,7 @@ def _explore(
     from gatecrash.harness.explore.explorer import Explorer
     from gatecrash.harness.explore.pool import Pool
 
-    with _stoppable() as stop, drawn() as tell, Pool(spec, jobs) as pool:
+    with stoppable() as stop, drawn() as tell, Pool(spec, jobs) as pool:
         explorer = Explorer(pool, bound, checkpoint=kept if always else None, tell=tell, stop=stop)
         found = explorer.explore(names, resumed=resumed, swarm_s=swarm_s, seed=seed)
         if found.interrupted and not always:
@@ -247,7 +269,7 @@ def _explore(
 
 
 @contextmanager
-def _stoppable() -> Iterator[Callable[[], bool]]:
+def stoppable() -> Iterator[Callable[[], bool]]:
     """Says whether somebody wants it to stop; who says so a second time is not made to wait."""
     asked = False
 
@@ -266,7 +288,7 @@ def _stoppable() -> Iterator[Callable[[], bool]]:
             signal.signal(each, handler)
 
 
-def _save(said: "Verdict", merchant: "MerchantProfile", stories: "list[Story]", folder: Path) -> dict[tuple[str, str], Path]:
+def save(said: "Verdict", merchant: "MerchantProfile", stories: "list[Story]", folder: Path) -> dict[tuple[str, str], Path]:
     from gatecrash.harness import schedule
 
     by_name = {story.name: story for story in stories}
@@ -283,33 +305,37 @@ def _save(said: "Verdict", merchant: "MerchantProfile", stories: "list[Story]", 
 _COLOURS = {"proved": "green", "held": "green", "violated": "red", "not proved": "yellow"}
 
 
-def _tell(said: "Verdict", saved: dict[tuple[str, str], Path], drawn: "Mapping[tuple[str, str], Outcome]") -> None:
+def _tell(said: "Verdict", saved: "Saved", drawn: "Drawn") -> None:
     """A line per story, its counterexamples beneath it, drawn where their runs are there; then what it comes to."""
-    from gatecrash.harness import sequence
-    from gatecrash.harness.timeline import folded, timeline
-
     for story in said.stories:
-        word = story.in_words().partition(":")[0]
-        click.echo(f"{click.style(f'{word:<10}', fg=_COLOURS[word], bold=word == 'violated')} {story.briefly()}")
-        for remark in story.remarks:
-            click.echo(f"  {remark}")
-        for each in story.violations:
-            click.echo(f"  {click.style(each.oracle, fg='red')} {each.message}")
-            for fault in each.schedule:
-                click.echo(f"    ⚡ {fault}")
-            if outcome := drawn.get((story.name, each.oracle)):
-                for line in sequence.text(folded(timeline(outcome.history))):
-                    click.echo(f"    {line}")
-            if each.number is None:
-                click.echo(f"    found by walk {each.walk} of the swarm")
-            else:
-                click.echo(f"    found by schedule {each.number:,}, in {each.schedules:,} of {story.schedules:,}")
-            click.echo(f"    why and what to do: gatecrash explain {each.oracle}")
-            click.echo(f"    play it again:      gatecrash replay {saved[story.name, each.oracle]}")
-            if os.environ.get("GITHUB_ACTIONS") == "true":
-                click.echo(f"::error title={each.oracle} in {story.name}::{each.message}")
+        tell_story(story, saved, drawn)
     for name, reason in said.left_out:
         click.echo(f"{click.style('left out', fg='yellow')}: {name}: {reason}")
     click.echo()
     for line in said.in_words():
         click.echo(line)
+
+
+def tell_story(story: "StoryVerdict", saved: "Saved", drawn: "Drawn") -> None:
+    from gatecrash.harness import sequence
+    from gatecrash.harness.timeline import folded, timeline
+
+    word = story.in_words().partition(":")[0]
+    click.echo(f"{click.style(f'{word:<10}', fg=_COLOURS[word], bold=word == 'violated')} {story.briefly()}")
+    for remark in story.remarks:
+        click.echo(f"  {remark}")
+    for each in story.violations:
+        click.echo(f"  {click.style(each.oracle, fg='red')} {each.message}")
+        for fault in each.schedule:
+            click.echo(f"    ⚡ {fault}")
+        if outcome := drawn.get((story.name, each.oracle)):
+            for line in sequence.text(folded(timeline(outcome.history))):
+                click.echo(f"    {line}")
+        if each.number is None:
+            click.echo(f"    found by walk {each.walk} of the swarm")
+        else:
+            click.echo(f"    found by schedule {each.number:,}, in {each.schedules:,} of {story.schedules:,}")
+        click.echo(f"    why and what to do: gatecrash explain {each.oracle}")
+        click.echo(f"    play it again:      gatecrash replay {saved[story.name, each.oracle]}")
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            click.echo(f"::error title={each.oracle} in {story.name}::{each.message}")

@@ -18,9 +18,14 @@ def in_channels(stories: Iterable[Story], channels: Iterable[str]) -> list[Story
     own channels, and goes with them. Raises StoryError for channels that there are not.
     """
     channels = list(channels)
+    check_channels(channels)
+    return [_in_channels(story, each) for story in stories for each in channels]
+
+
+def check_channels(channels: Iterable[str]) -> None:
+    """Raises StoryError for channels that there are not."""
     if unknown := sorted(set(channels) - CHANNELS.keys()):
         raise StoryError(f"no channels called {', '.join(map(repr, unknown))}; there are: {', '.join(CHANNELS)}")
-    return [_in_channels(story, each) for story in stories for each in channels]
 
 
 def unbroken(story: Story) -> Story:

@@ -1,0 +1,115 @@
+"""`gatecrash prove --world simulated --workloads N`: stories that are made up, each explored like one that somebody has told."""
+
+import sys
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import click
+
+from gatecrash.cli import _proof, _simulated
+from gatecrash.cli._failed import WrongUse
+from gatecrash.cli._output import document
+from gatecrash.cli._worlds import runs_worlds
+
+if TYPE_CHECKING:
+    from gatecrash.harness.explore.pool import PlayerSpec
+    from gatecrash.harness.explore.verdict import StoryVerdict
+    from gatecrash.harness.merchant_profile import MerchantProfile
+    from gatecrash.harness.workloads.verdict import Sampled
+
+#: The options that mean for workloads what they mean for stories, besides those of every proof.
+NAMES = ("faults", "channels", "kinds", "seed", "no_prune", "workloads")
+_MADE_UP = "they are made up, and no story that is told is played"
+_AGAIN = "the same --seed makes up the same ones again, and another one others"
+#: Those that do not, as they are spelt, and why.
+ASTRAY: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "names": ("--story", _MADE_UP),
+        "folders": ("--stories", _MADE_UP),
+        "only_mine": ("--only-mine", _MADE_UP),
+        "shard": ("--shard", "give each machine another --seed"),
+        "checkpoint": ("--checkpoint", _AGAIN),
+        "resume": ("--resume", _AGAIN),
+        "seconds": ("--seconds", "more of them take longer"),
+    }
+)
+
+
+@runs_worlds
+def prove(
+    asked: "_simulated.Asked", jobs: int, *, faults: int, channels: tuple[str, ...], kinds: tuple[str, ...], seed: int,
+    no_prune: bool, workloads: int,
+) -> None:  # fmt: skip
+    from gatecrash.cli._progress import drawn as progress_drawn
+    from gatecrash.harness.explore.bound import Bound
+    from gatecrash.harness.explore.pool import PlayerFailed, PlayerSpec, Pool
+    from gatecrash.harness.merchant_profile import load
+    from gatecrash.harness.variants import check_channels
+    from gatecrash.harness.workloads import campaign
+    from gatecrash.harness.workloads.verdict import sampled
+
+    merchant, wanted, sets = load(asked.profile), _simulated.wanted_kinds(kinds), _simulated.listed(channels)
+    check_channels(sets)
+    bound = Bound(faults=faults, kinds=wanted, prune=not no_prune, first_only=True)
+    kwargs = {
+        "profile_path": str(asked.profile.resolve()), "stories": {}, "seed": seed,
+        "kinds": None if wanted is None else sorted(wanted),
+    }  # fmt: skip
+    spec = PlayerSpec(_simulated.FACTORY, kwargs)
+    began = time.monotonic()
+    try:
+        campaign.require()
+        with _simulated.stoppable() as stop, progress_drawn() as tell, Pool(spec, jobs) as pool:
+            trials = campaign.run(
+                pool, bound, merchant, workloads=workloads, seed=seed, channels=sets, alphabet=_simulated.alphabet(), tell=tell,
+                stop=stop,
+            )  # fmt: skip
+    except campaign.NoHypothesis as error:
+        raise WrongUse(f"{error}") from error
+    except PlayerFailed as error:
+        click.echo(error.detail, err=True)
+        raise WrongUse(f"the merchant cannot be simulated: {error}") from error
+    said = sampled(trials, bound, asked=workloads, merchant=merchant.name, seed=seed, seconds=time.monotonic() - began)
+    _told(
+        said, spec._replace(kwargs={**kwargs, "stories": {story.name: story.document for story in said.stories}}), merchant, asked
+    )
+    if trials.interrupted:
+        click.echo("gatecrash prove: interrupted; what is told above is what was found so far", err=True)
+        sys.exit(130)
+    sys.exit({"violated": 1, "held": 0, "unfinished": 2}[said.verdict])
+
+
+def _told(said: "Sampled", spec: "PlayerSpec", merchant: "MerchantProfile", asked: "_simulated.Asked") -> None:
+    """Saves and tells what was found, and writes the reports."""
+    saved = _simulated.save(said.of, merchant, list(said.stories), asked.failures)
+    quick = said.of.interrupted or (asked.as_json and not asked.report and not asked.junit)
+    drawn = {} if quick else _simulated.drawn_runs(spec, said.of)
+    failed = [story for story in said.of.stories if story.violations]
+    if asked.as_json:
+        document(said.as_json())
+    else:
+        for story in failed:
+            _simulated.tell_story(story, saved, drawn)
+            _tell_workload(story, said, merchant)
+        if failed:
+            click.echo()
+        for line in said.in_words():
+            click.echo(line)
+    if not said.of.interrupted and (asked.junit or asked.report):
+        first = {story.name: story.violations[0].oracle for story in failed}
+        proof = _simulated.proof_of(
+            spec, said.of, [], {name: drawn[name, oracle] for name, oracle in first.items()}, " ".join(said.in_words())
+        )
+        _proof.write(proof, {name: saved[name, oracle] for name, oracle in first.items()}, junit=asked.junit, report=asked.report)
+
+
+def _tell_workload(story: "StoryVerdict", said: "Sampled", merchant: "MerchantProfile") -> None:
+    """What was made up, as a story to copy, with the faults of what was found first in it."""
+    from gatecrash.harness.workloads.printed import as_story
+
+    told = next(each.document for each in said.stories if each.name == story.name)
+    assert told is not None, "it was made of one"
+    click.echo(f"\n# {story.name}.yaml")
+    click.echo(as_story(told, story.violations[0].schedule, merchant.patience_s), nl=False)
