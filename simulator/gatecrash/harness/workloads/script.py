@@ -9,8 +9,6 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-
 from gatecrash.harness.cards import GOOD_CARDS
 from gatecrash.harness.workloads.scope import Scope
 
@@ -298,32 +296,3 @@ _TOLD: Mapping[str, tuple[Callable[[Script, Any], bool], Callable[[Script, Any],
         "wait": (lambda script, _: script.may_pause, lambda script, by: script.wait(by["seconds"])),
     }
 )
-
-
-class _Inline(dict[str, Any]):
-    """What stands on one line."""
-
-
-class _Dumper(yaml.SafeDumper):
-    pass
-
-
-_Dumper.add_representer(
-    _Inline, lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True)
-)
-
-
-def as_yaml(document: Mapping[str, Any]) -> str:
-    """A story's document as people write it: a line for each step."""
-    shown = {name: _inline(value) for name, value in document.items()}
-    if "steps" in document:
-        shown["steps"] = [_step(step) for step in document["steps"]]
-    return yaml.dump(shown, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
-
-
-def _inline(value: Any) -> Any:
-    return _Inline(value) if isinstance(value, Mapping) else value
-
-
-def _step(step: str | dict[str, Any]) -> str | dict[str, Any]:
-    return step if isinstance(step, str) else {name: _inline(value) for name, value in step.items()}

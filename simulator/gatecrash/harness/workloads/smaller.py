@@ -3,6 +3,7 @@ which knows choices and not stories.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from gatecrash.harness.cards import GOOD_CARDS
@@ -33,19 +34,23 @@ def smallest(document: Document, scope: Scope, fails: Callable[[Script], bool]) 
 
 
 def _weight(document: Document) -> tuple[int, int]:
-    """What it makes less of: steps, then how odd they are."""
+    """What it makes less of: steps, then how odd they and the order are."""
     steps = document["steps"]
-    odd = sum(isinstance(step, dict) and step != _plain(step) for step in steps)
-    return len(steps) + ("calm_customer" in document), odd + (document["order"] != _PLAIN_ORDER) + sum(map(_oddness, steps))
+    odd = sum(isinstance(step, dict) and step != _plain(step) for step in steps) + sum(map(_oddness, steps))
+    odd += sum(_PLAIN_ORDER.get(name) != value for name, value in document["order"].items())
+    return len(steps) + ("calm_customer" in document), odd
 
 
-_PLAINER = {
-    "double_click": "begin_pay",
-    "begin_pay": "pay",
-    "retry_while_unpaid": "pay",
-    "advance": "next_timer",
-    "wait": "next_timer",
-}
+#: Verbs that are plainer to the same purpose.
+_PLAINER: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "double_click": ("pay", "begin_pay"),
+        "begin_pay": ("pay",),
+        "retry_while_unpaid": ("pay",),
+        "advance": ("next_timer",),
+        "wait": ("next_timer",),
+    }
+)
 _ODDNESS = {"double_click": 2, "begin_pay": 1, "retry_while_unpaid": 1, "advance": 1, "wait": 1}
 
 
@@ -66,7 +71,7 @@ def _candidates(document: Document) -> Iterator[Document]:
     for name in document["order"]:
         yield {**document, "order": {**_without(document["order"], name), **_plain_of(name)}, "steps": ["place_order", *steps]}
     for index, step in enumerate(steps):
-        for plainer in (_plain(step), _other_verb(step)):
+        for plainer in (_plain(step), *_other_verbs(step)):
             if plainer != step:
                 yield {**document, "steps": [first, *steps[:index], plainer, *steps[index + 1 :]]}
 
@@ -95,10 +100,6 @@ def _plain(step: Step) -> Step:
     return {name: "visa" if argument in GOOD_CARDS else "declined"}
 
 
-def _other_verb(step: Step) -> Step:
-    """Something plainer to the same purpose."""
-    name = verb(step)
-    if name not in _PLAINER:
-        return step
-    plainer = _PLAINER[name]
-    return plainer if isinstance(step, str) or plainer == "next_timer" else {plainer: step[name]}
+def _other_verbs(step: Step) -> Iterator[Step]:
+    for plainer in _PLAINER.get(verb(step), ()):
+        yield plainer if isinstance(step, str) or plainer == "next_timer" else {plainer: step[verb(step)]}

@@ -1,13 +1,13 @@
 """Explores workloads as they are written, up to the first that an oracle objects to; then those that are smaller.
 
 The explorer tries every combination of faults in each, as in any other story. Once one has failed, smaller ones are tried with
-no more than what it took: the faults of its shrunk schedule.
+no more than what it took: the faults of its shrunk schedule. They fail if the same oracle objects, or one that means more harm.
 """
 
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,8 @@ class Trials:
         name = document["name"]
         try:
             if name not in self._known:
+                if self._target is not None and self.smaller >= self._smaller_max:
+                    return  # enough is enough, and nothing is known of it
                 self._known[name] = self._tried(document)
         except Exception as error:
             self.error = error
@@ -117,26 +119,26 @@ class Trials:
     def _tried(self, document: dict[str, Any]) -> Trial | None:
         if self._target is None:
             return self._first(document)
-        if self.smaller >= self._smaller_max:
-            return None
         self.smaller += 1
         oracle, channels, bound = self._target
         trial = self._explored(document, (channels,) if channels else (), bound)
-        failed = any(each.oracle == oracle for story in trial.said.stories for each in story.violations)
-        return trial if failed else None
+        return (
+            trial
+            if any(each.oracle == oracle or _harm(each) > HARM.get(oracle[0], 0) for each, _ in _objections(trial))
+            else None
+        )
 
     def _first(self, document: dict[str, Any]) -> Trial | None:
         trial = self._explored(document, self._channels, self._bound)
         self.verbs.update({verb(step) for step in document["steps"]})
-        found = [
-            (each, story.channels)
-            for story, said in zip(trial.stories, trial.said.stories, strict=True)
-            for each in said.violations
-        ]
+        found = _objections(trial)
         if not found:
             self.held.append(trial)
             return None
-        worst, channels = max(found, key=lambda each: HARM.get(each[0].oracle[0], 0))
+        if max(_harm(each) for each, _ in found) < max(HARM.values()):  # the first was no great harm, and others may be
+            trial = self._explored(document, self._channels, replace(self._bound, first_only=False))
+            found = _objections(trial)
+        worst, channels = max(found, key=lambda each: _harm(each[0]))
         self._target = worst.oracle, channels if self._channels else "", _just(worst, self._bound)
         return trial
 
@@ -159,8 +161,19 @@ class Trials:
         done = self._schedules + progress.done
         rate, tried = self._rate(done), len(self.held)
         left = progress.left + (self._wanted - tried - 1) * self._schedules / tried if tried and not self.failed else 0.0
-        doing = "exploring workloads" if self.failed is None else "looking for smaller workloads"
-        self._tell(Progress(doing, done, left, rate, left / rate if rate else None, tried, self._wanted, bool(self.failed)))
+        doing = "exploring" if self.failed is None else "looking for a smaller one"
+        eta_s = left / rate if rate else None
+        self._tell(Progress(doing, done, left, rate, eta_s, tried, self._wanted, bool(self.failed), "workloads"))
+
+
+def _objections(trial: Trial) -> list[tuple[Counterexample, str]]:
+    """With the channels that were open."""
+    told = zip(trial.stories, trial.said.stories, strict=True)
+    return [(each, story.channels) for story, said in told for each in said.violations]
+
+
+def _harm(found: Counterexample) -> int:
+    return HARM.get(found.oracle[0], 0)
 
 
 def _just(found: Counterexample, bound: Bound) -> Bound:
