@@ -106,10 +106,11 @@ def _told(said: "Sampled", spec: "PlayerSpec", merchant: "MerchantProfile", aske
 
 
 def _tell_workload(story: "StoryVerdict", said: "Sampled", merchant: "MerchantProfile") -> None:
-    """What was made up, as a story to copy, with the faults of what was found first in it."""
+    """What was made up, as a story to copy, with the faults of the worst that was found in it."""
     from gatecrash.harness.workloads.printed import as_story
+    from gatecrash.harness.workloads.trials import worst
 
     told = next(each.document for each in said.stories if each.name == story.name)
     assert told is not None, "it was made of one"
     click.echo(f"\n# {story.name}.yaml")
-    click.echo(as_story(told, story.violations[0].schedule, merchant.patience_s), nl=False)
+    click.echo(as_story(told, worst(story.violations).schedule, merchant.patience_s), nl=False)

@@ -135,11 +135,12 @@ class Trials:
         if not found:
             self.held.append(trial)
             return None
-        if max(_harm(each) for each, _ in found) < max(HARM.values()):  # the first was no great harm, and others may be
+        if _harm(worst(each for each, _ in found)) < max(HARM.values()):  # the first was no great harm, and others may be
             trial = self._explored(document, self._channels, replace(self._bound, first_only=False))
             found = _objections(trial)
-        worst, channels = max(found, key=lambda each: _harm(each[0]))
-        self._target = worst.oracle, channels if self._channels else "", _just(worst, self._bound)
+        one = worst(each for each, _ in found)
+        channels = next(channels for each, channels in found if each is one)
+        self._target = one.oracle, channels if self._channels else "", _just(one, self._bound)
         return trial
 
     def _explored(self, document: dict[str, Any], channels: Sequence[str], bound: Bound) -> Trial:
@@ -170,6 +171,11 @@ def _objections(trial: Trial) -> list[tuple[Counterexample, str]]:
     """With the channels that were open."""
     told = zip(trial.stories, trial.said.stories, strict=True)
     return [(each, story.channels) for story, said in told for each in said.violations]
+
+
+def worst(found: Iterable[Counterexample]) -> Counterexample:
+    """The one that means most harm, and of those the first."""
+    return max(found, key=_harm)
 
 
 def _harm(found: Counterexample) -> int:
