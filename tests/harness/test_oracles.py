@@ -103,6 +103,17 @@ def asked(*calls: tuple[float, str | None, int | None, int]) -> dict[str, Any]:
     return {"journal": tuple(journal)}
 
 
+def told_in_between(*, latency_ms: float) -> tuple[dict[str, Any], ...]:
+    """A lost answer, another charge half a second later, and the webhook about the first one, answered when that had begun."""
+    lost, broken, again, answered = asked((0, "k1", None, 4200), (0.5, "k2", 201, 4200))["journal"]
+    delivery = {
+        "seq": 99, "at": "2026-03-31T12:00:00.600Z", "kind": "delivery", "event_type": "charge.failed", "event_id": "evt_1",
+        "order_id": "o1", "endpoint_id": "we_1", "attempt": 1, "outcome": "succeeded", "status": 200, "error": None,
+        "latency_ms": latency_ms,
+    }  # fmt: skip
+    return (lost, broken, again, delivery, answered)
+
+
 PAID_ONCE = history(order(), charge())
 TRIED_IN_STEP = [(second, "k1", 503, 4200) for second in (0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4)]
 TRIED_WITH_PATIENCE = [(second, "k1", 503, 4200) for second in (0, 0.2, 0.6, 1.4, 3.0, 6.2, 12.6, 25.4)]
@@ -203,6 +214,7 @@ VIOLATIONS = {
         history(order(), charge(), **asked((0, "k1", None, 4200), (1, "k2", 201, 4200))),
         history(order(), charge(), **asked((0, "k1", 503, 4200), (1, None, 201, 4200))),
         history(order(), charge(), **asked((0, "k1", 402, 4200), (1, "k1", 422, 4300))),
+        history(order(), charge(), journal=told_in_between(latency_ms=50)),  # sent after it had asked again
     ],
     "P2": [history(order(), charge(), **asked(*TRIED_IN_STEP))],
 }
@@ -289,6 +301,7 @@ NARROWLY_NOT = {
     ],
     "L3": [
         history(order(), charge(), **delivered(400, 204)),
+        history(order(id="o2"), charge(), **delivered(409, 409)),  # the order it is about was never placed
         history(order(), charge(), **delivered(None, None)),
         history(order(), charge(), **posted(401, 200, genuine=True)),
         history(order(), charge(), **posted(401, 401)),
@@ -319,6 +332,8 @@ NARROWLY_NOT = {
     "P1": [
         history(order(), charge(), **asked((0, "k1", None, 4200), (1, "k1", 201, 4200))),
         history(order(), charge(), **asked((0, "k1", 402, 4200), (1, "k2", 201, 4200))),
+        # the webhook had told it before it asked again, and was answered after that
+        history(order(), charge(), journal=told_in_between(latency_ms=150)),
     ],
     "P2": [
         history(order(), charge(), **asked(*TRIED_WITH_PATIENCE)),

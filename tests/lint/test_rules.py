@@ -151,6 +151,8 @@ def test_a_new_key_is_good_after_an_answer_a_look_or_a_webhook(writer: Writer) -
         # it had arrived, whatever became of the acknowledgement
         lambda: writer.deliver(None, event_type="charge.failed", error="a fault rule lost the answer"),
         lambda: writer.deliver(None, event_type="charge.failed", error="[Errno 104] Connection reset by peer"),
+        # it had been acknowledged, and the gateway died before it wrote that down
+        lambda: writer.note("fault", station="webhook.acknowledged", event_type="charge.failed", order_id="o1", fault="crash"),
         lambda: writer.call(201),
     ):
         writer.lose(writer.ask())
@@ -267,6 +269,15 @@ def test_pauses_tell_nothing_while_the_clock_is_frozen_and_are_counted_in_real_t
     writer.note("control", action="clock", mode="scaled", rate=100.0)
     retry(writer, 10, 10, 10, idempotency_key="k3")
     assert found(writer) == ["retry_without_backoff"]
+
+
+def test_what_was_given_up_before_it_ended_tells_nothing_of_pauses(writer: Writer) -> None:
+    writer.call(503)
+    for _ in range(3):
+        given_up = writer.wait(0.03).ask()  # and half a second later it is
+        writer.wait(0.5).call(503)
+        writer.lose(given_up)
+    assert found(writer) == []
 
 
 def test_sending_again_what_was_answered_is_no_retry(writer: Writer) -> None:

@@ -40,9 +40,10 @@ class Call:
         self.retry_after_s: float | None = None
         self.broken: str | None = None
         self.ended_at: int | None = None
+        self.ended_seq = 0
 
     def end(self, entry: Entry) -> None:
-        self.ended_at = milliseconds(entry["at"])
+        self.ended_at, self.ended_seq = milliseconds(entry["at"]), entry.get("seq", 0)
         self.status, self.code = entry.get("status"), entry.get("code")
         self.retry_after_s, self.broken = entry.get("retry_after_s"), entry.get("broken")
 

@@ -8,6 +8,8 @@ from gatecrash.lint.calls import REMEMBERED, Call, Delivery, Entry, Pace, millis
 from gatecrash.lint.rules import RULES, Rule
 from gatecrash.lint.watches import Found, Watch
 
+# stations that a webhook comes by once the client has read it
+_ARRIVED = ("webhook.acknowledged", "webhook.recorded")
 # which attempt a fault struck: type of event, order, number
 _Struck = tuple[Any, Any, Any]
 
@@ -28,10 +30,10 @@ class Finding(NamedTuple):
 class Linter:
     """See every entry of a journal once, in order. `seq` is the number of the last one seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Iterable[Rule] = RULES) -> None:
         self.seq = 0
         self._pace = Pace()
-        self._watches: list[tuple[Rule, Watch]] = [(rule, rule.watch(self._pace)) for rule in RULES]
+        self._watches: list[tuple[Rule, Watch]] = [(rule, rule.watch(self._pace)) for rule in rules]
         self._calls: OrderedDict[str, Call] = OrderedDict()
         self._struck: deque[_Struck] = deque(maxlen=1_000)
 
@@ -47,9 +49,9 @@ class Linter:
         at = None if now is None else milliseconds(now)
         return list(self._tell(lambda watch: watch.left(at)))
 
-    def remembers(self, *rules: str) -> list[tuple[object, ...]]:
-        """What these rules have seen that may yet count: after journals with the same memory, they find the same."""
-        return [(rule.code, *each) for rule, watch in self._watches if rule.code in rules for each in watch.remembers()]
+    def remembers(self) -> list[tuple[object, ...]]:
+        """What the rules have seen that may yet count: after journals with the same memory, they find the same."""
+        return [(rule.code, *each) for rule, watch in self._watches for each in watch.remembers()]
 
     def _tell(self, tell: Callable[[Watch], Iterator[Found]]) -> Iterator[Finding]:
         for rule, watch in self._watches:
@@ -77,6 +79,9 @@ class Linter:
     def _fault(self, entry: Entry) -> Iterator[Finding]:
         if entry["station"].startswith("webhook."):
             self._struck.append((entry.get("event_type"), entry.get("order_id"), entry.get("attempt")))
+        if entry["station"] in _ARRIVED:
+            for _, watch in self._watches:
+                watch.arrived(entry["event_type"], entry.get("order_id"))
         yield from ()
 
     def _delivery(self, entry: Entry) -> Iterator[Finding]:
@@ -94,9 +99,9 @@ _SEEN: dict[str, Callable[[Linter, Entry], Iterator[Finding]]] = {
 }  # fmt: skip
 
 
-def lint(journal: Iterable[Entry], now: str | None = None) -> list[Finding]:
+def lint(journal: Iterable[Entry], now: str | None = None, rules: Iterable[Rule] = RULES) -> list[Finding]:
     """Everything that is wrong in a journal, in its order. `now`: sandbox time, or None when nothing more will come."""
-    linter = Linter()
+    linter = Linter(rules)
     findings = [finding for entry in journal for finding in linter.see(entry)]
     return sorted([*findings, *linter.left(now)], key=lambda finding: finding.seq)
 

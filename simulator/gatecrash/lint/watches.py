@@ -49,6 +49,9 @@ class Watch:
         """A webhook was attempted."""
         yield from ()
 
+    def arrived(self, event_type: str, order_id: str | None) -> None:
+        """A webhook has been read by the client, whatever becomes of its answer."""
+
     def left(self, now: int | None) -> Iterator[Found]:
         """What is still open at sandbox time `now`, or with None when nothing more will come."""
         yield from ()
@@ -139,14 +142,19 @@ class Tries(Watch):
         yield from ()
 
     def pause_s(self, before: Call, after: Call) -> float | None:
-        return None if before.ended_at is None else self.pace.seconds(before.ended_at, after.at)
+        if before.ended_at is None or after.seq < before.ended_seq:
+            return None  # the client had given it up before it ended, and nobody knows when
+        return self.pace.seconds(before.ended_at, after.at)
 
 
 class NoBackoff(Tries):
     def again(self, tries: list[Call], call: Call) -> Iterator[Found]:
         every = [*tries, call]
         pauses = [self.pause_s(before, after) for before, after in pairwise(every)]
-        known = [pause for pause in pauses if pause is not None]
+        # one that nobody knows may have been long: what came before it is over
+        known: list[float] = []
+        for pause in pauses:
+            known = [] if pause is None else [*known, pause]
         if self.hurries(known) and not any(self.hurries(known[:size]) for size in range(PAUSES, len(known))):
             waited = ", ".join(f"{pause:.3f} s" for pause in known[-PAUSES:])
             yield Found(call, f"Try {len(every)} under one key; the pauses between them were {waited}, and did not grow.")
@@ -241,7 +249,11 @@ class NewKey(Open):
     def settles(self, delivery: Delivery) -> bool:
         # who is told that it succeeded has less reason than ever to ask again; who was told, and died before it could
         # acknowledge that, knows all the same
-        return delivery.may_have_told and not delivery.event_type.endswith((".succeeded", ".authorized"))
+        return delivery.may_have_told and not delivery.event_type.endswith(_TOLD_OF_MONEY)
+
+    def arrived(self, event_type: str, order_id: str | None) -> None:
+        if order_id is not None and not event_type.endswith(_TOLD_OF_MONEY):
+            self._close(self.found_by("order", order_id))
 
     def before(self, call: Call) -> Iterator[Found]:
         if not call.does_something or call.subject is None:
@@ -260,6 +272,10 @@ class NotResolved(Open):
         for one in self.open.values():
             if now is None or (one.ended_at is not None and now - one.ended_at >= PATIENCE_S * 1000):
                 yield Found(one, f"Its outcome is unknown ({_why(one)}), and it was neither repeated with its key nor looked up.")
+
+
+# events that are no leave to charge again
+_TOLD_OF_MONEY = (".succeeded", ".authorized")
 
 
 def _why(call: Call) -> str:

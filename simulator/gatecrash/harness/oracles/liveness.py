@@ -60,8 +60,10 @@ def never_accepted(history: History) -> Findings:
     signature verified over re-serialised JSON instead of the raw bytes, a clock compared too strictly, a secret without
     overlap while rotating, an unknown type taken for an error, or work done before the answer that waits for something slow.
     Accept what is genuine, also when there is nothing to do, and leave what takes long for later. Judged per event, over
-    the attempts that the shop answered or let time out; those that a fault had spoiled, lost or held up count for nothing.
+    the attempts that the shop answered or let time out; those that a fault had spoiled, lost or held up count for nothing, nor do
+    events about an order that was never placed.
     """
+    placed = {order.id for order in history.orders}
     told: dict[str, list[int | None]] = {}
     types: dict[str, str] = {}
 
@@ -78,6 +80,8 @@ def never_accepted(history: History) -> Findings:
         if posted.genuine and (posted.timed_out or posted.status is not None):
             note(posted.event, posted.event_type, posted.status)
     for event, statuses in told.items():
+        if history.order_by_event.get(event, None) not in {None, *placed}:
+            continue
         if not any(status is not None and 200 <= status < 300 for status in statuses):
             answers = ", ".join("too late" if status is None else str(status) for status in statuses)
             yield f"{types[event]} {event} was sent {len(statuses)} times and never accepted; the answers were: {answers}"

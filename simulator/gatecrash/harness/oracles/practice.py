@@ -1,6 +1,7 @@
 """P oracles: what does no harm in this run, and will in another. Judged by the rules of `gatecrash lint`."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from gatecrash import lint
@@ -12,7 +13,7 @@ Entry = Mapping[str, Any]
 
 _KEYS, _PACE = {"new_key_after_unknown", "key_reused"}, {"retry_without_backoff", "retry_after_ignored"}
 #: The rules that are asked here.
-RULES = frozenset(_KEYS | _PACE)
+RULES = tuple(rule for rule in lint.RULES if rule.code in _KEYS | _PACE)
 
 
 @oracle("P1", "keys that do not protect")
@@ -22,7 +23,8 @@ def keys_that_do_not_protect(history: History) -> Findings:
     Store a key with each attempt before the first call, repeat the attempt under it until the outcome is known, and give
     the next attempt, or a changed cart, a key of its own. Judged from the requests in the gateway's journal.
     """
-    yield from _found([history.journal], _KEYS)
+    if any(_found([history.journal], _KEYS)):
+        yield from _found([_as_told(history.journal)], _KEYS)
 
 
 @oracle("P2", "no cap or no backoff")
@@ -36,6 +38,16 @@ def storm(history: History) -> Findings:
     yield from _found(_lives(history), _PACE)
 
 
+def _as_told(journal: Sequence[Entry]) -> Sequence[Entry]:
+    """The journal with each webhook where it was sent: it tells the shop when it arrives, and stands where it was answered."""
+
+    def at(entry: Entry) -> tuple[datetime, bool]:
+        moment, delivered = datetime.fromisoformat(entry["at"]), entry["kind"] == "delivery"
+        return moment - timedelta(milliseconds=entry.get("latency_ms") or 0) if delivered else moment, not delivered
+
+    return sorted(journal, key=at)
+
+
 _linted: tuple[Sequence[Entry], list[lint.Finding]] = [], []
 
 
@@ -43,7 +55,7 @@ def _lint(journal: Sequence[Entry]) -> list[lint.Finding]:
     """Both oracles mostly read the same journal, one after the other."""
     global _linted
     if _linted[0] != list(journal):
-        _linted = list(journal), lint.lint(journal)
+        _linted = list(journal), lint.lint(journal, rules=RULES)
     return _linted[1]
 
 
