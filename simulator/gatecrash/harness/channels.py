@@ -23,17 +23,18 @@ _NO_WEBHOOKS = ({"station": "webhook.due", "kind": "drop", "times": None},)
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """Rules that outlast the calm, and whether the customer is gone by then."""
+    """Rules that outlast the calm, whether the customer is gone by then, and whether the shop hears of anything by webhook."""
 
     standing_faults: tuple[dict[str, Any], ...] = ()
     customer_gone: bool = False
+    webhooks: bool = True
 
 
 CHANNELS = MappingProxyType(
     {
         "all": Channel(),
         "hookonly": Channel(_NO_STATUS_CALLS, customer_gone=True),
-        "reconly": Channel(_NO_WEBHOOKS),
-        "abandon": Channel(_NO_WEBHOOKS, customer_gone=True),
+        "reconly": Channel(_NO_WEBHOOKS, webhooks=False),
+        "abandon": Channel(_NO_WEBHOOKS, customer_gone=True, webhooks=False),
     }
 )

@@ -57,6 +57,12 @@ class Gateway:
         rotated = await self._must("POST", f"/v1/webhook_endpoints/{self.endpoint}/rotate_secret", {"overlap_s": overlap_s})
         return str(rotated["secret"])
 
+    async def give_up_webhooks(self) -> None:
+        """Nobody is told of anything any more; does nothing where nobody is."""
+        if self.endpoint:
+            await self._must("DELETE", f"/v1/webhook_endpoints/{self.endpoint}")
+            self.endpoint = ""
+
     async def charge_elsewhere(self, card: str, amount: int, currency: str, order_id: str) -> None:
         """A charge for the order by somebody with the merchant's key, and not by the shop: a payment link, a colleague."""
         body = {"amount": amount, "currency": currency, "payment_nonce": await self.nonce(card), "order_id": order_id}

@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import dataclass
 
 from gatecrash.harness.cards import CARDS
+from gatecrash.harness.channels import CHANNELS
 from gatecrash.harness.customer import Customer, OrderInProgress
 from gatecrash.harness.gateway import Gateway
 from gatecrash.harness.history import FAILED, PAID, PENDING, History
@@ -149,6 +150,12 @@ async def _run_timers(stage: Stage) -> bool:
     """Moves the sandbox clock from timer to timer through the webhook budget; whether there was any to move to."""
     clock = await stage.gateway.clock()
     start = clock.now
+    if clock.next_timer_s is not None and not CHANNELS[stage.story.channels].webhooks:
+        # of all that time the shop would hear nothing
+        await stage.gateway.give_up_webhooks()
+        await stage.gateway.advance(WEBHOOK_BUDGET_S)
+        await _looks(stage)
+        return True
     for moved in range(TIMERS_MAX):
         ahead = clock.next_timer_s
         passed = (clock.now - start).total_seconds()
@@ -157,17 +164,20 @@ async def _run_timers(stage: Stage) -> bool:
         clock = await stage.gateway.advance(max(ahead, 0.0) + 0.001)
         if stage.world.merchant_ended():  # what dies of a webhook is started again, as whatever runs it in earnest would
             await bring_up(stage)
-        for order in stage.customer.orders:
-            await stage.customer.look(order)
+        await _looks(stage)
         if clock.next_timer_s is None:  # what the shop made of it may have set another
             clock = await stage.gateway.clock()
     return True
 
 
-async def _finish(stage: Stage) -> History:
-    """The last word of the shop, then the gateway's books, read when nobody can change them any more."""
+async def _looks(stage: Stage) -> None:
     for order in stage.customer.orders:
         await stage.customer.look(order)
+
+
+async def _finish(stage: Stage) -> History:
+    """The last word of the shop, then the gateway's books, read when nobody can change them any more."""
+    await _looks(stage)
     await stage.world.kill(Host.MERCHANT)
     await stage.gateway.mend_everything()
     order_by_nonce = stage.customer.order_by_nonce

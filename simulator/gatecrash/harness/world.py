@@ -6,6 +6,7 @@ machine or coroutines in simulated time is the business of ``worlds/``.
 """
 
 import json
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -94,6 +95,7 @@ class World(ABC):
     notes: list[Note]  #: what the world itself did to its hosts
     explores = False  #: whether faults of its own may strike, beside the story's, until the calm
     calm_s = 0.0  #: left to the shop before a customer tries again: what it was asked to wait for is over then
+    strike_s = math.inf  #: for so long a story waits for what may never come, once another fault has changed its course
     struck = False  #: whether one did: then a story may go on otherwise than it was told
 
     @abstractmethod

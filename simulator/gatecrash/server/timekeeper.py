@@ -24,12 +24,15 @@ _LONGEST_S = 3600.0
 
 
 class _Due(NamedTuple):
-    """`next_at`: when a clock that runs gets to the next timer. `jump_at`: which one an automatic clock jumps to."""
+    """`next_at`: when a clock that runs gets to the next timer. `jump_at`: which one an automatic clock jumps to.
+    `first_at`: when the first one is due, or was.
+    """
 
     attempts: list[Told]
     handled: int
     next_at: int | None
     jump_at: int | None
+    first_at: int | None
 
 
 class Timekeeper:
@@ -108,7 +111,7 @@ class Timekeeper:
         ended = sandbox.ended
         try:
             if sandbox.down:
-                return _Due([], 0, None, None)
+                return _Due([], 0, None, None, None)
             found = await self._state.run(sandbox, lambda ctx: self._take_due(ctx, sandbox))
         finally:
             sandbox.poked = False
@@ -124,13 +127,15 @@ class Timekeeper:
         sandbox.poked = False  # what changes after this commit has to be looked at anew
         handled = due.run_due(ctx)
         taken = self._deliveries.take(ctx, sandbox, ctx.tx.due_attempts(ctx.now))
+        first = ctx.tx.next_timer()
+        first_at = None if first is None else first.due_at
         if handled == due.BATCH:
-            return _Due(taken.attempts, handled, ctx.now, ctx.now)
+            return _Due(taken.attempts, handled, ctx.now, ctx.now, first_at)
         following = jump = ctx.tx.next_timer(after=ctx.now)
         if following is not None and following.kind == timers.SUBSCRIPTION_RENEWS:
             # renewals never end: a clock that jumped to them would never stand
             jump = ctx.tx.next_timer(after=ctx.now, besides=timers.SUBSCRIPTION_RENEWS)
-        return _Due(taken.attempts, handled, _earlier(taken.next_at, following), _earlier(taken.next_at, jump))
+        return _Due(taken.attempts, handled, _earlier(taken.next_at, following), _earlier(taken.next_at, jump), first_at)
 
     async def _attempt(self, sandbox: Sandbox, told: Told, ended: asyncio.Event) -> None:
         """`ended` is set if the life in which it was told of is over."""
@@ -162,22 +167,22 @@ class Timekeeper:
         target = sandbox.now() + round(seconds * 1000)
         fired = 0
         while True:
-            fired += await self._settle(sandbox)
+            settled, first_at = await self._settle(sandbox)
+            fired += settled
             if ended.is_set():
                 return fired  # the sandbox was reset, or crashed: this is another one, with another time
-            timer = await self._state.run(sandbox, lambda ctx: ctx.tx.next_timer())
-            if ended.is_set():
-                return fired
-            if timer is None or timer.due_at > target:
+            if first_at is None or first_at > target:
                 break
-            if timer.due_at > sandbox.now():
-                sandbox.clock.move_to(timer.due_at, host.now())
-        sandbox.clock.move_to(max(target, sandbox.now()), host.now())
+            if first_at > sandbox.now():
+                sandbox.clock.move_to(first_at, host.now())
         self._state.journal.touch(sandbox)
-        return fired + await self._settle(sandbox)
+        if target <= sandbox.now():
+            return fired  # nothing more can have fallen due
+        sandbox.clock.move_to(target, host.now())
+        return fired + (await self._settle(sandbox))[0]
 
-    async def _settle(self, sandbox: Sandbox) -> int:
-        """Do what is due until nothing is, attempts in flight included."""
+    async def _settle(self, sandbox: Sandbox) -> tuple[int, int | None]:
+        """Do what is due until nothing is, attempts in flight included; how much that was, and when the next is due."""
         fired = 0
         while True:
             found = await self.run_due(sandbox)
@@ -185,7 +190,7 @@ class Timekeeper:
             if in_flight := sandbox.attempts_in_flight():
                 await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
             elif not found.handled and not found.attempts:
-                return fired
+                return fired, found.first_at
 
     async def stop(self, sandbox: Sandbox) -> None:
         """Cut off everything in flight in a sandbox."""

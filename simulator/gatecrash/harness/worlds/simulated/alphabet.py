@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 #: How long a gateway or a merchant is away that crashed, in seconds.
 DOWN_S = 0.2
+#: How long a merchant is asked to wait that asks too often, in seconds.
+RETRY_AFTER_S = 1
 #: For how much of the merchant's patience something is held that is to come too late, or only after a webhook;
 #: or for how much of it a webhook is late, so that it meets the next payment.
 _TOO_LATE, _BEHIND, _MEANWHILE = 1.5, 0.1, 0.75
@@ -39,7 +41,7 @@ class Letter(NamedTuple):
 
 _WRITE, _BOTH, _WEBHOOK = ("write",), ("read", "write"), ("webhook",)
 _DOWN = {"down_s": DOWN_S}
-_WAIT = {"status": 429, "headers": {"Retry-After": "1"}}
+_WAIT = {"status": 429, "headers": {"Retry-After": str(RETRY_AFTER_S)}}
 _ARRIVED = "webhook.acknowledged"
 
 LETTERS: Mapping[str, Letter] = MappingProxyType(

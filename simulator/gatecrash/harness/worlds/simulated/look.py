@@ -28,7 +28,7 @@ class Look:
         self._tables = _tables(connection)
         self._changes = -1
         self._rows: list[bytes] = []
-        self._linter, self._linted = Linter(), 0
+        self._linter, self._linted = Linter(practice.RULES), 0
 
     def __call__(self) -> str:
         lives, now = self._world.living(), self._loop.time()
@@ -53,7 +53,7 @@ class Look:
             self._rows = [repr(row).encode() for row in self._read()]
             for entry in self._written():
                 self._linter.see(entry)
-            self._rows += sorted(repr(each).encode() for each in self._linter.remembers(*practice.RULES))
+            self._rows += sorted(repr(each).encode() for each in self._linter.remembers())
         return self._rows
 
     def _read(self) -> Iterator[tuple[Any, ...]]:

@@ -178,6 +178,8 @@ class Player:
     def _before_commit(self, incarnation: Incarnation, _: sqlite3.Connection) -> None:
         if incarnation.name == Host.MERCHANT.value:
             self._reach(labels.COMMIT, "commit")
+            if self._world is not None:
+                self._world.happened()
 
     def _before_send(self, message: network.Message) -> None:
         answer = message.data.startswith(b"HTTP/1.")
@@ -187,15 +189,14 @@ class Player:
                 return  # no message begins here: it is the rest of one
             self._asked[message.connection] = asks
         asked = self._asked[message.connection]
-        # whoever only reads can be answered again: nothing has changed for it
-        if message.source == Host.MERCHANT.value and not (answer and asked.startswith("GET ")):
+        # reading changes nothing, for neither side: who dies before that might as well die before the next thing that does
+        if message.source == Host.MERCHANT.value and not asked.startswith("GET "):
             self._reach(f"{labels.ANSWERS if answer else labels.SENDS}{asked}", "send")
 
     def _reach(self, label: str, way: str) -> None:
         world, points = self._world, self._points
         if world is None or points is None:
             return
-        world.happened()
         letter = points.reach(label, way, alphabet.MERCHANT)
         if letter is not None:
             world.notes.append(Note(world.wall_ms(), "shop", "shop", f"{letter.name}: {label}"))

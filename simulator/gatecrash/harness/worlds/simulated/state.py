@@ -9,6 +9,7 @@ long ago something was, or how far off it is, to more than its order of magnitud
 import asyncio
 import os
 import re
+import sys
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -37,7 +38,7 @@ _PLAIN = (str, int, float, bool, bytes, type(None))
 _DEPTH = 3
 #: The same all along.
 _GIVEN = frozenset({Story, MerchantProfile})
-_LIBRARIES = (os.path.dirname(os.__file__), "<frozen")
+_LIBRARIES = (os.path.dirname(os.__file__), "<frozen", os.path.dirname(__file__))
 
 #: Parts of a state, and what time it is for them, in milliseconds since 1970.
 Group = tuple[float, Iterable[bytes]]
@@ -91,23 +92,40 @@ def tasks(all_tasks: Iterable["asyncio.Task[Any]"]) -> list[bytes]:
 
 
 def _frames(awaited: Any, seen: "_Seen") -> Iterator[bytes]:
-    """Those that are not of a library."""
+    """Those that are not of a library, the innermost last."""
     while awaited is not None:
         frame: FrameType | None = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
         if frame is None:
             return
-        code = frame.f_code
-        if not _of_a_library(code):
-            plain = ",".join(
-                f"{name}={_magnitude(it) if isinstance(it, float) else _shown(it, seen)}" for name, it in frame.f_locals.items()
-            )
-            yield f"{code.co_filename}:{code.co_name}:{frame.f_lasti}({plain})".encode()
+        if getattr(awaited, "cr_running", False) or getattr(awaited, "gi_running", False):
+            # what a running one awaits cannot be asked (CPython 3.11 crashes); it is on the stack, with whoever looks
+            yield from (_told(each, seen) for each in _running(frame))
+            return
+        if not _left_out(frame.f_code):
+            yield _told(frame, seen)
         awaited = awaited.cr_await if isinstance(awaited, CoroutineType) else getattr(awaited, "gi_yieldfrom", None)
 
 
+def _running(outermost: FrameType) -> list[FrameType]:
+    """The frames that run now, from this one on."""
+    frames: list[FrameType] = []
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        frames.append(frame)
+        frame = None if frame is outermost else frame.f_back
+    return [each for each in reversed(frames) if not _left_out(each.f_code)]
+
+
+def _told(frame: FrameType, seen: "_Seen") -> bytes:
+    held = (f"{name}={_magnitude(it) if isinstance(it, float) else _shown(it, seen)}" for name, it in frame.f_locals.items())
+    return f"{frame.f_code.co_filename}:{frame.f_code.co_name}:{frame.f_lasti}({','.join(held)})".encode()
+
+
 @cache
-def _of_a_library(code: CodeType) -> bool:
-    """Whether nobody but the one who called it says what it is about; how long it waits is told by the timers."""
+def _left_out(code: CodeType) -> bool:
+    """Whether nobody but the one who called it says what it is about, since it is a library's, or the world's own; how long it
+    waits is told by the timers.
+    """
     return code.co_filename.startswith(_LIBRARIES) or "site-packages" in code.co_filename
 
 

@@ -1,6 +1,7 @@
 """The simulated world: a gateway and a merchant on virtual time, over a network in memory, killed and brought back at will."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from gatecrash.harness.history import Note
 from gatecrash.harness.merchant_profile import SHOP_SETTINGS
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
 from gatecrash.harness.worlds.simulated import clock
-from gatecrash.harness.worlds.simulated.alphabet import DOWN_S
+from gatecrash.harness.worlds.simulated.alphabet import DOWN_S, RETRY_AFTER_S
 from gatecrash.harness.worlds.simulated.client import Client, content
 from gatecrash.harness.worlds.simulated.gateway import SimulatedGateway
 from gatecrash.harness.worlds.simulated.hosts import Incarnation
@@ -37,7 +38,6 @@ class SimulatedWorld(World):
     name = "simulated"
 
     explores = True
-    calm_s = 5.0
 
     def __init__(
         self,
@@ -66,6 +66,8 @@ class SimulatedWorld(World):
         self._failed: SetupFailed | None = None
         self._client = Client(loop)
         self._happened = asyncio.Event()
+        # twice what a call and a round of reconciling take, and what a shop was asked to wait for
+        self.calm_s = RETRY_AFTER_S + 2 * (self.profile.patience_s + self.profile.reconcile_s)
         self.remembered: Callable[[], object] = tuple
 
     async def __aenter__(self) -> Self:
@@ -96,7 +98,7 @@ class SimulatedWorld(World):
     ) -> Reply:
         try:
             async with asyncio.timeout(timeout_s):
-                if host is Host.GATEWAY and (path.startswith(_CONTROL) or not (self._points.open or self._gateway.armed())):
+                if host is Host.GATEWAY and (path.startswith(_CONTROL) or not self._gateway.armed()):
                     sent, given = content(body, form, headers)
                     return Reply.read(*await self._gateway.ask(method, path, sent or b"", given))
                 url = self.values[f"{host.value}_url"] + path
@@ -186,6 +188,10 @@ class SimulatedWorld(World):
     @property
     def struck(self) -> bool:  # type: ignore[override]
         return bool(self._points.fired)
+
+    @property
+    def strike_s(self) -> float:  # type: ignore[override]
+        return 2 * self.calm_s if self.struck else math.inf
 
     async def begin_faults(self, remembered: Callable[[], object]) -> None:
         self.remembered = remembered
