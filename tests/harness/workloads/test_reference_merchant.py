@@ -69,7 +69,7 @@ def test_a_bug_is_found_by_workloads_alone_and_comes_down_to_a_few_steps(
         [story], [said] = trial.stories, trial.said.stories
         found = worst(said.violations)
         # who gives back all of it a second time is refused, and blamed for the key alone
-        assert counts(found.oracle, {*known()[mutant].violates, "P1"})
+        assert found.oracle == "P1" or counts(found.oracle, known()[mutant].violates)
         assert verbs <= set(map(verb, trial.document["steps"]))
         assert len(trial.document["steps"]) <= STEPS_MAX
         assert len(found.schedule) == faults
