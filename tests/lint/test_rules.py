@@ -280,6 +280,13 @@ def test_what_was_given_up_before_it_ended_tells_nothing_of_pauses(writer: Write
     assert found(writer) == []
 
 
+def test_who_looks_before_trying_again_begins_a_new_round(writer: Writer) -> None:
+    retry(writer, 0.1, 0.1)
+    writer.wait(0.1)
+    retry(writer, 0.1, 0.1)
+    assert found(writer) == []
+
+
 def test_sending_again_what_was_answered_is_no_retry(writer: Writer) -> None:
     retry(writer, 0.1, 0.1, 0.1, 0.1, status=201)
     assert found(writer) == []

@@ -52,6 +52,11 @@ class Call:
         return self.method == "POST" and self.operation not in HARMLESS
 
     @property
+    def looks(self) -> bool:
+        """Whether it asks what became of an order, or of all of them."""
+        return self.method == "GET" and self.operation.endswith((".get", ".list"))
+
+    @property
     def understood(self) -> bool:
         """Whether the gateway took it for a call at all; what it did not understand it keeps nothing of, not even the key."""
         return self.status not in _REFUSED_AT_THE_DOOR

@@ -148,6 +148,13 @@ class Tries(Watch):
 
 
 class NoBackoff(Tries):
+    def asked(self, call: Call) -> Iterator[Found]:
+        if call.looks:  # who looks before trying again begins a new round
+            for under, tries in list(self.tries.items()):
+                if call.order_id in (None, tries[-1].order_id):
+                    del self.tries[under]
+        yield from super().asked(call)
+
     def again(self, tries: list[Call], call: Call) -> Iterator[Found]:
         every = [*tries, call]
         pauses = [self.pause_s(before, after) for before, after in pairwise(every)]
@@ -188,7 +195,7 @@ class Open(Watch):
 
     def asked(self, call: Call) -> Iterator[Found]:
         yield from self.before(call)
-        if call.method == "GET" and call.operation.endswith((".get", ".list")):
+        if call.looks:
             self._close(self.found_by("order", call.order_id) if call.order_id is not None else list(self.open.values()))
         elif call.does_something:
             if call.key is not None:
