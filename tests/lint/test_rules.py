@@ -180,6 +180,13 @@ def test_another_order_amount_or_nonce_is_another_matter(writer: Writer) -> None
     assert found(writer) == []
 
 
+def test_a_refund_is_the_same_whether_its_order_is_told_or_not(writer: Writer) -> None:
+    refund = {"operation": "refunds.create", "path": "/v1/charges/txn_1/refunds", "body": {"amount": 4200}}
+    writer.lose(writer.ask(**refund, order_id="o1"))  # a fault rule was armed, so the gateway looked the order up
+    writer.call(201, **refund, order_id=None, idempotency_key="k2")
+    assert found(writer) == ["new_key_after_unknown"]
+
+
 def test_a_429_says_that_nothing_was_done(writer: Writer) -> None:
     writer.call(429, code="rate_limited")
     writer.call(201, idempotency_key="k2")

@@ -73,10 +73,10 @@ class Call:
     @property
     def subject(self) -> tuple[str, str, str] | None:
         """What it is about: two calls that do the same to the same order, or with the same nonce, mean the same."""
+        if self.operation != "charges.create":  # the path says which charge; its order is told only while a rule may ask for it
+            return self.operation, self.path, ""
         about = self.order_id or self.nonce
-        if about is None and self.operation == "charges.create":
-            return None
-        return self.operation, self.path, about or ""
+        return None if about is None else (self.operation, self.path, about)
 
 
 #: Errors of an attempt that had reached the client.
