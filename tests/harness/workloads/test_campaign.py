@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from gatecrash.harness.explore.bound import Bound
 from gatecrash.harness.explore.pool import PlayerSpec, Pool
 from gatecrash.harness.explore.progress import Progress
@@ -11,6 +13,7 @@ from gatecrash.harness.merchant_profile import reference
 from gatecrash.harness.workloads import campaign
 from gatecrash.harness.workloads.trials import Trials
 from gatecrash.harness.workloads.verdict import Sampled, sampled
+from gatecrash.harness.world import SetupFailed
 from tests.harness.workloads.toys import KINDS
 
 REFERENCE = reference()
@@ -93,6 +96,17 @@ def test_a_workload_that_cannot_be_played_speaks_against_the_verdict() -> None:
     verdict = said(run(how="raise"))
     assert verdict.verdict == "unfinished"
     assert "could not be played: ValueError: cannot play this" in " ".join(verdict.in_words())
+
+
+def test_what_a_shop_does_not_sell_for_is_left_out_and_told() -> None:
+    trials = run(how="dollars")
+    assert {trial.document["order"]["currency"] for trial in trials.held} == {"usd"}
+    assert [what for what, _ in trials.left_out] == ["orders in eur", "orders in jpy", "orders in kwd"]
+    verdict = said(trials)
+    assert verdict.verdict == "held"
+    assert "Left out: orders in jpy: ValueError: place_order was answered 422." in verdict.in_words()
+    with pytest.raises(SetupFailed, match="takes none of the orders that were tried; orders in usd: ValueError: place_order"):
+        run(how="no sale")
 
 
 def test_who_stops_it_is_told_what_was_found_so_far() -> None:

@@ -1,7 +1,6 @@
 """A player of stories that it is brought: each press of the pay button is a place where something can go wrong."""
 
 import os
-import signal
 from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
@@ -20,8 +19,8 @@ PRESSES = {"pay", "begin_pay", "double_click", "retry_while_unpaid"}
 
 class Toy:
     """`bug`: "two clicks" objects to a double click (S1) where all channels are open, "lost refund" to a refund after a lost
-    request (P1) and after a lost answer (S8). After a while it touches the file `gate`. `how`: it raises or dies where an order
-    is cancelled.
+    request (P1) and after a lost answer (S8). After a while it touches the file `gate`. `how`: it raises where an order is
+    cancelled, or sells for dollars alone, or not at all.
     """
 
     def __init__(self, bug: str = "", how: str = "", gate: str = "", stories: Mapping[str, Any] | None = None) -> None:
@@ -36,8 +35,10 @@ class Toy:
         if self.gate and self.plays == 20:
             Path(self.gate).touch()
         verbs = list(map(verb, told["steps"]))
-        if "cancel" in verbs and self.how:
-            self._fail()
+        if "cancel" in verbs and self.how == "raise":
+            raise ValueError("cannot play this")
+        if self.how == "no sale" or (self.how == "dollars" and told["order"]["currency"] != "usd"):
+            raise ValueError("place_order was answered 422")
         wanted = {(fault.occurrence, fault.kind) for fault in schedule}
         reached, fired, last = [], [], -1
         for number in range(1, sum(each in PRESSES for each in verbs) + 1):
@@ -61,11 +62,6 @@ class Toy:
             if "lost answer" in kinds:
                 return (("S8", "given back twice"), ("P1", "no key"))
         return ()
-
-    def _fail(self) -> None:
-        if self.how == "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        raise ValueError("cannot play this")
 
 
 def whole(told: Mapping[str, Any], violated: tuple[tuple[str, str], ...]) -> Outcome:

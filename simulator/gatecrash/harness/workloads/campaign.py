@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 
 from gatecrash.harness.explore.bound import Bound
+from gatecrash.harness.explore.fault import Failure
 from gatecrash.harness.explore.pool import Pool
 from gatecrash.harness.explore.progress import Progress
 from gatecrash.harness.merchant_profile import MerchantProfile
 from gatecrash.harness.workloads.scope import Scope
+from gatecrash.harness.workloads.script import Script
 from gatecrash.harness.workloads.trials import Objection, Over, Trials
+from gatecrash.harness.world import SetupFailed
 
 
 class NoHypothesis(Exception):
@@ -20,6 +24,34 @@ def require() -> None:
     """Raises NoHypothesis."""
     if find_spec("hypothesis") is None:
         raise NoHypothesis("workloads are written by Hypothesis, which is not installed; pip install 'gatecrash[workloads]'")
+
+
+def taken(pool: Pool, scope: Scope) -> tuple[Scope, list[tuple[str, str]]]:
+    """What of it the shop takes orders for, and what it does not, with the reason: a profile does not tell which currencies a
+    shop sells in. Raises SetupFailed for one that takes no orders at all.
+    """
+    left_out = []
+    for currency in scope.currencies:
+        if why := _refused(pool, scope, currency, later=False):
+            left_out.append((f"orders in {currency}", why))
+    refused = {what for what, _ in left_out}
+    currencies = tuple(each for each in scope.currencies if f"orders in {each}" not in refused)
+    if not currencies:
+        raise SetupFailed(f"the shop takes none of the orders that were tried; {left_out[0][0]}: {left_out[0][1]}")
+    if scope.later and (why := _refused(pool, scope, currencies[0], later=True)):
+        left_out.append(("orders that are charged when they ship", why))
+        return replace(scope, currencies=currencies, later=False, ships=False), left_out
+    return replace(scope, currencies=currencies), left_out
+
+
+def _refused(pool: Pool, scope: Scope, currency: str, *, later: bool) -> str | None:
+    """Why such an order cannot be placed, when nothing is broken; None where it can."""
+    script = Script(scope)
+    script.place_order(4200, currency, later=later, customer="ada")
+    document = script.document()
+    pool.bring(document["name"], document)
+    play = pool.play(document["name"], ())
+    return play.why if isinstance(play, Failure) else None
 
 
 def run(
@@ -35,7 +67,7 @@ def run(
     stop: Callable[[], bool] = lambda: False,
 ) -> Trials:
     """Until one fails and none smaller does, or so many have held. `channels`: each of them in each of these sets. Raises
-    NoHypothesis and PlayerFailed.
+    NoHypothesis, PlayerFailed and SetupFailed.
     """
     require()
     from gatecrash.harness.workloads.generate import write
@@ -44,7 +76,7 @@ def run(
         pool, bound, workloads=workloads, merchant=merchant.name, seed=seed, channels=channels, alphabet=alphabet, tell=tell,
         stop=stop,
     )  # fmt: skip
-    scope = Scope.of(merchant)
+    scope, trials.left_out = taken(pool, Scope.of(merchant))
     try:
         with suppress(Objection):
             write(scope, trials, workloads=workloads, seeded=seed)

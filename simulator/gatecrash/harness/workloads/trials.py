@@ -73,6 +73,7 @@ class Trials:
         self.failed: Trial | None = None
         self.verbs: Counter[str] = Counter()  #: in how many workloads each step was
         self.smaller = 0
+        self.left_out: Sequence[tuple[str, str]] = ()  #: what no workload asks for, with the reason
         self.interrupted = False
         self.error: Exception | None = None
         self._pool, self._bound, self._wanted, self._channels = pool, bound, workloads, channels

@@ -62,6 +62,7 @@ class Sampled:
             lines.append("Struck: " + ", ".join(f"{kind} {count:,}×" for kind, count in totals["kinds_fired"].items()) + ".")
         if said.never_fired:
             lines.append(f"Never struck, so nothing is said of it: {', '.join(said.never_fired)}.")
+        lines += [f"Left out: {what}: {why}." for what, why in said.left_out]
         doubtful = [story for story in said.stories if story.doubts and not story.violations]
         lines += [f"{story.name}: {'; '.join(story.doubts)}." for story in doubtful]
         if self.verdict != VIOLATED:
@@ -79,7 +80,7 @@ def sampled(trials: Trials, bound: Bound, *, asked: int, merchant: str, seed: in
             bound=bound,
             seed=seed,
             stories=tuple(story for trial in explored for story in trial.said.stories),
-            left_out=(),
+            left_out=tuple(trials.left_out),
             never_fired=tuple(sorted(set.intersection(*never))) if never else (),
             swarm=None,
             interrupted=trials.interrupted,
