@@ -87,6 +87,64 @@ def test_a_merchant_that_dies_before_it_wrote_or_sent_something_comes_back_and_g
     assert play.violations == ()
 
 
+def test_messages_that_are_ready_at_once_come_the_other_way_round() -> None:
+    answer_first = "answer to POST /v1/charges before POST /webhooks/payment"
+    with playing("happy-path") as pool:
+        plain, swapped = played(pool, "happy-path"), played(pool, "happy-path", f"{answer_first} #1: swapped")
+    assert answer_first in [point.label for point in plain.reached]
+    assert swapped.fired == (Fault.parse(f"{answer_first} #1: swapped"),)
+    assert swapped.violations == ()
+
+    def order(play: Play) -> list[str]:
+        return [point.label for point in play.reached if point.label.startswith("merchant answers")]
+
+    assert order(plain) == ["merchant answers POST /create-payment", "merchant answers POST /webhooks/payment"]
+    assert order(swapped) == order(plain)[::-1]
+
+
+def test_what_follows_from_a_message_is_no_rival_of_it() -> None:
+    """The webhook of a charge never comes before the charge, nor an answer before what was asked."""
+    with playing("happy-path") as pool:
+        orders = {point.label for point in played(pool, "happy-path").reached if " before " in point.label}
+    assert orders == {"answer to POST /v1/charges before POST /webhooks/payment"}
+
+
+def test_faults_that_come_to_the_same_are_pursued_once() -> None:
+    """A broken answer and a lost one leave the shop as it would have been, once it has asked again."""
+    names = ("decline-then-other-card",)
+    kinds = frozenset({"lost answer", "error after commit", "killed before send"})
+    with playing(*names) as pool:
+        every, pruned = (
+            Explorer(pool, Bound(faults=2, kinds=kinds, prune=prune)).explore(names).searches[names[0]] for prune in (False, True)
+        )
+    assert pruned.pruned > 0
+    assert pruned.schedules < every.schedules
+    assert pruned.found == every.found == {}
+    assert pruned.states <= every.states
+
+
+@pytest.mark.parametrize(
+    ("mutant", "story", "kinds", "faults"),
+    [
+        ("stale_attempt", "decline-then-other-card", {"late", "late request", "lost", "in flight", "lost answer"}, 2),
+        ("no_key", "happy-path", {"lost answer", "lost", "crash committed", "twice"}, 2),
+        ("no_dedupe", "decline-then-other-card", {"twice", "lost answer", "lost", "lost acknowledgment"}, 2),
+        ("double_capture", "capture-answer-lost", {"lost answer", "late request", "unavailable"}, 2),
+        ("new_key_retry", "busy-gateway", {"lost request", "unavailable", "lost answer"}, 2),
+    ],
+)
+def test_what_oracles_object_to_is_found_with_and_without_pruning(mutant: str, story: str, kinds: set[str], faults: int) -> None:
+    with playing(story, mutant=mutant) as pool:
+        every, pruned = (
+            Explorer(pool, Bound(faults=faults, kinds=frozenset(kinds), prune=prune)).explore([story]).searches[story]
+            for prune in (False, True)
+        )
+    assert every.found.keys() == pruned.found.keys() != set()
+    assert {oracle: len(found.schedule) for oracle, found in every.found.items()} == {
+        oracle: len(found.schedule) for oracle, found in pruned.found.items()
+    }
+
+
 def test_a_shop_without_keys_charges_twice_when_answer_and_webhook_are_lost() -> None:
     kinds = frozenset({"lost answer", "lost"})
     found = explored("happy-path", faults=2, mutant="no_key", kinds=kinds).searches["happy-path"].found

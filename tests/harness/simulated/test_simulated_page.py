@@ -12,6 +12,7 @@ _WAYS = {
     "webhook": "a webhook",
     "commit": "a commit of the merchant",
     "send": "a message of the merchant",
+    "order": "two messages at once",
 }
 
 

@@ -17,13 +17,16 @@ RETRY_AFTER_S = 1
 _TOO_LATE, _BEHIND, _MEANWHILE = 1.5, 0.1, 0.75
 #: How long a webhook is put off that others are to overtake, in seconds of sandbox time.
 _OVERTAKEN_S = 3600
-#: The station of what happens to the merchant itself.
-MERCHANT = "merchant"
+#: The stations of what happens to the merchant itself, and on the way between two hosts: no gateway has them.
+MERCHANT, ON_THE_WAY = "merchant", "network"
+#: The order of two messages.
+SWAPPED = "swapped"
 
 
 class Letter(NamedTuple):
     """`ways`: what it can strike: a `read` or a `write` asked of the gateway, a `webhook`, a `commit` or a `send` of the
-    merchant. `patiences`: for how much of the merchant's patience it holds what it strikes, if it does.
+    merchant, the `order` of two messages. `patiences`: for how much of the merchant's patience it holds what it strikes, if it
+    does, or at the most.
     """
 
     name: str
@@ -33,6 +36,11 @@ class Letter(NamedTuple):
     what: str
     params: Mapping[str, Any] = MappingProxyType({})
     patiences: float | None = None
+
+    @property
+    def is_rule(self) -> bool:
+        """Whether it is one of the gateway's, which any gateway can be given."""
+        return self.station not in (MERCHANT, ON_THE_WAY)
 
     def filled(self, patience_s: float) -> dict[str, Any]:
         """The rule's params, for a merchant of this patience with the gateway."""
@@ -65,6 +73,7 @@ LETTERS: Mapping[str, Letter] = MappingProxyType(
             Letter("overtaken", _WEBHOOK, "webhook.due", "hold", "arrives after a later one", {"seconds": _OVERTAKEN_S}),
             Letter("lost acknowledgment", _WEBHOOK, _ARRIVED, "drop", "arrives, and comes again later"),
             Letter("crash unrecorded", _WEBHOOK, _ARRIVED, "crash", "arrives; the gateway dies; it comes again", _DOWN),
+            Letter(SWAPPED, ("order",), ON_THE_WAY, "hold", "the second arrives before the first", patiences=_BEHIND),
             Letter("killed before commit", ("commit",), MERCHANT, "crash", "the merchant dies before it wrote that down"),
             Letter("killed before send", ("send",), MERCHANT, "crash", "the merchant dies before that went out"),
         )

@@ -5,6 +5,7 @@ import re
 WEBHOOK = "webhook "
 COMMIT = "merchant commit"
 SENDS, ANSWERS = "merchant sends ", "merchant answers "
+ANSWER, BEFORE = "answer to ", " before "
 
 _REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[01]\r\n")
 

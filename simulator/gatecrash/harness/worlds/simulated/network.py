@@ -77,9 +77,10 @@ class Cut:
 
 @dataclass(slots=True, frozen=True)
 class Hold:
-    """It waits until the next message on another connection has arrived, though not for ever."""
+    """It waits until the next message on another connection has arrived, or such a one, though not for ever."""
 
     at_most_s: float = 1.0
+    until: "Callable[[Message], bool]" = lambda message: True
 
 
 Fate = Lose | Delay | Cut | Hold
@@ -445,13 +446,14 @@ class Network:
     """`latency_s`: the least and the most a message takes, drawn with the seed.
 
     `faults` is asked what becomes of each message before it leaves, and None lets it go; `heard` is told when, which, and what
-    became of it.
+    became of it; `landed` is told which has arrived.
     """
 
     def __init__(self, loop: "VirtualLoop", seed: int = 0, latency_s: tuple[float, float] = (0.0001, 0.001)) -> None:
         self.loop, self.latency_s = loop, latency_s
         self.faults: Callable[[Message], Fate | None] | None = None
         self.heard: Callable[[float, Message, Fate | None], None] | None = None
+        self.landed: Callable[[Message], None] | None = None
         self._random = random.Random(seed)  # noqa: S311 — not for secrets
         self._listeners: dict[int, Listener] = {}
         self._reserved: set[int] = set()
@@ -459,7 +461,7 @@ class Network:
         self._ends: dict[Connection, None] = {}
         self._accepted: dict[Connection, Listener] = {}
         self._flying: dict[int, Message] = {}
-        self._holding: list[Connection] = []
+        self._holding: dict[Connection, Callable[[Message], bool]] = {}
         self._sent = self._connections = 0
         self._next_port, self._next_client_port, self._descriptors = _FIRST_PORT, _FIRST_CLIENT_PORT, _FIRST_DESCRIPTOR
 
@@ -610,10 +612,10 @@ class Network:
             case Cut():
                 end.muted = end.peer.muted = True
                 self.loop.call_later(latency, self._sever, end, context=self.loop.neutral)
-            case Hold(at_most_s):
+            case Hold(at_most_s, until):
                 if end.held is None:
                     end.held = deque()
-                    self._holding.append(end)
+                    self._holding[end] = until
                     self.loop.call_later(at_most_s, self._release, end, end.held, context=self.loop.neutral)
                 end.held.append(message)
 
@@ -637,15 +639,16 @@ class Network:
             self._accept(end)
         else:
             end.peer.arrived(message)
-        if self._holding:
-            for held in [each for each in self._holding if each.number != end.number]:
-                self._release(held, held.held)
+        if self.landed is not None:
+            self.landed(message)
+        for held in [each for each, until in self._holding.items() if each.number != end.number and until(message)]:
+            self._release(held, held.held)
 
     def _release(self, end: Connection, messages: deque[Message] | None) -> None:
         if messages is None or end.held is not messages:
             return  # these went on already
         end.held = None
-        self._holding.remove(end)
+        del self._holding[end]
         for message in messages:
             self._fly(end, message, 0.0)
 
@@ -678,7 +681,7 @@ class Network:
         self._accepted.clear()
         self._flying.clear()
         self._holding.clear()
-        self.faults = self.heard = None
+        self.faults = self.heard = self.landed = None
 
 
 _address = cache(ipaddress.ip_address)

@@ -26,6 +26,7 @@ from gatecrash.harness.worlds.simulated.hosts import Crashed, Incarnation
 from gatecrash.harness.worlds.simulated.look import Look
 from gatecrash.harness.worlds.simulated.loop import VirtualLoop
 from gatecrash.harness.worlds.simulated.merchant import SimulatedMerchant
+from gatecrash.harness.worlds.simulated.orders import Orders
 from gatecrash.harness.worlds.simulated.output import Output
 from gatecrash.harness.worlds.simulated.points import ExploringPlane, Points
 from gatecrash.harness.worlds.simulated.world import SimulatedWorld
@@ -75,7 +76,6 @@ class Player:
         self._connection: sqlite3.Connection | None = None
         self._brought: Story | None = None  #: what it was brought last, of the stories that it was not made with
         self._played = 0
-        self._asked: dict[int, str] = {}  #: what was asked last on a connection
         self._world: SimulatedWorld | None = None
         self._points: Points | None = None
         self._real_time = clock.stopwatch
@@ -128,12 +128,12 @@ class Player:
 
     def _in_a_world(self, points: Points, work: Callable[[SimulatedWorld], Awaitable[T]]) -> T:
         self._loop = VirtualLoop(self.seed)
-        self._loop.network.faults = self._before_send
+        self._orders = Orders(points, self._loop.time)
+        self._loop.network.faults, self._loop.network.landed = self._before_send, self._orders.landed
         if not self.seed:  # what comes to the same state comes to it at the same distances
             self._loop.network.latency_s = (_LATENCY_S, _LATENCY_S)
         entropy.reseed(str(self.seed))
         self._output.clear()
-        self._asked = {}
         gateway = SimulatedGateway(
             self._dialects, self._connection, now_ms=lambda: round(self._now() * 1000), seed=str(self.seed),
             plane=lambda: ExploringPlane(points), crashed=self._gateway_crashed,
@@ -173,7 +173,7 @@ class Player:
     def _now(self) -> float:
         return clock.EPOCH_S + self._loop.time()
 
-    # --- where the merchant can die
+    # --- where the merchant can die, and what can come the other way round
 
     def _before_commit(self, incarnation: Incarnation, _: sqlite3.Connection) -> None:
         if incarnation.name == Host.MERCHANT.value:
@@ -181,17 +181,20 @@ class Player:
             if self._world is not None:
                 self._world.happened()
 
-    def _before_send(self, message: network.Message) -> None:
+    def _before_send(self, message: network.Message) -> network.Fate | None:
+        asked = self._orders.asked(message)
+        if asked is None:
+            return None  # nothing begins here: it is the rest of something
         answer = message.data.startswith(b"HTTP/1.")
-        if not answer:
-            asks = labels.asks(message.data)
-            if asks is None:
-                return  # no message begins here: it is the rest of one
-            self._asked[message.connection] = asks
-        asked = self._asked[message.connection]
         # reading changes nothing, for neither side: who dies before that might as well die before the next thing that does
         if message.source == Host.MERCHANT.value and not asked.startswith("GET "):
             self._reach(f"{labels.ANSWERS if answer else labels.SENDS}{asked}", "send")
+        hold = self._orders.leaves(message, asked)
+        if hold is not None and self._world is not None and self._points is not None:
+            where = "shop" if message.target == Host.MERCHANT.value else "gateway"
+            told = f"{alphabet.SWAPPED}: {self._points.fired[-1].label}"
+            self._world.notes.append(Note(self._world.wall_ms(), where, where, told))
+        return hold
 
     def _reach(self, label: str, way: str) -> None:
         world, points = self._world, self._points

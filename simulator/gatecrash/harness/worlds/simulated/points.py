@@ -14,7 +14,7 @@ from gatecrash.faults.plane import Plane, Recorder
 from gatecrash.faults.rule import DELIVER, Labels, Rule, RuleParams, new_rule
 from gatecrash.harness.explore.fault import Fault, Point, Schedule
 from gatecrash.harness.worlds.simulated import alphabet
-from gatecrash.harness.worlds.simulated.labels import WEBHOOK
+from gatecrash.harness.worlds.simulated.labels import BEFORE, WEBHOOK
 
 #: What customers and the harness ask of the gateway, not the merchant.
 NOT_THE_MERCHANTS = frozenset({"tokens.create", "webhook_endpoints.create", "webhook_endpoints.rotate_secret", "events.list"})
@@ -44,6 +44,9 @@ class Points:
         self._kinds = kinds
         self._looks = looks
         self._wanted = {(fault.label, fault.occurrence, fault.kind): fault for fault in schedule}
+        self._swapped = {
+            (fault.label.partition(BEFORE)[0], fault.occurrence): fault for fault in schedule if BEFORE in fault.label
+        }
         self._seen: Counter[tuple[str, str]] = Counter()
 
     def reach(self, label: str, way: str, station: str) -> alphabet.Letter | None:
@@ -68,6 +71,26 @@ class Points:
         self.fired.append(self._wanted[label, occurrence, striking])
         self.last = len(self.reached) - 1
         return alphabet.LETTERS[striking]
+
+    def offer(self, label: str, occurrence: int, kind: str, *, since: int) -> None:
+        """A point of which the run learns after it came by; `since`: how many points it had come by then. After that no fault
+        has struck, or it would not be strictly after the last.
+        """
+        known = any(point.label == label and point.occurrence == occurrence for point in self.reached[since:])
+        if self.open and since > self.last and not known and (self._kinds is None or kind in self._kinds):
+            self.reached.append(Point(label, occurrence, (kind,)))
+            self.states.append("")
+
+    def swaps(self, name: str, occurrence: int) -> str | None:
+        """What a message of this name is to arrive after, if the schedule says so."""
+        fault = self._swapped.get((name, occurrence))
+        if fault is None or not self.open:
+            return None
+        self.reached.append(Point(fault.label, occurrence, (fault.kind,)))
+        self.states.append("")
+        self.fired.append(fault)
+        self.last = len(self.reached) - 1
+        return fault.label.partition(BEFORE)[2]
 
     def missed(self) -> list[Fault]:
         """Those of the schedule that have not struck."""
@@ -152,9 +175,9 @@ def _label(labels: Labels) -> str:
 
 
 def as_rule(fault: Fault, patience_s: float) -> Mapping[str, Any] | None:
-    """The fault as a rule of the common vocabulary, which any gateway can be given; None for what happens to the merchant."""
+    """The fault as a rule of the common vocabulary, which any gateway can be given; None for what happens elsewhere."""
     letter = alphabet.LETTERS[fault.kind]
-    if letter.station == alphabet.MERCHANT:
+    if not letter.is_rule:
         return None
     of_webhook, _, event_type = fault.label.partition(WEBHOOK)
     match = {"operation": fault.label} if of_webhook else {"event_type": event_type}
