@@ -171,12 +171,14 @@ class History:
         """Each attempt to deliver a webhook, with the faults that had struck it, oldest first."""
         struck: dict[tuple[Any, ...], tuple[Mapping[str, Any], ...]] = {}
         for entry in self.journal:
-            label = (entry.get("event_type"), entry.get("order_id"), entry.get("attempt"))
-            if entry.get("kind") == "fault" and entry.get("attempt") is not None:
-                struck[label] = (*struck.get(label, ()), entry)
-            elif entry.get("kind") == "delivery":
-                yield entry, struck.get(label, ())
-            elif entry.get("kind") == "start":
+            kind = entry.get("kind")
+            if kind in ("fault", "delivery"):
+                label = (entry.get("event_type"), entry.get("order_id"), entry.get("attempt"))
+                if kind == "delivery":
+                    yield entry, struck.get(label, ())
+                elif entry.get("attempt") is not None:
+                    struck[label] = (*struck.get(label, ()), entry)
+            elif kind == "start":
                 struck.clear()  # an attempt that the gateway's death cut off is made anew, and nothing had struck that one
 
     def entries(self, kind: str) -> Iterator[Mapping[str, Any]]:

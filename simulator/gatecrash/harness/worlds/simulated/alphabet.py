@@ -61,7 +61,7 @@ LETTERS: Mapping[str, Letter] = MappingProxyType(
             Letter("in flight", _WRITE, "operation.claimed", "delay", "the same key reads 409 for long", patiences=_TOO_LATE),
             Letter("unavailable", _BOTH, "request.received", "status", "not done: 503", {"status": 503}),
             Letter("too many requests", _BOTH, "request.received", "status", "not done: 429, in a second", _WAIT),
-            Letter("crash uncommitted", _WRITE, "operation.executed", "crash", "the gateway dies, nothing is done", _DOWN),
+            Letter("crash uncommitted", _WRITE, "operation.claimed", "crash", "the gateway dies, nothing is done", _DOWN),
             Letter("crash committed", _WRITE, "operation.committed", "crash", "done, then the gateway dies", _DOWN),
             Letter("lost answer", _BOTH, "operation.committed", "reset", "done, and the line breaks"),
             Letter("late answer", _BOTH, "operation.committed", "delay", "done, told too late", patiences=_TOO_LATE),
@@ -91,3 +91,5 @@ def _letters_at() -> Mapping[tuple[str, str], tuple[str, ...]]:
 
 #: The names of the letters that can strike, by way and station, in order.
 AT = _letters_at()
+#: Where the gateway has to ask whether something strikes.
+STATIONS = frozenset(letter.station for letter in LETTERS.values() if letter.is_rule)

@@ -104,7 +104,7 @@ class Points:
 
 
 class ExploringPlane(Plane):
-    """A plane that is armed everywhere while points are open."""
+    """A plane that is armed wherever a letter of the alphabet could strike, while points are open."""
 
     def __init__(self, points: Points) -> None:
         self._points = points
@@ -121,7 +121,7 @@ class ExploringPlane(Plane):
         self._armed = _Everywhere(self._points, rules)
 
     def could_strike(self, station: str, labels: Labels) -> bool:
-        return (self._points.open and _way(labels) is not None) or super().could_strike(station, labels)
+        return (self._points.open and (_way(labels), station) in alphabet.AT) or super().could_strike(station, labels)
 
     async def strike(
         self, station: str, labels: Labels, exchange: Exchange, record: Recorder, now: int, extra: Sequence[Rule] = ()
@@ -150,14 +150,14 @@ class ExploringPlane(Plane):
 
 
 class _Everywhere(dict[str, list[Rule]]):
-    """Rules by station, in which every station is while points are open."""
+    """Rules by station, in which every station of the alphabet is while points are open."""
 
     def __init__(self, points: Points, rules: dict[str, list[Rule]]) -> None:
         super().__init__(rules)
         self._points = points
 
     def __contains__(self, station: object) -> bool:
-        return self._points.open or super().__contains__(station)
+        return (self._points.open and station in alphabet.STATIONS) or super().__contains__(station)
 
 
 def _way(labels: Labels) -> str | None:
