@@ -43,6 +43,7 @@ def test_what_a_story_tells_is_told_again_word_for_word(steps: list[Any]) -> Non
         [{"pay": "declined"}, "refund"],  # nothing was taken
         [{"pay": "visa"}, {"refund": {"amount": 4300}}],
         [{"pay": "visa"}, "refund", "refund"],
+        [{"pay": "visa"}, {"refund": {"amount": 1000}}, {"refund": {"amount": 1000}}],  # who would know it from a repetition?
         [{"pay": "visa"}, "ship"],  # it was paid at once, and is not shipped by hand
         [{"pay": "visa"}, "cancel", {"pay": "visa"}],
         [{"pay": "visa"}, "refund", "cancel"],

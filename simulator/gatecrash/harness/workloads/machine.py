@@ -24,13 +24,6 @@ _seconds = st.sampled_from([60, 3600, 90_000, 700_000])  # a retry, a nonce, a k
 _moments = st.sampled_from([0.5, 2.0])
 
 
-def _part(data: st.DataObject, whole: int, allowed: bool) -> int | None:
-    """Less than the whole, or None for all of it."""
-    parts = sorted({1, whole // 3, whole - 1} - {0, whole}) if allowed else []
-    part: int | None = data.draw(st.sampled_from([None, *parts]))
-    return part
-
-
 class Workload(RuleBasedStateMachine):
     """One workload: each rule writes a step of its script; `told` hears of the script when it has come to its end."""
 
@@ -96,12 +89,12 @@ class Workload(RuleBasedStateMachine):
     @precondition(lambda self: self.script.may_ship)
     @rule(data=st.data())
     def ship(self, data: st.DataObject) -> None:
-        self.script.ship(_part(data, self.script.sold.unshipped, self.script.scope.part_shipped))
+        self.script.ship(data.draw(st.sampled_from(self.script.ship_parts)))
 
     @precondition(lambda self: self.script.may_refund)
     @rule(data=st.data())
     def refund(self, data: st.DataObject) -> None:
-        self.script.refund(_part(data, self.script.sold.refundable, self.script.scope.part_refunded))
+        self.script.refund(data.draw(st.sampled_from(self.script.refund_parts)))
 
     @precondition(lambda self: self.script.may_look)
     @rule()

@@ -41,6 +41,7 @@ class Sale:
     cancelled: bool = False
     shipped: int = 0
     refunded: int = 0
+    asked: set[tuple[str, int]] = field(default_factory=set)  #: what staff has asked for, and how much
 
     @property
     def unshipped(self) -> int:
@@ -122,12 +123,32 @@ class Script:
     def may_ship(self) -> bool:
         """Also what was cancelled meanwhile: the warehouse may not have heard of it."""
         sale = self.sale
-        return self.open and self.scope.ships and sale is not None and sale.unshipped > 0 and sale.parts < PARTS_MAX
+        return self.open and self.scope.ships and sale is not None and sale.parts < PARTS_MAX and bool(self.ship_parts)
 
     @property
     def may_refund(self) -> bool:
         sale = self.sale
-        return self.open and self.scope.refunds and sale is not None and sale.refundable > 0 and sale.parts < PARTS_MAX
+        return self.open and self.scope.refunds and sale is not None and sale.parts < PARTS_MAX and bool(self.refund_parts)
+
+    @property
+    def ship_parts(self) -> list[int | None]:
+        return self._parts("ship", self.sold.unshipped, self.scope.part_shipped)
+
+    @property
+    def refund_parts(self) -> list[int | None]:
+        return self._parts("refund", self.sold.refundable, self.scope.part_refunded)
+
+    def _parts(self, name: str, left: int, in_parts: bool) -> list[int | None]:
+        """All of what is left, which is None, and some of it."""
+        some = sorted({1, left // 3, left - 1}) if in_parts else []
+        return [part for part in (None, *some) if self.makes_sense(name, part, left)]
+
+    def makes_sense(self, name: str, part: int | None, left: int) -> bool:
+        """Whether there is so much, and it is not what was asked for before: who asks for the same once more may repeat
+        himself, and no journal tells that from a shop that does.
+        """
+        amount = left if part is None else part
+        return 0 < amount <= left and part != left and (name, amount) not in self.sold.asked
 
     @property
     def may_pause(self) -> bool:
@@ -176,11 +197,11 @@ class Script:
 
     def ship(self, part: int | None) -> None:
         """So much of what is left, or all of it."""
-        self._staff("ship", part)
+        self._staff("ship", part, self.sold.unshipped)
         self.sold.shipped += part or self.sold.unshipped
 
     def refund(self, part: int | None) -> None:
-        self._staff("refund", part)
+        self._staff("refund", part, self.sold.refundable)
         self.sold.refunded += part or self.sold.refundable
 
     def look(self) -> None:
@@ -212,7 +233,8 @@ class Script:
         self.sold.presses += times
         self.sold.taken |= card in GOOD_CARDS
 
-    def _staff(self, name: str, part: int | None) -> None:
+    def _staff(self, name: str, part: int | None, left: int) -> None:
+        self.sold.asked.add((name, part or left))
         self.steps.append(name if part is None else {name: {"amount": part}})
         self.sold.parts += 1
 
@@ -267,10 +289,6 @@ def _amount(argument: Mapping[str, int] | None) -> int | None:
     return argument["amount"] if argument else None
 
 
-def _less(part: int | None, whole: int) -> bool:
-    return part is None or part < whole
-
-
 # what a story's steps say: whether it makes sense, and how it is written down
 _TOLD: Mapping[str, tuple[Callable[[Script, Any], bool], Callable[[Script, Any], None]]] = MappingProxyType(
     {
@@ -282,11 +300,11 @@ _TOLD: Mapping[str, tuple[Callable[[Script, Any], bool], Callable[[Script, Any],
         "edit_order": (lambda script, _: script.may_edit, lambda script, to: script.edit_order(to["amount"])),
         "cancel": (lambda script, _: script.may_cancel, lambda script, _: script.cancel()),
         "ship": (
-            lambda script, part: script.may_ship and _less(_amount(part), script.sold.unshipped),
+            lambda script, part: script.may_ship and script.makes_sense("ship", _amount(part), script.sold.unshipped),
             lambda script, part: script.ship(_amount(part)),
         ),
         "refund": (
-            lambda script, part: script.may_refund and _less(_amount(part), script.sold.refundable),
+            lambda script, part: script.may_refund and script.makes_sense("refund", _amount(part), script.sold.refundable),
             lambda script, part: script.refund(_amount(part)),
         ),
         "look": (lambda script, _: script.may_look, lambda script, _: script.look()),
