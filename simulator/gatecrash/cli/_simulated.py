@@ -322,8 +322,6 @@ def tell_story(story: "StoryVerdict", saved: "Saved", drawn: "Drawn") -> None:
 
     word = story.in_words().partition(":")[0]
     click.echo(f"{click.style(f'{word:<10}', fg=_COLOURS[word], bold=word == 'violated')} {story.briefly()}")
-    for remark in story.remarks:
-        click.echo(f"  {remark}")
     for each in story.violations:
         click.echo(f"  {click.style(each.oracle, fg='red')} {each.message}")
         for fault in each.schedule:

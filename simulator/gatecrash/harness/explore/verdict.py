@@ -46,7 +46,9 @@ class Counterexample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryVerdict:
-    """`doubts` are the reasons why nothing is proved although nothing was violated; `remarks` what a reader should know."""
+    """`doubts` are the reasons why nothing is proved although nothing was violated. `clashes`: how often a state looked like one
+    before and went on otherwise.
+    """
 
     name: str
     bound: Bound
@@ -61,7 +63,7 @@ class StoryVerdict:
     seconds: float
     violations: tuple[Counterexample, ...]
     doubts: tuple[str, ...]
-    remarks: tuple[str, ...]
+    clashes: int
 
     @property
     def verdict(self) -> str:
@@ -106,7 +108,7 @@ class StoryVerdict:
             "seconds": round(self.seconds, 3),
             "violations": [each.as_json() for each in self.violations],
             "doubts": list(self.doubts),
-            "remarks": list(self.remarks),
+            "clashes": self.clashes,
         }
 
 
@@ -199,6 +201,10 @@ class Verdict:
             lines.append("Struck: " + ", ".join(f"{kind} {count:,}×" for kind, count in totals["kinds_fired"].items()) + ".")
         if self.never_fired:
             lines.append(f"Never struck, so nothing is proved about it: {', '.join(self.never_fired)}.")
+        if pruned := totals["pruned"]:
+            clashes = sum(story.clashes for story in self.stories)
+            but = f"; {clashes:,} times a state only looked like one before, and was pursued" if clashes else ""
+            lines.append(f"{pruned:,} runs came into a state known before and were pursued up to there{but}.")
         if self.swarm is not None:
             lines.append(
                 f"Beyond that, {self.swarm['schedules']:,} random schedules of up to {self.swarm['max_faults']} faults in "
@@ -249,7 +255,7 @@ def _story(search: Search, found: Exploration) -> StoryVerdict:
         seconds=search.seconds,
         violations=_counterexamples(search, found),
         doubts=tuple(_doubts(search)),
-        remarks=tuple(_remarks(search)),
+        clashes=search.clashes,
     )
 
 
@@ -286,15 +292,6 @@ def _doubts(search: Search) -> list[str]:
         if search.stopped:
             doubts.append("so the story was given up")
     return doubts
-
-
-def _remarks(search: Search) -> list[str]:
-    if not search.clashes:
-        return []
-    return [
-        f"{search.clashes:,} states looked the same and went on differently; they were taken for different ones, and --no-prune "
-        f"takes all for different"
-    ]
 
 
 def _swarm(found: Exploration) -> dict[str, Any] | None:

@@ -23,8 +23,9 @@ def keys_that_do_not_protect(history: History) -> Findings:
     Store a key with each attempt before the first call, repeat the attempt under it until the outcome is known, and give
     the next attempt, or a changed cart, a key of its own. Judged from the requests in the gateway's journal.
     """
-    if any(_found([history.journal], _KEYS)):
-        yield from _found([_as_told(history.journal)], _KEYS)
+    if found := list(_found([history.journal], _KEYS)):
+        excused = set(found) - set(_found([_as_told(history.journal)], _KEYS))
+        yield from (each for each in found if each not in excused)
 
 
 @oracle("P2", "no cap or no backoff")
