@@ -11,7 +11,7 @@ from gatecrash.harness.worlds.simulated.alphabet import LETTERS
 ALL = frozenset(LETTERS)
 CRASHES = frozenset(letter.name for letter in LETTERS.values() if letter.kind == "crash")
 WEBHOOKS = frozenset(letter.name for letter in LETTERS.values() if letter.ways == ("webhook",))
-NETWORK = (WEBHOOKS - CRASHES) | {"lost request", "late request", "lost answer", "late answer", "answer after webhook"}
+NETWORK = (WEBHOOKS - CRASHES) | {"lost request", "late request", "lost answer", "late answer", "answer after webhook", "swapped"}
 
 
 class Model(NamedTuple):

@@ -9,11 +9,12 @@ from gatecrash.harness.smallest import Plays
 
 class Remembered:
     """Over a pool of one merchant. Answers come in the order in which they were asked for, so that no search counts beyond its
-    catch; each tells the seconds that it took when it was played.
+    catch; each tells the seconds that it took when it was played. `faults`: the most that anybody asks for, so that a play of
+    fewer looks at its states whoever asks for it first.
     """
 
-    def __init__(self, pool: Plays) -> None:
-        self._pool = pool
+    def __init__(self, pool: Plays, faults: int) -> None:
+        self._pool, self._faults = pool, faults
         self._plays: dict[tuple[str, Schedule], Play | Failure | None] = {}  # None: under way
         self._points: dict[Point, Point] = {}
         self._asked: deque[tuple[Any, tuple[str, Schedule]]] = deque()
@@ -26,12 +27,12 @@ class Remembered:
     def busy(self) -> bool:
         return bool(self._asked)
 
-    def submit(self, token: Any, story: str, schedule: Schedule) -> None:
+    def submit(self, token: Any, story: str, schedule: Schedule, *, looks: bool = False) -> None:
         key = story, schedule
         self._asked.append((token, key))
         if key not in self._plays:
             self._plays[key] = None
-            self._pool.submit(key, story, schedule)
+            self._pool.submit(key, story, schedule, looks=looks or len(schedule) < self._faults)
 
     def results(self, timeout_s: float) -> list[tuple[Any, Play | Failure]]:
         if self._pool.busy:

@@ -121,7 +121,7 @@ class _Counting:
     def busy(self) -> bool:
         return bool(self.asked)
 
-    def submit(self, token: Any, story: str, schedule: tuple[Fault, ...]) -> None:
+    def submit(self, token: Any, story: str, schedule: tuple[Fault, ...], *, looks: bool = False) -> None:
         self.played += 1
         self.asked.append((token, Failure(story, "")))
 
@@ -132,7 +132,7 @@ class _Counting:
 
 def test_nothing_is_played_twice_and_answers_come_in_the_order_of_asking() -> None:
     pool = _Counting()
-    plays = Remembered(pool)
+    plays = Remembered(pool, 1)
 
     def answers() -> Iterator[tuple[int, str]]:
         while plays.busy:

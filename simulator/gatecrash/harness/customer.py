@@ -15,14 +15,14 @@ from gatecrash.core import money
 from gatecrash.harness import answers, history
 from gatecrash.harness.cards import CARDS
 from gatecrash.harness.gateway import Gateway
-from gatecrash.harness.history import FAILED, PAYMENT_MADE, PENDING, TERMINAL
+from gatecrash.harness.history import FAILED, PAYMENT_MADE, PENDING
 from gatecrash.harness.merchant_profile import Call, MerchantProfile, resolve
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
 
 ERROR = "error"
-#: Statuses of a route that the shop does not have.
 #: What means the same however often it is asked.
 _REPEATED = frozenset({"edit_order", "cancel"})
+#: Statuses of a route that the shop does not have.
 _NOT_THERE = (404, 405)
 
 
@@ -52,13 +52,10 @@ class OrderInProgress:
         return self.attempts[-1].told if self.attempts else None
 
     def remembered(self) -> object:
-        """What the customer acts on, and what the oracles will ask about, as far as it is not looked up again: of the statuses
-        the last, if the order may not leave it.
-        """
+        """What the customer acts on, and what the oracles will ask about: of the statuses the last, since each pair is judged."""
         tried = [(each.card, each.answered, each.early) for each in self.attempts]
         made = any(each.told in PAYMENT_MADE for each in self.attempts)
-        final = self.status if self.status in TERMINAL else None
-        return self.id, self.amount, self.told, made, final, self.asked, self.cancelled, tried
+        return self.id, self.amount, self.told, made, self.status, self.asked, self.cancelled, tried
 
     def finished(self) -> history.Order:
         return history.Order(

@@ -40,7 +40,7 @@ class Plays(Protocol):
     @property
     def busy(self) -> bool: ...
 
-    def submit(self, token: Any, story: str, schedule: Schedule) -> None: ...
+    def submit(self, token: Any, story: str, schedule: Schedule, *, looks: bool = False) -> None: ...
 
     def results(self, timeout_s: float) -> list[tuple[Any, Play | Failure]]: ...
 
@@ -150,7 +150,7 @@ def _hit(pool: Plays, search: Search, size: int, objects: Callable[[str], bool])
     found: Found | None = None
     while True:
         while found is None and pool.room and (taken := search.take(size)) is not None:
-            pool.submit(taken[0], search.story, taken[1])
+            pool.submit(taken[0], search.story, taken[1], looks=search.looks(taken[1]))
         if not pool.busy:
             return found
         for number, play in pool.results(1.0):

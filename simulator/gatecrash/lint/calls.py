@@ -53,8 +53,14 @@ class Call:
 
     @property
     def looks(self) -> bool:
-        """Whether it asks what became of an order, or of all of them."""
+        """Whether it asks what became of something, or of all of it."""
         return self.method == "GET" and self.operation.endswith((".get", ".list"))
+
+    def looks_after(self, other: "Call") -> bool:
+        """Whether it asks what became of this call: by its order, by its charge, or by a list of all charges."""
+        if self.operation == "charges.list":
+            return self.order_id in (None, other.order_id)
+        return self.operation == "charges.get" and other.path.startswith(self.path)
 
     @property
     def understood(self) -> bool:
@@ -74,7 +80,7 @@ class Call:
     def subject(self) -> tuple[str, str, str] | None:
         """What it is about: two calls that do the same to the same order, or with the same nonce, mean the same."""
         if self.operation != "charges.create":  # the path says which charge; its order is told only while a rule may ask for it
-            return self.operation, self.path, ""
+            return self.operation, self.path, self.nonce or ""
         about = self.order_id or self.nonce
         return None if about is None else (self.operation, self.path, about)
 

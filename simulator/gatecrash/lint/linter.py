@@ -81,7 +81,7 @@ class Linter:
             self._struck.append((entry.get("event_type"), entry.get("order_id"), entry.get("attempt")))
         if entry["station"] in _ARRIVED:
             for _, watch in self._watches:
-                watch.arrived(entry["event_type"], entry.get("order_id"))
+                watch.arrived(entry.get("event_type") or "", entry.get("order_id"))
         yield from ()
 
     def _delivery(self, entry: Entry) -> Iterator[Finding]:

@@ -135,7 +135,8 @@ class Tries(Watch):
     def remembers(self) -> Iterator[tuple[object, ...]]:
         for (operation, key), tries in self.tries.items():
             if len(tries) > 1 or tries[-1].retry_after_s:  # one try alone has made no pause
-                yield operation, key, len(tries), tries[-1].ended_at is not None, tries[-1].retry_after_s
+                pauses = [self.pause_s(before, after) for before, after in pairwise(tries)]
+                yield operation, key, pauses[-PAUSES:], tries[-1].ended_at is not None, tries[-1].retry_after_s
 
     def again(self, tries: list[Call], call: Call) -> Iterator[Found]:
         """A call comes again; `tries` are those before it."""
@@ -150,9 +151,8 @@ class Tries(Watch):
 class NoBackoff(Tries):
     def asked(self, call: Call) -> Iterator[Found]:
         if call.looks:  # who looks before trying again begins a new round
-            for under, tries in list(self.tries.items()):
-                if call.order_id in (None, tries[-1].order_id):
-                    del self.tries[under]
+            for under in [under for under, tries in self.tries.items() if call.looks_after(tries[-1])]:
+                del self.tries[under]
         yield from super().asked(call)
 
     def again(self, tries: list[Call], call: Call) -> Iterator[Found]:

@@ -75,6 +75,10 @@ class Journal:
         found = await self._store.submit(sandbox.name, work)
         return found[:limit], len(found) > limit
 
+    def buffered(self, sandbox: str) -> list[bytes]:
+        """What is not written yet, as JSON, in order."""
+        return list(self._pending.get(sandbox, ()))
+
     def copy_pending(self, sandbox: Sandbox, tx: StoreTransaction) -> None:
         """Add what is buffered for a sandbox to a copy of it; it stays buffered."""
         if entries := self._pending.get(sandbox.name):

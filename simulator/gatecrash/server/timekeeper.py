@@ -111,7 +111,8 @@ class Timekeeper:
         ended = sandbox.ended
         try:
             if sandbox.down:
-                return _Due([], 0, None, None, None)
+                first = await self._state.run(sandbox, lambda ctx: ctx.tx.next_timer())
+                return _Due([], 0, None, None, None if first is None else first.due_at)
             found = await self._state.run(sandbox, lambda ctx: self._take_due(ctx, sandbox))
         finally:
             sandbox.poked = False
@@ -175,10 +176,11 @@ class Timekeeper:
                 break
             if first_at > sandbox.now():
                 sandbox.clock.move_to(first_at, host.now())
-        self._state.journal.touch(sandbox)
+                self._state.journal.touch(sandbox)
         if target <= sandbox.now():
-            return fired  # nothing more can have fallen due
+            return fired  # all that was due by then is done
         sandbox.clock.move_to(target, host.now())
+        self._state.journal.touch(sandbox)
         return fired + (await self._settle(sandbox))[0]
 
     async def _settle(self, sandbox: Sandbox) -> tuple[int, int | None]:

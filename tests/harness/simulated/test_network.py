@@ -427,6 +427,7 @@ def test_a_held_message_is_overtaken_by_one_of_another_connection(loop: VirtualL
         await asyncio.sleep(0.1)
         assert heard == []
         assert [message.data for message in loop.network.in_flight()] == [b"held", b"behind"]
+        assert [message.data for _, message in loop.network.held()] == [b"held", b"behind"]
         second.write(b"other")
         await asyncio.sleep(0.1)
         assert heard == [b"other", b"held", b"behind"]

@@ -110,9 +110,9 @@ def test_what_follows_from_a_message_is_no_rival_of_it() -> None:
 
 
 def test_faults_that_come_to_the_same_are_pursued_once() -> None:
-    """A broken answer and a lost one leave the shop as it would have been, once it has asked again."""
-    names = ("decline-then-other-card",)
-    kinds = frozenset({"lost answer", "error after commit", "killed before send"})
+    """However often a shop has asked, it is where it would have been."""
+    names = ("refund-answer-lost",)
+    kinds = frozenset({"lost request", "unavailable", "error after commit"})
     with playing(*names) as pool:
         every, pruned = (
             Explorer(pool, Bound(faults=2, kinds=kinds, prune=prune)).explore(names).searches[names[0]] for prune in (False, True)
@@ -131,6 +131,8 @@ def test_faults_that_come_to_the_same_are_pursued_once() -> None:
         ("no_dedupe", "decline-then-other-card", {"twice", "lost answer", "lost", "lost acknowledgment"}, 2),
         ("double_capture", "capture-answer-lost", {"lost answer", "late request", "unavailable"}, 2),
         ("new_key_retry", "busy-gateway", {"lost request", "unavailable", "lost answer"}, 2),
+        ("dedupe_memory", "decline-then-other-card", {"killed before send", "lost acknowledgment", "swapped"}, 2),
+        ("failed_after_ok", "decline-then-other-card", {"swapped", "killed before commit", "lost", "late answer"}, 2),
     ],
 )
 def test_what_oracles_object_to_is_found_with_and_without_pruning(mutant: str, story: str, kinds: set[str], faults: int) -> None:

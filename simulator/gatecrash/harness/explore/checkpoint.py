@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from gatecrash.harness.explore.bound import Bound
 from gatecrash.harness.explore.search import Search
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class CheckpointError(ValueError):

@@ -2,7 +2,8 @@
 
 A play that comes into a state which another has come through before it, with as few faults or fewer, is pursued up to there and
 no further: what could strike from there on strikes the other one as well. Two states are the same if they look the same *and*
-both plays then came by the same points to the same end, so a digest that leaves something out costs time rather than hide it.
+both plays then came by the same points to the same end: a digest that leaves out something on which the run without another
+fault depends costs time, and hides nothing.
 
 What was given out comes back in any order, and counts in the order in which it was given out. So every figure, and which of two
 schedules with the same state is pursued, follows from the story alone.
@@ -223,10 +224,11 @@ class Search:
         while index < len(play.reached):
             if state := play.states[index]:
                 known = self._futures.get(state, ())
-                if self.bound.prune and futures[index] in known:
+                if futures[index] not in known:
+                    self.clashes += bool(known)
+                elif self.bound.prune:
                     self.pruned += 1
                     break
-                self.clashes += bool(known)
                 fresh.append((state, futures[index]))
             index += 1
         for state, future in fresh:

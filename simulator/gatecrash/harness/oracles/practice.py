@@ -1,6 +1,6 @@
 """P oracles: what does no harm in this run, and will in another. Judged by the rules of `gatecrash lint`."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,9 +23,9 @@ def keys_that_do_not_protect(history: History) -> Findings:
     Store a key with each attempt before the first call, repeat the attempt under it until the outcome is known, and give
     the next attempt, or a changed cart, a key of its own. Judged from the requests in the gateway's journal.
     """
-    if found := list(_found([history.journal], _KEYS)):
-        excused = set(found) - set(_found([_as_told(history.journal)], _KEYS))
-        yield from (each for each in found if each not in excused)
+    if any(_found([history.journal], _KEYS)):
+        stands = {(finding.rule, finding.seq) for finding in lint.lint(_as_told(history.journal), rules=RULES)}
+        yield from _found([history.journal], _KEYS, stands)
 
 
 @oracle("P2", "no cap or no backoff")
@@ -60,12 +60,12 @@ def _lint(journal: Sequence[Entry]) -> list[lint.Finding]:
     return _linted[1]
 
 
-def _found(journals: Iterable[Sequence[Entry]], rules: set[str]) -> Findings:
-    """What the rules found, in their words; told once, however often the shop did it."""
+def _found(journals: Iterable[Sequence[Entry]], rules: set[str], stands: Container[tuple[str, int]] | None = None) -> Findings:
+    """What the rules found, in their words, if it `stands`; told once, however often the shop did it."""
     told: dict[str, None] = {}
     for journal in journals:
         for finding in _lint(journal):
-            if finding.rule in rules:
+            if finding.rule in rules and (stands is None or (finding.rule, finding.seq) in stands):
                 about = f"order {finding.order_id}: " if finding.order_id else ""
                 told[f"{about}{finding.detail}"] = None
     yield from told

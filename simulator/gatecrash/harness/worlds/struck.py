@@ -20,8 +20,8 @@ from gatecrash.harness.history import Note
 from gatecrash.harness.merchant_profile import MerchantProfile
 from gatecrash.harness.world import Host, Reply, SetupFailed
 from gatecrash.harness.worlds.real import RealWorld
-from gatecrash.harness.worlds.simulated.alphabet import DOWN_S
-from gatecrash.harness.worlds.simulated.labels import ANSWERS, BEFORE, SENDS, template
+from gatecrash.harness.worlds.simulated.alphabet import DOWN_S, SWAPPED
+from gatecrash.harness.worlds.simulated.labels import ANSWERS, SENDS, template
 from gatecrash.harness.worlds.simulated.points import NOT_THE_MERCHANTS, as_rule
 
 #: How often is looked whether a rule has struck with which the merchant is to die: far sooner than it loses patience.
@@ -66,7 +66,7 @@ def blows(schedule: Schedule, profile: MerchantProfile) -> list[Blow]:
 
 def _fatal(fault: Fault, profile: MerchantProfile) -> Mapping[str, Any] | None:
     """The rule with which the merchant is to die; None when the customer sees when. Raises NoEquivalent."""
-    if BEFORE in fault.label:
+    if fault.kind == SWAPPED:
         raise NoEquivalent(f"{fault}: it lies between two messages on their way, where nobody outside can strike")
     if fault.label.startswith(SENDS):
         operation = _operation(fault)

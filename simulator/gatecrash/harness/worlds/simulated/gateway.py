@@ -65,6 +65,10 @@ class SimulatedGateway:
         found = self.state.sandboxes.get(sandbox) if self.state else None
         return None if found is None else found.now()
 
+    def unwritten(self, sandbox: str) -> list[bytes]:
+        """The entries of the sandbox's journal that are in no commit yet."""
+        return self.state.journal.buffered(sandbox) if self.state else []
+
     def armed(self) -> bool:
         """Whether a rule could strike what it is asked."""
         return self.state is not None and any(sandbox.plane.rules for sandbox in self.state.sandboxes.values())

@@ -1,20 +1,21 @@
 """A look at the whole of a world: a digest of everything that decides how it goes on and how it is judged."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from gatecrash.core.records import Delivery
-from gatecrash.harness.oracles import practice
+from gatecrash.core.records import Delivery, FaultRule
+from gatecrash.faults.rule import Rule
+from gatecrash.harness.oracles.recollection import Recollection
 from gatecrash.harness.worlds.simulated import clock, databases, state
 from gatecrash.harness.worlds.simulated.loop import VirtualLoop
+from gatecrash.harness.worlds.simulated.points import EXPLORED
 from gatecrash.harness.worlds.simulated.world import SimulatedWorld
-from gatecrash.lint import Linter
 
 #: What is kept of a sandbox beside the things themselves: it tells how they came to be.
-_TOLD = frozenset({"journal", "meta", "sandboxes", "fault_rules"})
+_TOLD = frozenset({"journal", "meta", "sandboxes"})
 #: What is sealed, or a digest of what names things: one is as good as another, as long as it is the same.
 _OPAQUE = frozenset({"sealed_number", "fingerprint"})
 _JOURNAL = "SELECT last_seq, entries FROM journal WHERE last_seq > ? ORDER BY last_seq"
@@ -28,7 +29,7 @@ class Look:
         self._tables = _tables(connection)
         self._changes = -1
         self._rows: list[bytes] = []
-        self._linter, self._linted = Linter(practice.RULES), 0
+        self._recollection, self._seen = Recollection(), 0
 
     def __call__(self) -> str:
         lives, now = self._world.living(), self._loop.time()
@@ -39,7 +40,8 @@ class Look:
             (
                 (sandbox_ms, self._gateways()),
                 (wall_ms, [*merchants, *state.tasks(task for host in lives for task in self._loop.tasks(host))]),
-                (wall_ms, sorted(repr(message[1:]).encode() for message in self._loop.network.in_flight())),
+                (wall_ms, [repr(message[1:]).encode() for message in self._loop.network.in_flight()]),
+                (wall_ms, [repr((what_for, message[1:])).encode() for what_for, message in self._loop.network.held()]),
                 (wall_ms, state.timers((when - now, name) for when, name in self._loop.pending())),
                 (wall_ms, [repr((self._world.remembered(), sorted(life.name for life in lives), self._world.coming())).encode()]),
             ),
@@ -52,25 +54,49 @@ class Look:
             self._changes = self._connection.total_changes
             self._rows = [repr(row).encode() for row in self._read()]
             for entry in self._written():
-                self._linter.see(entry)
-            self._rows += sorted(repr(each).encode() for each in self._linter.remembers())
-        return self._rows
+                self._recollection.see(entry)
+            self._rows += sorted(repr(each).encode() for each in self._recollection.told())
+        return [*self._rows, *(_briefly(entry) for entry in self._world.unwritten())]
 
     def _read(self) -> Iterator[tuple[Any, ...]]:
         for name, query in self._tables:
             for row in self._connection.execute(query):
-                yield (name, *row) if name != Delivery.TABLE else (name, *_abridged(row))
+                if (told := _ABRIDGED.get(name, tuple)(row)) is not None:
+                    yield (name, *told)
 
     def _written(self) -> Iterator[Any]:
-        for last_seq, entries in self._connection.execute(_JOURNAL, (self._linted,)).fetchall():
-            self._linted = last_seq
+        for last_seq, entries in self._connection.execute(_JOURNAL, (self._seen,)).fetchall():
+            self._seen = last_seq
             yield from msgspec.json.decode(entries)
 
 
-def _abridged(row: tuple[Any, ...]) -> tuple[Any, ...]:
+def _delivery(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """A delivery whose attempts are told as far as they still count: by their number while there may be more of them."""
     *named, status, attempts, next_at, created_at = row
     return *named, status, len(msgspec.json.decode(attempts)) if status == "pending" else None, next_at, created_at
+
+
+def _rule(row: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """A rule of the story's that may yet strike, with its counts where they decide when; none of the explorer's, which have."""
+    _, name, told = row
+    rule = msgspec.convert(msgspec.json.decode(told), Rule)
+    if name.startswith(EXPLORED) or rule.exhausted:
+        return None
+    counts = rule.times is not None or rule.nth > 1 or rule.probability is not None or rule.window is not None
+    return rule.station, rule.kind, rule.params, rule.match, *((rule.seen, rule.fired, rule.window) if counts else ())
+
+
+#: Rows that are told otherwise than they stand.
+_ABRIDGED: Mapping[str, Callable[[tuple[Any, ...]], tuple[Any, ...] | None]] = {
+    Delivery.TABLE: _delivery,
+    FaultRule.TABLE: _rule,
+}
+
+
+def _briefly(entry: bytes) -> bytes:
+    """An entry of the journal that is yet to be written, and to be seen."""
+    told = msgspec.json.decode(entry)
+    return repr([told.get(key) for key in ("kind", "operation", "idempotency_key", "order_id", "status", "event_type")]).encode()
 
 
 def _tables(connection: sqlite3.Connection) -> list[tuple[str, str]]:

@@ -77,10 +77,13 @@ class Cut:
 
 @dataclass(slots=True, frozen=True)
 class Hold:
-    """It waits until the next message on another connection has arrived, or such a one, though not for ever."""
+    """It waits until the next message on another connection has arrived, or such a one, though not for ever. `what_for` is told
+    of it while it waits.
+    """
 
     at_most_s: float = 1.0
     until: "Callable[[Message], bool]" = lambda message: True
+    what_for: str = ""
 
 
 Fate = Lose | Delay | Cut | Hold
@@ -461,7 +464,7 @@ class Network:
         self._ends: dict[Connection, None] = {}
         self._accepted: dict[Connection, Listener] = {}
         self._flying: dict[int, Message] = {}
-        self._holding: dict[Connection, Callable[[Message], bool]] = {}
+        self._holding: dict[Connection, Hold] = {}
         self._sent = self._connections = 0
         self._next_port, self._next_client_port, self._descriptors = _FIRST_PORT, _FIRST_CLIENT_PORT, _FIRST_DESCRIPTOR
 
@@ -612,11 +615,11 @@ class Network:
             case Cut():
                 end.muted = end.peer.muted = True
                 self.loop.call_later(latency, self._sever, end, context=self.loop.neutral)
-            case Hold(at_most_s, until):
+            case Hold():
                 if end.held is None:
                     end.held = deque()
-                    self._holding[end] = until
-                    self.loop.call_later(at_most_s, self._release, end, end.held, context=self.loop.neutral)
+                    self._holding[end] = fate
+                    self.loop.call_later(fate.at_most_s, self._release, end, end.held, context=self.loop.neutral)
                 end.held.append(message)
 
     def _fly(self, end: Connection, message: Message, latency: float) -> None:
@@ -641,7 +644,7 @@ class Network:
             end.peer.arrived(message)
         if self.landed is not None:
             self.landed(message)
-        for held in [each for each, until in self._holding.items() if each.number != end.number and until(message)]:
+        for held in [each for each, hold in self._holding.items() if each.number != end.number and hold.until(message)]:
             self._release(held, held.held)
 
     def _release(self, end: Connection, messages: deque[Message] | None) -> None:
@@ -658,7 +661,11 @@ class Network:
 
     def in_flight(self) -> list[Message]:
         """What is under way or held, in the order it was sent."""
-        return [*self._flying.values(), *(message for end in self._holding for message in end.held or ())]
+        return [*self._flying.values(), *(message for _, message in self.held())]
+
+    def held(self) -> list[tuple[str, Message]]:
+        """What is held, and what it waits for."""
+        return [(hold.what_for, message) for end, hold in self._holding.items() for message in end.held or ()]
 
     # the end
 

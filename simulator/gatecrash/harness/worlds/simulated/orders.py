@@ -15,9 +15,9 @@ from gatecrash.harness.worlds.simulated.hosts import HARNESS
 from gatecrash.harness.worlds.simulated.network import Hold, Message
 from gatecrash.harness.worlds.simulated.points import Points
 
-#: How much later a message may arrive, in seconds, and how many of those that came last could have been that.
+#: How much later a message may arrive, in seconds, and how many of those that left last could have been that.
 _LATE_S = 0.002
-_RIVALS = 2
+_RIVALS = 3
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Orders:
         self._points, self._now = points, now
         self._asked: dict[int, str] = {}  # what was asked last on a connection
         self._counts: Counter[str] = Counter()
-        self._recent: deque[_Sent] = deque(maxlen=2 * _RIVALS)
+        self._recent: deque[_Sent] = deque(maxlen=_RIVALS)
         self._heard: dict[tuple[str, str], float] = {}  # who heard from whom, and when
 
     def asked(self, message: Message) -> str | None:
@@ -57,17 +57,24 @@ class Orders:
         if not self._points.open or not concerned or (asked.startswith("GET ") and not answers):
             return None  # customers take things as they come, and a request that only reads changes nothing where it arrives
         name = f"{labels.ANSWER}{asked}" if answers else asked
-        for rival in list(self._recent)[-_RIVALS:]:
+        for rival in self._recent:
             if self._ready_at_once(rival, message):
                 self._points.offer(f"{rival.name}{labels.BEFORE}{name}", rival.occurrence, alphabet.SWAPPED, since=rival.reached)
         self._counts[name] += 1
         sent = _Sent(message, name, self._counts[name], len(self._points.reached))
         self._recent.append(sent)
-        other = self._points.swaps(name, sent.occurrence)
-        if other is None:
+        fault = self._points.swaps(name, sent.occurrence)
+        if fault is None:
             return None
-        held_s = alphabet.LETTERS[alphabet.SWAPPED].filled(self._points.patience_s)["seconds"]
-        return Hold(held_s, lambda arrived: arrived.target == message.target and self._name(arrived) == other)
+        other = fault.label.partition(labels.BEFORE)[2]
+        held_s = alphabet.LETTERS[fault.kind].filled(self._points.patience_s)["seconds"]
+        earlier = [each.message for each in self._recent]
+
+        def is_other(arrived: Message) -> bool:
+            left_before = any(arrived is each for each in earlier)
+            return arrived.target == message.target and not left_before and self._name(arrived) == other
+
+        return Hold(held_s, is_other, fault.label)
 
     def landed(self, message: Message) -> None:
         self._heard[message.target, message.source] = self._now()

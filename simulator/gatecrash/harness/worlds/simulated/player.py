@@ -190,9 +190,9 @@ class Player:
         if message.source == Host.MERCHANT.value and not asked.startswith("GET "):
             self._reach(f"{labels.ANSWERS if answer else labels.SENDS}{asked}", "send")
         hold = self._orders.leaves(message, asked)
-        if hold is not None and self._world is not None and self._points is not None:
+        if hold is not None and self._world is not None:
             where = "shop" if message.target == Host.MERCHANT.value else "gateway"
-            told = f"{alphabet.SWAPPED}: {self._points.fired[-1].label}"
+            told = f"{alphabet.SWAPPED}: {hold.what_for}"
             self._world.notes.append(Note(self._world.wall_ms(), where, where, told))
         return hold
 

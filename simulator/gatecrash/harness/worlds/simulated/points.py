@@ -19,8 +19,10 @@ from gatecrash.harness.worlds.simulated.labels import BEFORE, WEBHOOK
 #: What customers and the harness ask of the gateway, not the merchant.
 NOT_THE_MERCHANTS = frozenset({"tokens.create", "webhook_endpoints.create", "webhook_endpoints.rotate_secret", "events.list"})
 _READS = (".get", ".list", ".deliveries")
+#: How the ids of the explorer's own rules begin.
+EXPLORED = "explored_"
 #: Stations that a request comes by once it has been received, whatever else happens: nobody looks there.
-_ON_THE_WAY = frozenset({"operation.claimed", "operation.executed", "operation.committed"})
+_ON_THE_WAY = frozenset({"operation.claimed", "operation.committed"})
 
 
 class Points:
@@ -45,7 +47,7 @@ class Points:
         self._looks = looks
         self._wanted = {(fault.label, fault.occurrence, fault.kind): fault for fault in schedule}
         self._swapped = {
-            (fault.label.partition(BEFORE)[0], fault.occurrence): fault for fault in schedule if BEFORE in fault.label
+            (fault.label.partition(BEFORE)[0], fault.occurrence): fault for fault in schedule if fault.kind == alphabet.SWAPPED
         }
         self._seen: Counter[tuple[str, str]] = Counter()
 
@@ -73,16 +75,16 @@ class Points:
         return alphabet.LETTERS[striking]
 
     def offer(self, label: str, occurrence: int, kind: str, *, since: int) -> None:
-        """A point of which the run learns after it came by; `since`: how many points it had come by then. After that no fault
-        has struck, or it would not be strictly after the last.
+        """A point of which the run learns after it came by; `since`: how many points it had come by then, which is its place.
+        After that no fault has struck, or it would not be strictly after the last.
         """
         known = any(point.label == label and point.occurrence == occurrence for point in self.reached[since:])
         if self.open and since > self.last and not known and (self._kinds is None or kind in self._kinds):
-            self.reached.append(Point(label, occurrence, (kind,)))
-            self.states.append("")
+            self.reached.insert(since, Point(label, occurrence, (kind,)))
+            self.states.insert(since, "")
 
-    def swaps(self, name: str, occurrence: int) -> str | None:
-        """What a message of this name is to arrive after, if the schedule says so."""
+    def swaps(self, name: str, occurrence: int) -> Fault | None:
+        """The fault with which a message of this name is to arrive after another, if the schedule has it."""
         fault = self._swapped.get((name, occurrence))
         if fault is None or not self.open:
             return None
@@ -90,7 +92,7 @@ class Points:
         self.states.append("")
         self.fired.append(fault)
         self.last = len(self.reached) - 1
-        return fault.label.partition(BEFORE)[2]
+        return fault
 
     def missed(self) -> list[Fault]:
         """Those of the schedule that have not struck."""
@@ -136,7 +138,7 @@ class ExploringPlane(Plane):
     async def _strike(self, letter: alphabet.Letter, labels: Labels, exchange: Exchange, record: Recorder) -> None:
         self._number += 1
         asked = RuleParams(letter.station, letter.kind, letter.filled(self._points.patience_s))
-        rule = new_rule(f"explored_{self._number}", asked, "")
+        rule = new_rule(f"{EXPLORED}{self._number}", asked, "")
         rule.seen = rule.fired = 1
         self.rules[rule.id] = rule  # there until the calm, or what it holds would be let go at once
         await record([], [rule], labels)
@@ -145,7 +147,7 @@ class ExploringPlane(Plane):
 
     def calm(self) -> None:
         """Let go of everything that the explorer's own rules hold."""
-        for rule_id in [rule_id for rule_id in self.rules if rule_id.startswith("explored_")]:
+        for rule_id in [rule_id for rule_id in self.rules if rule_id.startswith(EXPLORED)]:
             self.remove(rule_id)
 
 

@@ -158,6 +158,8 @@ def _inside(value: object, seen: _Seen, depth: int) -> str:
     kind = type(value)
     if isinstance(value, tuple | list):
         return f"[{','.join([_shown(each, seen, depth - 1) for each in value])}]"
+    if isinstance(value, set | frozenset):
+        return f"{{{','.join(sorted(_shown(each, seen, depth - 1) for each in value))}}}"
     if isinstance(value, dict):
         return "{" + ",".join([f"{_shown(key, seen, 1)}:{_shown(each, seen, depth - 1)}" for key, each in value.items()]) + "}"
     fields = getattr(kind, "__dataclass_fields__", None) or getattr(kind, "__struct_fields__", None)

@@ -153,6 +153,10 @@ class SimulatedWorld(World):
         """What time it is in the merchant's sandbox, in milliseconds since 1970; None while the gateway is down."""
         return self._gateway.now_ms(self.profile.sandbox)
 
+    def unwritten(self) -> list[bytes]:
+        """The entries of the journal that the gateway is yet to write."""
+        return self._gateway.unwritten(self.profile.sandbox)
+
     def coming(self) -> list[str]:
         """Who is dead and on the way back."""
         return sorted(host.value for host in self._coming)

@@ -1,0 +1,38 @@
+"""What the oracles will ask the journal of a run for, of what it has come to so far.
+
+It goes into the state of a run, so an oracle that asks the journal for something else has to have it kept here.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from gatecrash.harness.oracles import practice
+from gatecrash.harness.oracles.liveness import UNDECIDED
+from gatecrash.lint import Linter
+
+_READS = ("charges.get", "charges.list")
+
+
+class Recollection:
+    """See every entry of a journal once, in order."""
+
+    def __init__(self) -> None:
+        self._linter = Linter(practice.RULES)
+        self._calls: set[tuple[object, ...]] = set()  # what was asked and answered about which order, whenever
+        self._last_read: int | None = None
+
+    def see(self, entry: dict[str, Any]) -> None:
+        self._linter.see(entry)
+        operation: str | None = entry.get("operation")
+        status: int | None = entry.get("status")
+        decided = None if status is None or status in UNDECIDED or status >= 500 else status // 100
+        if entry["kind"] == "answer" and operation in _READS:
+            self._last_read = 5 if status is None else status // 100
+        if entry["kind"] in ("request", "answer") and operation is not None:
+            self._calls.add((entry["kind"], operation, entry.get("order_id"), decided))
+
+    def told(self) -> Iterator[tuple[object, ...]]:
+        """Of two runs of which this is the same, the oracles say the same if the same follows."""
+        yield from self._linter.remembers()
+        yield from self._calls
+        yield ("last read", self._last_read)
