@@ -40,6 +40,9 @@ FACTORY = "gatecrash.harness.worlds.simulated.player:make"
 #: Where whoever is interrupted finds the checkpoint that they named no file for.
 CHECKPOINT = Path("gatecrash-checkpoint.json")
 
+#: Folders beside a shop's own code.
+_NOT_THE_SHOPS = frozenset({"site-packages", "node_modules", "tests", "venv"})
+
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _OPTIONS = (
     click.option("--faults", type=click.IntRange(0, 10), default=2, show_default=True, help="Up to so many faults in a run."),
@@ -53,7 +56,7 @@ _OPTIONS = (
     click.option("--resume", type=_FILE, metavar="FILE", help="Go on from this checkpoint, and keep it."),
     click.option("--seconds", type=DURATION, default=0.0, help="Then try more faults at random for so long, such as 5m."),
     click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random: latencies, ids, schedules."),
-    click.option("--no-prune", is_flag=True, help="Also pursue schedules that lead to a state which was pursued already."),
+    click.option("--no-prune", is_flag=True, help="Also pursue runs beyond a state that is known already."),
     click.option(
         "--workloads", type=click.IntRange(1, 100_000), metavar="N",
         help="Instead of stories that are told, so many that are made up, each explored like any other.",
@@ -93,7 +96,8 @@ def simulated(verb: Callable[..., None]) -> Callable[..., None]:
         if ours["workloads"] is not None:
             from gatecrash.cli import _workloads
 
-            for option, why in (_workloads.ASTRAY[name] for name in _workloads.ASTRAY if name in given):
+            if wrong := [_workloads.ASTRAY[name] for name in _workloads.ASTRAY if name in given]:
+                option, why = wrong[0]
                 raise WrongUse(f"prove: {option} does not go with --workloads: {why}")
             asked = Asked(**{name: kwargs[name] for name in Asked._fields})
             _workloads.prove(asked, jobs, **{name: ours[name] for name in _workloads.NAMES})
@@ -148,7 +152,8 @@ def _prove(
             always=bool(checkpoint or resume),
         )  # fmt: skip
     except PlayerFailed as error:
-        click.echo(error.detail, err=True)
+        if error.detail:
+            click.echo(error.detail, err=True)
         raise WrongUse(f"the merchant cannot be simulated: {error}") from error
     except (CheckpointError, ShardError) as error:
         raise WrongUse(f"{error}") from error
@@ -192,7 +197,8 @@ def played(spec: "PlayerSpec", wanted: "Sequence[tuple[str, Faults]]") -> "tuple
                 assert play.outcome is not None, "it was made to tell"
                 outcomes.append(play.outcome)
     except PlayerFailed as error:
-        click.echo(error.detail, err=True)
+        if error.detail:
+            click.echo(error.detail, err=True)
         raise WrongUse(f"the merchant cannot be simulated: {error}") from error
     return outcomes, time.monotonic() - began
 
@@ -245,10 +251,22 @@ def _checkpoint(path: Path, merchant: "MerchantProfile", stories: "list[Story]",
     of = {
         "merchant": merchant.name,
         "profile": blake2b(text, digest_size=8).hexdigest(),
+        "code": _code(merchant),
         "stories": {story.name: blake2b(repr(story.document).encode(), digest_size=8).hexdigest() for story in stories},
         "seed": seed,
     }
     return Checkpoint(path, of)
+
+
+def _code(merchant: "MerchantProfile") -> str:
+    """A digest of the shop's Python files: what was proved of others is not proved of these."""
+    folder = merchant.start.cwd if merchant.start else merchant.path.parent if merchant.path else Path()
+    found = blake2b(digest_size=8)
+    for file in sorted(folder.rglob("*.py")):
+        inside = file.relative_to(folder).parts
+        if not any(part.startswith(".") or part in _NOT_THE_SHOPS for part in inside):
+            found.update(f"{file.relative_to(folder)}\n".encode() + file.read_bytes())
+    return found.hexdigest()
 
 
 def _explore(

@@ -61,6 +61,16 @@ def _kinds() -> dict[str, Explained]:
     }
 
 
+def _letters() -> dict[str, Explained]:
+    from gatecrash.harness.worlds.simulated.alphabet import LETTERS
+
+    advice = "docs/simulated.md tells where it strikes; gatecrash replay plays a schedule that has it."
+    return {
+        letter.name: Explained(letter.name, "fault of the simulated world", f"{letter.what[0].upper()}{letter.what[1:]}", advice)
+        for letter in LETTERS.values()
+    }
+
+
 def _oracles() -> dict[str, Explained]:
     from gatecrash.harness.oracles import ORACLES
 
@@ -75,7 +85,7 @@ def _rules() -> dict[str, Explained]:
     return {rule.code: Explained(rule.code, "rule of gatecrash lint", rule.says, rule.advice) for rule in RULES}
 
 
-FAMILIES: tuple[Callable[[], dict[str, Explained]], ...] = (_errors, _declines, _stations, _kinds, _oracles, _rules)
+FAMILIES: tuple[Callable[[], dict[str, Explained]], ...] = (_errors, _declines, _stations, _kinds, _letters, _oracles, _rules)
 
 
 @click.command("explain")
@@ -85,7 +95,8 @@ def command(code: str | None, as_json: bool) -> None:
     """Say what CODE means and what to do; without CODE, list all of them.
 
     CODE is an error code (nonce_used), a decline code (insufficient_funds), a station (operation.committed), a kind of
-    fault (reset), an oracle (S1) or a rule of lint (key_reused). An address such as /errors/nonce_used will do as well.
+    fault (reset; 'lost answer' in the simulated world), an oracle (S1) or a rule of lint (key_reused). An address such as
+    /errors/nonce_used will do as well.
 
     Exit code: 0 explained, 1 no such code.
     """

@@ -46,7 +46,7 @@ WHOLE = Shard()
 class Bound:
     """Up to `faults` faults of these `kinds` (None: all that are offered).
 
-    `prune`: of schedules that lead to the same state, only the first is pursued. `first_only`: a story ends with its first
+    `prune`: a play that comes into a state known before is pursued up to there. `first_only`: a story ends with its first
     violation.
     """
 

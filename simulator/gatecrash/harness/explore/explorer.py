@@ -89,6 +89,7 @@ class Explorer:
             self._keep(found, seconds)
         while self._pool.busy:  # what was given out of stories that have ended since
             self._pool.results(_TELL_S)
+            self._report("exploring", found)
 
     def _fill(self, turns: "deque[Search]") -> None:
         """Gives every process enough to play, from each story in turn."""

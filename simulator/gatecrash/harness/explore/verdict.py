@@ -192,19 +192,21 @@ class Verdict:
         }[self.verdict]
         faults = "1 fault" if self.bound.faults == 1 else f"{self.bound.faults} faults"
         left_out = f"; {len(self.left_out)} left out" if self.left_out else ""
-        kinds = len(totals["kinds_fired"])
+        struck = len(totals["kinds_fired"])
+        kinds = "1 kind" if struck == 1 else f"{struck} kinds"
         lines = [
-            f"{self.merchant}: {said}, up to {faults} of {kinds} kinds, {totals['schedules']:,} schedules, "
+            f"{self.merchant}: {said}, up to {faults} of {kinds}, {totals['schedules']:,} schedules, "
             f"{totals['states']:,} states, {self.seconds:.0f} s{left_out}."
         ]
         if totals["kinds_fired"]:
             lines.append("Struck: " + ", ".join(f"{kind} {count:,}×" for kind, count in totals["kinds_fired"].items()) + ".")
         if self.never_fired:
-            lines.append(f"Never struck, so nothing is proved about it: {', '.join(self.never_fired)}.")
+            where = "" if self.bound.shard.of == 1 else " in this shard"
+            lines.append(f"Never struck{where}, so nothing is proved about it: {', '.join(self.never_fired)}.")
         if pruned := totals["pruned"]:
             clashes = sum(story.clashes for story in self.stories)
-            but = f"; {clashes:,} times a state only looked like one before, and was pursued" if clashes else ""
-            lines.append(f"{pruned:,} runs came into a state known before and were pursued up to there{but}.")
+            but = f"; {clashes:,} times a state only looked like one before, and was explored, too" if clashes else ""
+            lines.append(f"{pruned:,} runs came into a state that was explored already, and ended there{but}.")
         if self.swarm is not None:
             lines.append(
                 f"Beyond that, {self.swarm['schedules']:,} random schedules of up to {self.swarm['max_faults']} faults in "

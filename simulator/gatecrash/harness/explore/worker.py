@@ -59,7 +59,8 @@ def _failure(error: Exception) -> Failure:
     # ours say all there is to say; of others the kind is half of it
     ours = type(error).__module__.startswith("gatecrash.")
     why = str(error) if ours else "".join(traceback.format_exception_only(error)).strip()
-    return Failure(why, "".join(traceback.format_exception(error)))
+    told = error.__cause__ if ours else error
+    return Failure(why, "" if told is None else "".join(traceback.format_exception(told)))
 
 
 if __name__ == "__main__":

@@ -23,13 +23,13 @@ class Recollection:
 
     def see(self, entry: dict[str, Any]) -> None:
         self._linter.see(entry)
-        operation: str | None = entry.get("operation")
+        if entry["kind"] not in ("request", "answer"):
+            return
         status: int | None = entry.get("status")
         decided = None if status is None or status in UNDECIDED or status >= 500 else status // 100
-        if entry["kind"] == "answer" and operation in _READS:
+        self._calls.add((entry["kind"], entry["operation"], entry.get("order_id"), decided))
+        if entry["kind"] == "answer" and entry["operation"] in _READS:
             self._last_read = 5 if status is None else status // 100
-        if entry["kind"] in ("request", "answer") and operation is not None:
-            self._calls.add((entry["kind"], operation, entry.get("order_id"), decided))
 
     def told(self) -> Iterator[tuple[object, ...]]:
         """Of two runs of which this is the same, the oracles say the same if the same follows."""

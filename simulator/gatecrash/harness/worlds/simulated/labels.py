@@ -1,11 +1,13 @@
-"""How the points of a run are called: by operation, by event type, by what the merchant sends and answers."""
+"""How the points of a run are called: by operation, by event type, by what the merchant sends and answers, by the order of two
+messages: `answer to POST /v1/charges before POST /webhooks/payment`.
+"""
 
 import re
 
 WEBHOOK = "webhook "
 COMMIT = "merchant commit"
 SENDS, ANSWERS = "merchant sends ", "merchant answers "
-ANSWER, BEFORE = "answer to ", " before "
+ANSWER_TO, BEFORE = "answer to ", " before "
 
 _REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[01]\r\n")
 

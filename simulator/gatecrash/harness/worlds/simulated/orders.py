@@ -56,7 +56,7 @@ class Orders:
         concerned = Host.MERCHANT.value in (message.source, message.target) and message.target != HARNESS
         if not self._points.open or not concerned or (asked.startswith("GET ") and not answers):
             return None  # customers take things as they come, and a request that only reads changes nothing where it arrives
-        name = f"{labels.ANSWER}{asked}" if answers else asked
+        name = f"{labels.ANSWER_TO}{asked}" if answers else asked
         for rival in self._recent:
             if self._ready_at_once(rival, message):
                 self._points.offer(f"{rival.name}{labels.BEFORE}{name}", rival.occurrence, alphabet.SWAPPED, since=rival.reached)
@@ -92,5 +92,5 @@ class Orders:
 
     def _name(self, message: Message) -> str | None:
         if message.data.startswith(b"HTTP/1."):
-            return f"{labels.ANSWER}{self._asked[message.connection]}"
+            return f"{labels.ANSWER_TO}{self._asked[message.connection]}"
         return labels.asks(message.data)

@@ -157,6 +157,8 @@ class Player:
             if self._played % _COLLECT_EVERY == 0:
                 gc.collect()
             databases.clear()
+        if points.failed is not None:
+            raise points.failed
         if guard.found:  # also what the merchant has swallowed: a run that went otherwise than it would is none
             raise guard.found[0]
         return done
@@ -192,7 +194,8 @@ class Player:
         hold = self._orders.leaves(message, asked)
         if hold is not None and self._world is not None:
             where = "shop" if message.target == Host.MERCHANT.value else "gateway"
-            told = f"{alphabet.SWAPPED}: {hold.what_for}"
+            first, _, second = hold.what_for.partition(labels.BEFORE)
+            told = f"{alphabet.SWAPPED}: {second} arrives first, then {first}"
             self._world.notes.append(Note(self._world.wall_ms(), where, where, told))
         return hold
 

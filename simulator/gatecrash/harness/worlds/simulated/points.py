@@ -43,6 +43,7 @@ class Points:
         self.last = -1
         self.patience_s = patience_s
         self.planes: list[ExploringPlane] = []
+        self.failed: Exception | None = None  #: why it could not be looked
         self._kinds = kinds
         self._looks = looks
         self._wanted = {(fault.label, fault.occurrence, fault.kind): fault for fault in schedule}
@@ -67,12 +68,19 @@ class Points:
                 return None
         self.reached.append(Point(label, occurrence, names))
         looks = self._looks and len(self.fired) == len(self._wanted) and station not in _ON_THE_WAY
-        self.states.append(f"{label} {station} {self.look()}" if looks else "")
+        self.states.append(f"{label} {station} {self._seen_there()}" if looks else "")
         if striking is None:
             return None
         self.fired.append(self._wanted[label, occurrence, striking])
         self.last = len(self.reached) - 1
         return alphabet.LETTERS[striking]
+
+    def _seen_there(self) -> str:
+        try:
+            return self.look()
+        except Exception as error:  # whoever is looked at must not stumble over it; and the play is none
+            self.failed = self.failed or error
+            return ""
 
     def offer(self, label: str, occurrence: int, kind: str, *, since: int) -> None:
         """A point of which the run learns after it came by; `since`: how many points it had come by then, which is its place.

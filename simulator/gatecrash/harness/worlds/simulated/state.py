@@ -2,8 +2,9 @@
 
 What it takes in: the rows of all databases, the messages under way, the timers and about how far off they are, where every task
 stands with what its frames hold, and what story and oracles remember. What it leaves out: the names of things (ids, keys and
-secrets are numbered in the order in which they come up), what libraries do with connections that nobody waits for, and how
-long ago something was, or how far off it is, to more than its order of magnitude.
+secrets are numbered in the order in which they come up), what libraries do with connections that nobody waits for, how long ago
+something was, or how far off it is, to more than its order of magnitude, and what a host keeps in memory that no running function
+holds as plain data.
 """
 
 import asyncio
