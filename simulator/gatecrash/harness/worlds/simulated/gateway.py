@@ -11,10 +11,14 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from gatecrash.core import holds
+from gatecrash.core.records import Hold
+from gatecrash.core.transaction import Context
 from gatecrash.core.vault import KEY_BYTES
 from gatecrash.dialects.interface import Dialect
 from gatecrash.faults.plane import Plane
 from gatecrash.harness.worlds.simulated.hosts import Crashed, Incarnation
+from gatecrash.harness.worlds.simulated.points import EXPLORED
 from gatecrash.server.app import App
 from gatecrash.server.gateway import Gateway
 from gatecrash.server.host import Host
@@ -72,6 +76,18 @@ class SimulatedGateway:
     def armed(self) -> bool:
         """Whether a rule could strike what it is asked."""
         return self.state is not None and any(sandbox.plane.rules for sandbox in self.state.sandboxes.values())
+
+    async def let_go(self, sandbox: str) -> None:
+        """Webhooks that the explorer's own rules hold go out, as when a rule is removed."""
+        state, life = self.state, self._life
+        if state is None or life is None or sandbox not in state.sandboxes:
+            return
+
+        def work(ctx: Context) -> None:
+            for rule_id in sorted({hold.rule_id for hold in ctx.tx.find(Hold) if hold.rule_id.startswith(EXPLORED)}):
+                holds.let_go(ctx, rule_id)
+
+        await life.spawn(state.run(state.sandboxes[sandbox], work))
 
     async def ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
         """An exchange without a connection: for what no fault can strike it is the same, and far less work.

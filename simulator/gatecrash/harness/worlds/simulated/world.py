@@ -203,6 +203,9 @@ class SimulatedWorld(World):
 
     async def end_faults(self) -> None:
         self._points.close()
+        for coming in list(self._coming.values()):
+            await asyncio.shield(coming)
+        await self._gateway.let_go(self.profile.sandbox)
 
     def missed(self) -> tuple[str, ...]:
         return tuple(map(str, self._points.missed()))
