@@ -124,13 +124,14 @@ class Note:
     """Something that the gateway's journal cannot know: what the customer did and was told, and who was killed.
 
     `at_ms` is the world's wall clock; `source` and `target` are `customer`, `shop` or `gateway`, the same for both
-    where it happened to that one.
+    where it happened to that one. `fault`: whether it is one that struck.
     """
 
     at_ms: int
     source: str
     target: str
     text: str
+    fault: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +181,11 @@ class History:
                     struck[label] = (*struck.get(label, ()), entry)
             elif kind == "start":
                 struck.clear()  # an attempt that the gateway's death cut off is made anew, and nothing had struck that one
+
+    @property
+    def faults(self) -> int:
+        """How many struck, at the gateway or elsewhere."""
+        return sum(1 for _ in self.entries("fault")) + sum(note.fault for note in self.notes)
 
     def entries(self, kind: str) -> Iterator[Mapping[str, Any]]:
         """The journal's entries of one kind (`request`, `answer`, `fault`, `delivery`, …), oldest first."""

@@ -49,7 +49,7 @@ def _figures(proof: Proof) -> list[tuple[str, str, str]]:
         (str(len(proof.outcomes) - violated), "stories held", "held"),
         (str(violated), "violated", "violated" if violated else ""),
         (str(len(proof.left_out)), "left out", "left" if proof.left_out else ""),
-        (str(sum(1 for outcome in proof.outcomes for _ in outcome.history.entries("fault"))), "faults struck", ""),
+        (str(sum(outcome.history.faults for outcome in proof.outcomes)), "faults struck", ""),
     ]
     for currency, amount in sorted(_wrong(proof).items()):
         figures.append((money.decimal(amount, currency), f"{currency} taken wrongly", "violated"))
@@ -98,7 +98,7 @@ def _story(outcome: Outcome, saved: Mapping[str, Path]) -> dict[str, Any]:
         "violations": [(each.oracle, mask(cut(each.message))) for each in outcome.violations],
         "diagram": Markup(sequence.svg(folded(timeline(history)))),  # noqa: S704 - escaped where it is drawn
         "money": [_money(history, order) for order in history.orders],
-        "faults": sum(1 for _ in history.entries("fault")),
+        "faults": history.faults,
         "journal": _excerpt([mask(json.dumps(entry, ensure_ascii=False)) for entry in history.journal]),
         "log": _excerpt(mask(history.log).splitlines()),
         "replay": f"gatecrash replay {shlex.quote(str(schedule))}" if schedule else "",

@@ -51,7 +51,7 @@ class Proof:
                 "verdict": VIOLATED if outcome.violations else HELD,
                 "violations": [{"oracle": each.oracle, "message": each.message} for each in outcome.violations],
                 "seconds": round(outcome.seconds, 3),
-                "faults_fired": sum(1 for _ in outcome.history.entries("fault")),
+                "faults_fired": outcome.history.faults,
                 **({"never_fired": list(outcome.history.unfired)} if outcome.history.unfired else {}),
             }
             for outcome in self.outcomes

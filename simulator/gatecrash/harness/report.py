@@ -119,7 +119,7 @@ def verdict(proof: "Proof") -> str:
     if proof.bound:
         return proof.bound
     wrong = sum(1 for outcome in proof.outcomes if outcome.violations)
-    fired = sum(1 for outcome in proof.outcomes for _ in outcome.history.entries("fault"))
+    fired = sum(outcome.history.faults for outcome in proof.outcomes)
     played = len(proof.outcomes)
     left_out = f"; {len(proof.left_out)} left out" if proof.left_out else ""
     said = f"violated in {wrong} of {played} stories" if wrong else f"held in {played} of {played} stories"

@@ -197,7 +197,8 @@ class StruckWorld(RealWorld):
                 await self._die(blow)
 
     async def _die(self, blow: Blow) -> None:
-        self.notes.append(Note(self.wall_ms(), "shop", "shop", f"{blow.fault.kind}: {blow.fault.label}"))
+        told = f"{blow.fault.kind}: {blow.fault.label}"
+        self.notes.append(Note(self.wall_ms(), "shop", "shop", told, fault=blow.rule is None))  # a rule is told by itself
         self._deaths += 1
         await self.kill(Host.MERCHANT)
         self._coming = asyncio.create_task(self._come_back())

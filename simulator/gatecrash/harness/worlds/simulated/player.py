@@ -196,7 +196,7 @@ class Player:
             where = "shop" if message.target == Host.MERCHANT.value else "gateway"
             first, _, second = hold.what_for.partition(labels.BEFORE)
             told = f"{alphabet.SWAPPED}: {second} arrives first, then {first}"
-            self._world.notes.append(Note(self._world.wall_ms(), where, where, told))
+            self._world.notes.append(Note(self._world.wall_ms(), where, where, told, fault=True))
         return hold
 
     def _reach(self, label: str, way: str) -> None:
@@ -205,7 +205,7 @@ class Player:
             return
         letter = points.reach(label, way, alphabet.MERCHANT)
         if letter is not None:
-            world.notes.append(Note(world.wall_ms(), "shop", "shop", f"{letter.name}: {label}"))
+            world.notes.append(Note(world.wall_ms(), "shop", "shop", f"{letter.name}: {label}", fault=True))
             world.fell(Host.MERCHANT)
             world.come_back(Host.MERCHANT, alphabet.DOWN_S)
             raise Crashed
