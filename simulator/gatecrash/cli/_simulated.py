@@ -18,7 +18,7 @@ from gatecrash.cli import _proof
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
 from gatecrash.cli._values import DURATION
-from gatecrash.cli._worlds import runs_worlds
+from gatecrash.cli._worlds import not_simulated, runs_worlds
 
 if TYPE_CHECKING:
     from gatecrash.harness.explore.bound import Bound
@@ -152,9 +152,7 @@ def _prove(
             always=bool(checkpoint or resume),
         )  # fmt: skip
     except PlayerFailed as error:
-        if error.detail:
-            click.echo(error.detail, err=True)
-        raise WrongUse(f"the merchant cannot be simulated: {error}") from error
+        raise not_simulated(error) from error
     except (CheckpointError, ShardError) as error:
         raise WrongUse(f"{error}") from error
     except OSError as error:
@@ -197,9 +195,7 @@ def played(spec: "PlayerSpec", wanted: "Sequence[tuple[str, Faults]]") -> "tuple
                 assert play.outcome is not None, "it was made to tell"
                 outcomes.append(play.outcome)
     except PlayerFailed as error:
-        if error.detail:
-            click.echo(error.detail, err=True)
-        raise WrongUse(f"the merchant cannot be simulated: {error}") from error
+        raise not_simulated(error) from error
     return outcomes, time.monotonic() - began
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document, note, table
+from gatecrash.cli._worlds import not_simulated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +32,7 @@ def tell(mutants: "Sequence[Mutant]", stories: "Sequence[Story]", *, faults: int
             if sys.stderr.isatty():
                 note(f"{len(rows)} of {len(mutants)}: {row.mutant.name} {row.oracle or 'was not caught'}")
     except PlayerFailed as error:
-        click.echo(error.detail, err=True)
-        raise WrongUse(f"the reference merchant cannot be simulated: {error}") from error
+        raise not_simulated(error, "reference merchant") from error
     seconds, caught = time.monotonic() - began, sum(row.caught for row in rows)
     if as_json:
         verdict = "caught" if caught == len(rows) else "missed"

@@ -11,7 +11,7 @@ import click
 from gatecrash.cli import _proof, _simulated
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
-from gatecrash.cli._worlds import runs_worlds
+from gatecrash.cli._worlds import not_simulated, runs_worlds
 
 if TYPE_CHECKING:
     from gatecrash.harness.explore.pool import PlayerSpec
@@ -69,8 +69,7 @@ def prove(
     except campaign.NoHypothesis as error:
         raise WrongUse(f"{error}") from error
     except PlayerFailed as error:
-        click.echo(error.detail, err=True)
-        raise WrongUse(f"the merchant cannot be simulated: {error}") from error
+        raise not_simulated(error) from error
     said = sampled(trials, bound, asked=workloads, merchant=merchant.name, seed=seed, seconds=time.monotonic() - began)
     _told(
         said, spec._replace(kwargs={**kwargs, "stories": {story.name: story.document for story in said.stories}}), merchant, asked

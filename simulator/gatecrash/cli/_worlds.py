@@ -5,11 +5,14 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
 from gatecrash.cli._failed import WrongUse
+
+if TYPE_CHECKING:
+    from gatecrash.harness.explore.pool import PlayerFailed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,6 +39,13 @@ def runs_worlds(verb: Callable[P, T]) -> Callable[P, T]:
             sys.exit(130)
 
     return guarded
+
+
+def not_simulated(error: "PlayerFailed", who: str = "merchant") -> WrongUse:
+    """What to raise where nobody could be made who plays; what that process had to say is told before."""
+    if error.detail:
+        click.echo(error.detail, err=True)
+    return WrongUse(f"the {who} cannot be simulated: {error}")
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

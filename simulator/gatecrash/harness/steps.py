@@ -169,9 +169,10 @@ async def wait_for(stage: Stage, station: str) -> None:
     async def struck() -> bool:
         return await stage.gateway.struck(station)
 
-    if not await stage.world.until(struck, within_s=min(STRIKE_WITHIN_S, stage.world.strike_s)):
+    within_s = min(STRIKE_WITHIN_S, stage.world.strike_s)
+    if not await stage.world.until(struck, within_s=within_s):
         raise SetupFailed(
-            f"story {stage.story.name}: no fault struck at {station} within {STRIKE_WITHIN_S:.0f} s; "
+            f"story {stage.story.name}: no fault struck at {station} within {within_s:.0f} s; "
             "does a rule of the story match what the merchant asks?"
         )
 

@@ -128,11 +128,11 @@ class Timekeeper:
         sandbox.poked = False  # what changes after this commit has to be looked at anew
         handled = due.run_due(ctx)
         taken = self._deliveries.take(ctx, sandbox, ctx.tx.due_attempts(ctx.now))
+        if handled == due.BATCH:
+            return _Due(taken.attempts, handled, ctx.now, ctx.now, ctx.now)
         first = ctx.tx.next_timer()
         first_at = None if first is None else first.due_at
-        if handled == due.BATCH:
-            return _Due(taken.attempts, handled, ctx.now, ctx.now, first_at)
-        following = jump = ctx.tx.next_timer(after=ctx.now)
+        following = jump = first if first_at is None or first_at > ctx.now else ctx.tx.next_timer(after=ctx.now)
         if following is not None and following.kind == timers.SUBSCRIPTION_RENEWS:
             # renewals never end: a clock that jumped to them would never stand
             jump = ctx.tx.next_timer(after=ctx.now, besides=timers.SUBSCRIPTION_RENEWS)

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -26,7 +27,6 @@ class Look:
 
     def __init__(self, loop: VirtualLoop, world: SimulatedWorld, connection: sqlite3.Connection, folder: str) -> None:
         self._loop, self._world, self._connection, self._folder = loop, world, connection, folder
-        self._tables = _tables(connection)
         self._changes = -1
         self._rows: list[bytes] = []
         self._recollection, self._seen = Recollection(), 0
@@ -57,6 +57,13 @@ class Look:
                 self._recollection.see(entry)
             self._rows += sorted(repr(each).encode() for each in self._recollection.told())
         return [*self._rows, *(_briefly(entry) for entry in self._world.unwritten())]
+
+    @cached_property
+    def _tables(self) -> list[tuple[str, str]]:
+        """The name of each table, and what reads it. All names are our own. Of no use to those who never look."""
+        query = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+        tables = [name for (name,) in self._connection.execute(query) if name not in _TOLD]
+        return [(table, f"SELECT {_columns(self._connection, table)} FROM {table}") for table in tables]  # noqa: S608
 
     def _read(self) -> Iterator[tuple[Any, ...]]:
         for name, query in self._tables:
@@ -97,12 +104,6 @@ def _briefly(entry: bytes) -> bytes:
     """An entry of the journal that is yet to be written, and to be seen."""
     told = msgspec.json.decode(entry)
     return repr([told.get(key) for key in ("kind", "operation", "idempotency_key", "order_id", "status", "event_type")]).encode()
-
-
-def _tables(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-    """The name of each table, and what reads it. All names are our own."""
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-    return [(table, f"SELECT {_columns(connection, table)} FROM {table}") for table in tables if table not in _TOLD]  # noqa: S608
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> str:

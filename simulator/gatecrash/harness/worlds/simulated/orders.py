@@ -56,7 +56,7 @@ class Orders:
         concerned = Host.MERCHANT.value in (message.source, message.target) and message.target != HARNESS
         if not self._points.open or not concerned or (asked.startswith("GET ") and not answers):
             return None  # customers take things as they come, and a request that only reads changes nothing where it arrives
-        name = f"{labels.ANSWER_TO}{asked}" if answers else asked
+        name = self._name(message, asked)
         for rival in self._recent:
             if self._ready_at_once(rival, message):
                 self._points.offer(f"{rival.name}{labels.BEFORE}{name}", rival.occurrence, alphabet.SWAPPED, since=rival.reached)
@@ -72,7 +72,10 @@ class Orders:
 
         def is_other(arrived: Message) -> bool:
             left_before = any(arrived is each for each in earlier)
-            return arrived.target == message.target and not left_before and self._name(arrived) == other
+            asked = self.asked(arrived)
+            return (
+                arrived.target == message.target and not left_before and asked is not None and self._name(arrived, asked) == other
+            )
 
         return Hold(held_s, is_other, fault.label)
 
@@ -90,7 +93,5 @@ class Orders:
         heard_at = self._heard.get((second.source, second.target), 0.0)
         return self._now() - first.arrived_at <= _LATE_S and heard_at <= first.arrived_at
 
-    def _name(self, message: Message) -> str | None:
-        if message.data.startswith(b"HTTP/1."):
-            return f"{labels.ANSWER_TO}{self._asked[message.connection]}"
-        return labels.asks(message.data)
+    def _name(self, message: Message, asked: str) -> str:
+        return f"{labels.ANSWER_TO}{asked}" if message.data.startswith(b"HTTP/1.") else asked

@@ -71,8 +71,7 @@ class Points:
         self.states.append(f"{label} {station} {self._seen_there()}" if looks else "")
         if striking is None:
             return None
-        self.fired.append(self._wanted[label, occurrence, striking])
-        self.last = len(self.reached) - 1
+        self._strikes_here(self._wanted[label, occurrence, striking])
         return alphabet.LETTERS[striking]
 
     def _seen_there(self) -> str:
@@ -98,9 +97,13 @@ class Points:
             return None
         self.reached.append(Point(fault.label, occurrence, (fault.kind,)))
         self.states.append("")
+        self._strikes_here(fault)
+        return fault
+
+    def _strikes_here(self, fault: Fault) -> None:
+        """At the point that was reached last."""
         self.fired.append(fault)
         self.last = len(self.reached) - 1
-        return fault
 
     def missed(self) -> list[Fault]:
         """Those of the schedule that have not struck."""
