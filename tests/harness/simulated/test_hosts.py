@@ -12,7 +12,7 @@ from aiohttp import web
 
 from gatecrash.harness.worlds.simulated.hosts import HOST, Crashed, Incarnation, current
 from gatecrash.harness.worlds.simulated.loop import VirtualLoop
-from gatecrash.harness.worlds.simulated.network import Kind, Message
+from gatecrash.harness.worlds.simulated.messages import Kind, Message
 
 
 def test_whatever_a_host_starts_is_its_own(loop: VirtualLoop) -> None:

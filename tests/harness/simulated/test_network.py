@@ -12,7 +12,8 @@ import pytest
 from gatecrash.harness.worlds.simulated.guard import CannotSimulate
 from gatecrash.harness.worlds.simulated.hosts import Incarnation
 from gatecrash.harness.worlds.simulated.loop import VirtualLoop
-from gatecrash.harness.worlds.simulated.network import Cut, Delay, Fate, Hold, Kind, Lose, Message, SimulatedSocket
+from gatecrash.harness.worlds.simulated.messages import Cut, Delay, Fate, Hold, Kind, Lose, Message
+from gatecrash.harness.worlds.simulated.sockets import SimulatedSocket
 from gatecrash.sockets import break_connection, open_socket
 
 

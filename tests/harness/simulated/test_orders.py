@@ -1,7 +1,7 @@
 """Which messages could come the other way round: those that are there at once, and do not follow from each other."""
 
 from gatecrash.harness.explore.fault import Fault, Point
-from gatecrash.harness.worlds.simulated.network import Hold, Kind, Message
+from gatecrash.harness.worlds.simulated.messages import Hold, Kind, Message
 from gatecrash.harness.worlds.simulated.orders import Orders
 from gatecrash.harness.worlds.simulated.points import Points
 

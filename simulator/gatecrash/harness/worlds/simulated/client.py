@@ -13,7 +13,7 @@ from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict
 from yarl import URL
 
-from gatecrash.harness.worlds.simulated.network import Connection
+from gatecrash.harness.worlds.simulated.transport import Connection
 
 if TYPE_CHECKING:
     from gatecrash.harness.worlds.simulated.loop import VirtualLoop

@@ -19,7 +19,8 @@ from typing import Any, NoReturn, TypeVar, TypeVarTuple
 
 from gatecrash.harness.worlds.simulated.guard import REAL_WORLD, cannot_simulate
 from gatecrash.harness.worlds.simulated.hosts import HARNESS, HOST, TASKS_TELL, Crashed, Incarnation, end_quietly, told
-from gatecrash.harness.worlds.simulated.network import Network, SimulatedSocket, simulated
+from gatecrash.harness.worlds.simulated.network import Network, simulated
+from gatecrash.harness.worlds.simulated.sockets import SimulatedSocket
 from gatecrash.harness.worlds.simulated.threads import off_loop
 
 _T = TypeVar("_T")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gatecrash.harness.world import Host
 from gatecrash.harness.worlds.simulated import alphabet, labels
 from gatecrash.harness.worlds.simulated.hosts import HARNESS
-from gatecrash.harness.worlds.simulated.network import Hold, Message
+from gatecrash.harness.worlds.simulated.messages import Hold, Message
 from gatecrash.harness.worlds.simulated.points import Points
 
 #: How much later a message may arrive, in seconds, and how many of those that left last could have been that.

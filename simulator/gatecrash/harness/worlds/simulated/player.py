@@ -26,6 +26,7 @@ from gatecrash.harness.worlds.simulated.hosts import Crashed, Incarnation
 from gatecrash.harness.worlds.simulated.look import Look
 from gatecrash.harness.worlds.simulated.loop import VirtualLoop
 from gatecrash.harness.worlds.simulated.merchant import SimulatedMerchant
+from gatecrash.harness.worlds.simulated.messages import Fate, Message
 from gatecrash.harness.worlds.simulated.orders import Orders
 from gatecrash.harness.worlds.simulated.output import Output
 from gatecrash.harness.worlds.simulated.points import ExploringPlane, Points
@@ -183,7 +184,7 @@ class Player:
             if self._world is not None:
                 self._world.happened()
 
-    def _before_send(self, message: network.Message) -> network.Fate | None:
+    def _before_send(self, message: Message) -> Fate | None:
         asked = self._orders.asked(message)
         if asked is None:
             return None  # nothing begins here: it is the rest of something
