@@ -105,6 +105,16 @@ async def test_a_header_strikes_its_own_request_only_and_leaves_no_rule(client: 
 
 
 @pytest.mark.asyncio
+async def test_a_call_that_its_header_struck_is_told_with_its_order(client: Client) -> None:
+    charge = await client.charge(order_id="o1")
+    headers = {HEADER: "operation.committed=status;status=503"}
+    lost = await client.post(f"/v1/charges/{charge['id']}/refunds", {"amount": 1000}, headers=headers)
+    assert lost.status == 503
+    told = [entry["order_id"] for entry in await client.journal() if entry.get("operation") == "refunds.create"]
+    assert told == ["o1", "o1", "o1"], "of the request, the fault and the answer"
+
+
+@pytest.mark.asyncio
 async def test_a_crash_by_header_is_refused_where_nothing_would_start_the_gateway_again(client: Client) -> None:
     refused = await client.get("/v1/charges", headers={HEADER: "request.received=crash"})
     refused.refused(400, "fault_rule_invalid", "kind")

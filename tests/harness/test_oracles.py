@@ -103,6 +103,18 @@ def asked(*calls: tuple[float, str | None, int | None, int]) -> dict[str, Any]:
     return {"journal": tuple(journal)}
 
 
+def parts(operation: str, *calls: tuple[str | None, int | None, int], charge_id: str = "txn_1") -> dict[str, Any]:
+    """Parts of a charge that were taken or given back, no rule being armed that would ask for its order: under key, answered
+    (None: broken), amount.
+    """
+    path = f"/v1/charges/{charge_id}/{'capture' if operation == 'charges.capture' else 'refunds'}"
+    told = asked(*((float(second), key, status, amount) for second, (key, status, amount) in enumerate(calls)))
+    of_a_part = {"operation": operation, "path": path, "order_id": None}
+    return {
+        "journal": tuple({**entry, **{name: of_a_part[name] for name in entry.keys() & of_a_part}} for entry in told["journal"])
+    }
+
+
 def told_in_between(*, latency_ms: float) -> tuple[dict[str, Any], ...]:
     """A lost answer, another charge half a second later, and the webhook about the first one, answered when that had begun."""
     lost, broken, again, answered = asked((0, "k1", None, 4200), (0.5, "k2", 201, 4200))["journal"]
@@ -115,6 +127,7 @@ def told_in_between(*, latency_ms: float) -> tuple[dict[str, Any], ...]:
 
 
 PAID_ONCE = history(order(), charge())
+TWO_PARTS = [("k1", None, 1000), ("k2", 201, 1000)]  # the answer to the first was lost
 TRIED_IN_STEP = [(second, "k1", 503, 4200) for second in (0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4)]
 TRIED_WITH_PATIENCE = [(second, "k1", 503, 4200) for second in (0, 0.2, 0.6, 1.4, 3.0, 6.2, 12.6, 25.4)]
 KILLED_IN_STEP = tuple(
@@ -215,6 +228,20 @@ VIOLATIONS = {
         history(order(), charge(), **asked((0, "k1", 503, 4200), (1, None, 201, 4200))),
         history(order(), charge(), **asked((0, "k1", 402, 4200), (1, "k1", 422, 4300))),
         history(order(), charge(), journal=told_in_between(latency_ms=50)),  # sent after it had asked again
+        # staff asked for one part, or two, and the shop for one more
+        history(order(asked={"refund": 1000}), charge(), **parts("refunds.create", *TWO_PARTS)),
+        history(order(asked={"capture": 1000, "refund": 4200}), charge(), **parts("charges.capture", *TWO_PARTS)),
+        history(order(asked={"refund": 2000}), charge(), **parts("refunds.create", *TWO_PARTS, ("k3", 201, 1000))),
+        history(order(asked={"refund": 1999}), charge(), **parts("refunds.create", (None, None, 1000), (None, 201, 1000))),
+        # what was asked for was another order's, and this charge nobody's, as a surplus one is
+        history(order(asked={"refund": 2000}), charge(), **parts("refunds.create", *TWO_PARTS, charge_id="txn_9")),
+        history(order(asked={"refund": 2000}), charge(order="o2"), **parts("refunds.create", *TWO_PARTS)),
+        # parts, but one key for two of them
+        history(
+            order(asked={"refund": 2000}),
+            charge(),
+            **parts("refunds.create", ("k1", 201, 1000), ("k1", 422, 500), ("k2", 201, 500)),
+        ),
     ],
     "P2": [history(order(), charge(), **asked(*TRIED_IN_STEP))],
 }
@@ -334,6 +361,12 @@ NARROWLY_NOT = {
         history(order(), charge(), **asked((0, "k1", 402, 4200), (1, "k2", 201, 4200))),
         # the webhook had told it before it asked again, and was answered after that
         history(order(), charge(), journal=told_in_between(latency_ms=150)),
+        # staff asked for two parts of the same amount, and no more than two were asked for, each as often as it took
+        history(order(asked={"refund": 2000}), charge(), **parts("refunds.create", *TWO_PARTS)),
+        history(order(asked={"capture": 2000}), charge(), **parts("charges.capture", *TWO_PARTS)),
+        history(
+            order(asked={"refund": 2000}), charge(), **parts("refunds.create", ("k1", 503, 1000), *TWO_PARTS, ("k1", 201, 1000))
+        ),
     ],
     "P2": [
         history(order(), charge(), **asked(*TRIED_WITH_PATIENCE)),

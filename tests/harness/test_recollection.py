@@ -34,6 +34,12 @@ def test_an_outcome_that_is_unknown_is_kept_and_one_that_was_refused() -> None:
     assert told(*call(1, 402)) != told(*call(1, 201))
 
 
+def test_what_parts_were_asked_for_is_kept_each_once() -> None:
+    once, another = call(1, 201, "refunds.create"), call(2, 201, "refunds.create", key="k2")
+    assert told(*once, *another) != told(*once)
+    assert told(*once, *call(2, 201, "refunds.create")) == told(*once)
+
+
 def test_whether_the_last_look_was_in_vain_is_kept() -> None:
     seen, dark = call(1, 200, "charges.list"), call(2, 503, "charges.list")
     assert told(*seen, *dark) != told(*dark, *seen)

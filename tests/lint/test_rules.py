@@ -187,6 +187,26 @@ def test_a_refund_is_the_same_whether_its_order_is_told_or_not(writer: Writer) -
     assert found(writer) == ["new_key_after_unknown"]
 
 
+@pytest.mark.parametrize(
+    ("operation", "path", "event_type"),
+    [
+        ("refunds.create", "/v1/charges/txn_1/refunds", "refund.succeeded"),
+        ("charges.capture", "/v1/charges/txn_1/capture", "charge.captured"),
+    ],
+)
+def test_a_part_that_a_webhook_told_of_is_done_and_the_next_one_is_another(
+    writer: Writer, operation: str, path: str, event_type: str
+) -> None:
+    writer.lose(writer.ask(operation, path=path, amount=1000))
+    writer.deliver(200)  # the charge itself has succeeded: that tells nothing of its parts
+    lost = len(writer.entries)
+    writer.deliver(200, event_type=event_type)
+    writer.call(201, operation, path=path, amount=1000, idempotency_key="k2")
+    assert found(writer) == []
+    del writer.entries[lost]
+    assert found(writer) == ["new_key_after_unknown"]
+
+
 def test_a_429_says_that_nothing_was_done(writer: Writer) -> None:
     writer.call(429, code="rate_limited")
     writer.call(201, idempotency_key="k2")

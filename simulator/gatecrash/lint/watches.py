@@ -281,8 +281,8 @@ class NotResolved(Open):
                 yield Found(one, f"Its outcome is unknown ({_why(one)}), and it was neither repeated with its key nor looked up.")
 
 
-# events that are no leave to charge again
-_TOLD_OF_MONEY = (".succeeded", ".authorized")
+# events that are no leave to charge again; a part that was given back or taken is done, and the next one is another
+_TOLD_OF_MONEY = ("charge.succeeded", "charge.authorized")
 
 
 def _why(call: Call) -> str:

@@ -238,8 +238,8 @@ class Pipeline:
     async def _labels(self, sandbox: Sandbox, asked: Asked, route: Route, call: Call | None) -> Labels:
         params = None if call is None else call.params
         about = _About(getattr(params, "order_id", None))
-        if params is not None and sandbox.plane.armed:
-            # only a rule needs to know whose charge it is, and of which card
+        if params is not None and (sandbox.plane.armed or HEADER in asked.headers):
+            # only a rule needs to know whose charge it is, and of which card; and who reads of a call that it struck
             about = await self._state.run(sandbox, lambda ctx: _about(ctx, route.operation, params))
         return Labels(
             operation=route.operation, dialect=self._dialect.name, path=asked.path,

@@ -2,18 +2,22 @@
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from gatecrash import lint
-from gatecrash.harness.history import History
+from gatecrash.harness.history import History, Order
 from gatecrash.harness.oracles._oracle import Findings, oracle
 from gatecrash.harness.timeline import in_real_time
 
 Entry = Mapping[str, Any]
 
-_KEYS, _PACE = {"new_key_after_unknown", "key_reused"}, {"retry_without_backoff", "retry_after_ignored"}
+_NEW_KEY = "new_key_after_unknown"
+_KEYS, _PACE = {_NEW_KEY, "key_reused"}, {"retry_without_backoff", "retry_after_ignored"}
 #: The rules that are asked here.
 RULES = tuple(rule for rule in lint.RULES if rule.code in _KEYS | _PACE)
+#: Calls that take or give back a part of a charge, and what staff asked for when they are made.
+PARTS = MappingProxyType({"charges.capture": "capture", "refunds.create": "refund"})
 
 
 @oracle("P1", "keys that do not protect")
@@ -21,11 +25,14 @@ def keys_that_do_not_protect(history: History) -> Findings:
     """A payment was tried under a new idempotency key while the outcome of an earlier try was unknown, or one key was
     used for two different requests. The first makes a second charge possible, the second makes the payment impossible.
     Store a key with each attempt before the first call, repeat the attempt under it until the outcome is known, and give
-    the next attempt, or a changed cart, a key of its own. Judged from the requests in the gateway's journal.
+    the next attempt, or a changed cart, a key of its own. Judged from the requests in the gateway's journal; captures and
+    refunds of a charge that come to no more than staff asked for, each key counted once, are parts, and none is tried again.
     """
-    if any(_found([history.journal], _KEYS)):
-        stands = {(finding.rule, finding.seq) for finding in lint.lint(_as_told(history.journal), rules=RULES)}
-        yield from _found([history.journal], _KEYS, stands)
+    if any(_found(history, [history.journal], _KEYS)):
+        parts = _parts(history)
+        found = lint.lint(_as_told(history.journal), rules=RULES)
+        stands = {(each.rule, each.seq) for each in found if each.rule != _NEW_KEY or each.request_id not in parts}
+        yield from _found(history, [history.journal], _KEYS, stands)
 
 
 @oracle("P2", "no cap or no backoff")
@@ -36,7 +43,34 @@ def storm(history: History) -> Findings:
     journal.
     """
     # who died cannot remember how long it was to wait, and nobody sees what was tried while the gateway was down
-    yield from _found(_lives(history), _PACE)
+    yield from _found(history, _lives(history), _PACE)
+
+
+def _order_by_call(history: History) -> dict[str, Order]:
+    """Whose charge each call is about that names one in its path, by the books; by the id of its request."""
+    order_by_charge = {charge.id: order for order in history.orders for charge in history.charges_of(order)}
+    return {
+        entry["request_id"]: order_by_charge[name]
+        for entry in history.entries("request")
+        for name in entry["path"].split("/")
+        if name in order_by_charge
+    }
+
+
+def _parts(history: History) -> set[str]:
+    """The calls that took no more of a charge, or gave no more of it back, than staff had asked for: ids of their requests."""
+    order_by_call = _order_by_call(history)
+    calls: dict[tuple[str, str], list[Entry]] = {}
+    for entry in history.entries("request"):
+        if entry["operation"] in PARTS and entry["request_id"] in order_by_call:
+            calls.setdefault((entry["operation"], entry["path"]), []).append(entry)
+    parts: set[str] = set()
+    for (operation, _), entries in calls.items():
+        wanted = order_by_call[entries[0]["request_id"]].asked.get(PARTS[operation], 0)
+        amounts = {entry.get("idempotency_key") or entry["request_id"]: entry.get("amount") or 0 for entry in entries}
+        if sum(amounts.values()) <= wanted:
+            parts.update(entry["request_id"] for entry in entries)
+    return parts
 
 
 def _as_told(journal: Sequence[Entry]) -> Sequence[Entry]:
@@ -60,14 +94,17 @@ def _lint(journal: Sequence[Entry]) -> list[lint.Finding]:
     return _linted[1]
 
 
-def _found(journals: Iterable[Sequence[Entry]], rules: set[str], stands: Container[tuple[str, int]] | None = None) -> Findings:
+def _found(
+    history: History, journals: Iterable[Sequence[Entry]], rules: set[str], stands: Container[tuple[str, int]] | None = None
+) -> Findings:
     """What the rules found, in their words, if it `stands`; told once, however often the shop did it."""
+    found = [finding for journal in journals for finding in _lint(journal) if finding.rule in rules]
+    orders = {call: order.id for call, order in _order_by_call(history).items()} if found else {}
     told: dict[str, None] = {}
-    for journal in journals:
-        for finding in _lint(journal):
-            if finding.rule in rules and (stands is None or (finding.rule, finding.seq) in stands):
-                about = f"order {finding.order_id}: " if finding.order_id else ""
-                told[f"{about}{finding.detail}"] = None
+    for finding in found:
+        if stands is None or (finding.rule, finding.seq) in stands:
+            order_id = finding.order_id or orders.get(finding.request_id or "")
+            told[f"order {order_id}: {finding.detail}" if order_id else finding.detail] = None
     yield from told
 
 

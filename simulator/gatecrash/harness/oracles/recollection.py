@@ -28,6 +28,9 @@ class Recollection:
         status: int | None = entry.get("status")
         decided = None if status is None or status in UNDECIDED or status >= 500 else status // 100
         self._calls.add((entry["kind"], entry["operation"], entry.get("order_id"), decided))
+        if entry["kind"] == "request" and entry["operation"] in practice.PARTS:
+            key = entry.get("idempotency_key") or entry["request_id"]
+            self._calls.add(("part", entry["operation"], entry["path"], key, entry.get("amount")))
         if entry["kind"] == "answer" and entry["operation"] in _READS:
             self._last_read = 5 if status is None else status // 100
 
