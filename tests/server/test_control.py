@@ -138,6 +138,13 @@ async def test_the_journal_is_read_in_pages_and_by_kind(server_client: Client) -
     assert beyond == {"data": [], "has_more": False}
 
 
+@pytest.mark.asyncio
+async def test_a_kind_is_that_of_the_entry_whatever_stands_in_it(server_client: Client) -> None:
+    await server_client.charge(metadata={"kind": "delivery"})
+    assert await server_client.journal("delivery") == []
+    assert [entry["operation"] for entry in await server_client.journal("request")] == ["tokens.create", "charges.create"]
+
+
 @pytest.mark.parametrize(
     ("query", "param"),
     [("limit=0", "limit"), ("limit=1001", "limit"), ("after=-1", "after"), ("kind=gossip", "kind"), ("limit=x", "limit")],

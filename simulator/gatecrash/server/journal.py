@@ -63,7 +63,10 @@ class Journal:
 
         def work(tx: StoreTransaction) -> list[msgspec.Raw]:
             found: list[msgspec.Raw] = []
+            mark = "" if kind is None else f'"kind":"{kind}"'
             for entries in tx.journal(after):
+                if mark not in entries:
+                    continue  # to decode them all would keep everybody else waiting
                 for entry in msgspec.json.decode(entries, type=list[msgspec.Raw]):
                     head = msgspec.json.decode(entry, type=_Head)
                     if head.seq > after and kind in (None, head.kind):
