@@ -307,6 +307,59 @@ def test_what_was_given_up_before_it_ended_tells_nothing_of_pauses(writer: Write
     assert found(writer) == []
 
 
+def give_up(writer: Writer, *steps: float, status: int | None = 201) -> None:
+    """A call that is held for longer than its client waits, begun again after each of these steps; then all of them end."""
+    asked = [writer.ask(), *(writer.wait(step).ask() for step in steps)]
+    writer.wait(1)
+    for request_id in asked:
+        writer.answer(request_id, status) if status else writer.lose(request_id)
+
+
+@pytest.mark.parametrize("status", [201, 503, None])
+@pytest.mark.parametrize("steps", [(0.1, 0.1, 0.1), (0.05, 0.051, 0.059, 0.05, 0.05), (0.99, 0.99, 0.99)])
+def test_a_client_that_gives_up_early_and_asks_again_in_step_is_found_once(
+    writer: Writer, steps: tuple[float, ...], status: int | None
+) -> None:
+    give_up(writer, *steps, status=status)
+    writer.call(200, "charges.list")
+    assert found(writer) == ["retry_without_backoff"]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (0.51, 0.52, 0.54),  # half a second's patience, and pauses that double
+        (0.1, 0.1, 0.12),
+        (0.1, 0.1),
+        (1.0, 1.0, 1.0),
+        (0.0, 0.002, 0.001),  # several hands at once, which is no retry
+    ],
+)
+def test_steps_that_grow_are_few_or_long_and_calls_of_one_moment_are_good(writer: Writer, steps: tuple[float, ...]) -> None:
+    give_up(writer, *steps)
+    writer.call(200, "charges.list")
+    assert found(writer) == []
+
+
+def test_steps_tell_nothing_while_the_clock_is_frozen_nor_after_an_answer_or_a_look(writer: Writer) -> None:
+    writer.call(503)
+    give_up(writer.wait(0.1), 0.1, 0.1, 0.1)
+    give_up(writer, 0.1, 0.1)
+    writer.wait(0.1).call(200, "charges.list")
+    give_up(writer, 0.1, 0.1)
+    writer.note("control", action="clock", mode="frozen", rate=0.0)
+    give_up(writer, 0.1, 0.1, 0.1)
+    assert found(writer) == []
+
+
+def test_retries_at_once_are_found_though_the_clock_is_too_coarse_for_their_pauses(writer: Writer) -> None:
+    for _ in range(4):
+        held = writer.ask()
+        writer.wait(0.05).lose(held)
+    writer.call(200, "charges.list")
+    assert found(writer) == ["retry_without_backoff"]
+
+
 def test_who_looks_before_trying_again_begins_a_new_round(writer: Writer) -> None:
     retry(writer, 0.1, 0.1)
     writer.wait(0.1)

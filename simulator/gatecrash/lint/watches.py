@@ -18,6 +18,10 @@ PAUSES = 3
 HURRY_S = 0.02
 # a clock's grain, and the way of a request
 SLACK_S = 0.05
+# what lies within one tick of the journal's clock
+TICK_S = 0.0005
+# tries that are begun so evenly are begun in step: a client's own timer is no more exact
+EVEN_S = 0.01
 # polling: so many of one kind in a second
 POLLS = 10
 # unknown outcomes: sandbox seconds until somebody should have asked
@@ -136,7 +140,8 @@ class Tries(Watch):
         for (operation, key), tries in self.tries.items():
             if len(tries) > 1 or tries[-1].retry_after_s:  # one try alone has made no pause
                 pauses = [self.pause_s(before, after) for before, after in pairwise(tries)]
-                yield operation, key, pauses[-PAUSES:], tries[-1].ended_at is not None, tries[-1].retry_after_s
+                steps = self.steps_s(tries) if len(tries) <= PAUSES and not any(pauses) else []
+                yield operation, key, pauses[-PAUSES:], steps, tries[-1].ended_at is not None, tries[-1].retry_after_s
 
     def again(self, tries: list[Call], call: Call) -> Iterator[Found]:
         """A call comes again; `tries` are those before it."""
@@ -145,7 +150,13 @@ class Tries(Watch):
     def pause_s(self, before: Call, after: Call) -> float | None:
         if before.ended_at is None or after.seq < before.ended_seq:
             return None  # the client had given it up before it ended, and nobody knows when
-        return self.pace.seconds(before.ended_at, after.at)
+        pause_s = self.pace.seconds(before.ended_at, after.at)
+        return TICK_S if pause_s == 0 and self.pace.seconds(before.at, after.at) else pause_s
+
+    def steps_s(self, tries: list[Call]) -> list[float]:
+        """How long after one another they were begun; nothing while nobody can tell."""
+        steps = (self.pace.seconds(before.at, after.at) for before, after in pairwise(tries))
+        return [step for step in steps if step is not None]
 
 
 class NoBackoff(Tries):
@@ -165,6 +176,16 @@ class NoBackoff(Tries):
         if self.hurries(known) and not any(self.hurries(known[:size]) for size in range(PAUSES, len(known))):
             waited = ", ".join(f"{pause:.3f} s" for pause in known[-PAUSES:])
             yield Found(call, f"Try {len(every)} under one key; the pauses between them were {waited}, and did not grow.")
+        elif pauses == [None] * PAUSES and self.in_step(steps := self.steps_s(every)):
+            begun = ", ".join(f"{step:.3f} s" for step in steps)
+            yield Found(call, f"Try {len(every)} under one key; each gave up the one before it, and began {begun} after it.")
+
+    @staticmethod
+    def in_step(steps: list[float]) -> bool:
+        """Whether tries follow one another evenly: nobody knows which part of a step was a pause, but had it grown, so would the
+        step. What is begun in one moment is no step, but a call that is made twice.
+        """
+        return bool(steps) and min(steps) > HURRY_S and max(steps) < LONG_PAUSE_S and max(steps) - min(steps) < EVEN_S
 
     @staticmethod
     def hurries(known: list[float]) -> bool:
