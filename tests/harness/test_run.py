@@ -221,6 +221,34 @@ async def test_the_clock_moves_timer_by_timer_through_the_webhook_budget_and_no_
     assert world.advanced == [0, 5, 300], "first what is due already, then timer by timer"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "journal", "waited"),
+    [
+        (90_000, ["request", "answer"], False),
+        (90_000, ["request"], True),  # for as long as a call may be late, then it is the story's
+        (90_000, ["request", "start"], False),
+        (60, ["request"], False),
+    ],
+)
+async def test_a_call_that_is_on_the_line_is_waited_for_before_hours_pass(seconds: int, journal: list[str], waited: bool) -> None:
+    world = ScriptedWorld("PAID")
+    call = {"request_id": "req_1", "operation": "refunds.create", "method": "POST", "path": "/v1/charges/txn_1/refunds"}
+    world.journal = [
+        {"seq": number, "at": START.isoformat(), "kind": kind, **call, "status": 201} for number, kind in enumerate(journal, 1)
+    ]
+    jumped_at: dict[float, float] = {}
+    ask = world.gateway
+
+    def gateway(method: str, path: str, body: Any) -> Any:
+        if path.endswith("clock/advance"):
+            jumped_at[body["seconds"]] = world.passed_s
+        return ask(method, path, body)
+
+    world.gateway = gateway  # type: ignore[method-assign]
+    await played(world, f"{{advance: {{seconds: {seconds}}}}}")
+    assert (jumped_at[seconds] >= 2 * world.profile.patience_s) == waited
+
+
 async def test_the_merchant_is_killed_only_once_the_fault_has_struck() -> None:
     world = ScriptedWorld("error", "PAID")
     world.journal = [{"seq": 1, "at": START.isoformat(), "kind": "fault", "station": "operation.committed"}]

@@ -114,6 +114,13 @@ def test_a_channel_profile_brings_its_rules_and_sends_the_customer_away() -> Non
             "name: found",
             "lost.yaml:1: the story is called 'found'; rename the file to found.yaml",
         ),
+        (
+            "- pay: visa",
+            "- turn_to_order: 2",
+            "lost.yaml:11: /steps/1/turn_to_order: found order 2, expected one that is placed before: 1",
+        ),
+        ("- place_order", "- turn_to_order: 1", "/steps/0/turn_to_order: found order 1, expected a place_order before"),
+        ("pay: visa", "turn_to_order: 0", "lost.yaml:11: /steps/1/turn_to_order: found 0, expected minimum 1"),
         ("steps:", "steps: [", "not YAML"),
     ],
 )

@@ -1,10 +1,11 @@
 """A run told in order: the gateway's journal in sandbox time, the notes in the world's, one sequence; and its drawings."""
 
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
 from gatecrash.harness import sequence
-from gatecrash.harness.history import History, Note
+from gatecrash.harness.history import Attempt, Charge, History, Note, Order
 from gatecrash.harness.timeline import Message, folded, timeline
 
 NOON = 1_774_958_400_000  # 2026-03-31T12:00:00Z
@@ -74,6 +75,38 @@ def test_the_svg_is_well_formed_whatever_the_texts_hold() -> None:
     texts = [element.text for element in drawn.iter() if element.tag.endswith("text")]
     assert texts[:3] == ["customer", "shop", "gateway"]
     assert "<b>&\"'" in texts
+
+
+def test_where_there_are_several_orders_each_line_says_which_one_it_is_about() -> None:
+    paid = Attempt(card="visa", nonce="nonce_2", told="PAID")
+    orders = tuple(Order(id=f"cart-{number}", amount=4200, currency="usd", attempts=(paid,) * (number - 1)) for number in (1, 2))
+    charge = Charge(
+        id="txn_1", order="cart-1", status="succeeded", amount=4200, amount_captured=4200, amount_refunded=0, currency="usd"
+    )
+    journal = (
+        entry(20, "request", request_id="r1", operation="charges.create", method="POST", body={"payment_nonce": "nonce_2"}),
+        entry(21, "answer", request_id="r1", status=201),
+        entry(22, "request", request_id="r2", operation="refunds.create", method="POST", path="/v1/charges/txn_1/refunds"),
+        entry(23, "fault", fault="hang", station="request.received", order_id="cart-1"),
+        entry(24, "delivery", event_id="evt_2", event_type="charge.succeeded", attempt=1, outcome="succeeded", status=200),
+        entry(25, "request", request_id="r3", operation="charges.list", method="GET", path="/v1/charges"),
+    )
+    notes = (Note(NOON + 10, "customer", "shop", "pays with visa", order=2), Note(NOON + 50, "shop", "shop", "killed"))
+    told = History(
+        story="s",
+        merchant="m",
+        orders=orders,
+        charges=(charge,),
+        journal=journal,
+        notes=notes,
+        order_by_event={"evt_2": "cart-2"},
+    )
+    assert [message.order for message in timeline(told)] == [2, 2, 2, 1, 1, 2, 0, 0]
+    assert [line[:4].strip() for line in sequence.text(timeline(told))[1:]] == ["2", "2", "2", "1", "1", "2", "", ""]
+    numbers = [text.text for text in ElementTree.fromstring(sequence.svg(timeline(told))).iter() if text.get("class") == "order"]  # noqa: S314 - our own
+    assert numbers == ["2", "2", "2", "1", "1", "2"]
+    alone = timeline(replace(told, orders=orders[1:]))
+    assert not any(message.order for message in alone)
 
 
 def attempts(times: int) -> list[Message]:

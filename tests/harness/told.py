@@ -82,6 +82,8 @@ def _argument(verb: Mapping[str, Any], document: Mapping[str, Any]) -> str:
             return name
     if "oneOf" in given:
         return "CARD"
+    if given["type"] == "integer":
+        return "NUMBER"
     required = given.get("required", ())
     inside = ", ".join(f"{key}{'' if key in required else '?'}" for key in given.get("properties", {}))
     return "{" + (inside or "name: value") + "}"

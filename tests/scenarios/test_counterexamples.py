@@ -1,6 +1,7 @@
 """What is found in simulated time is no artefact of it: each counterexample is played again there, and in real processes."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -109,6 +110,22 @@ def test_what_lies_between_two_commits_has_no_equivalent_in_real_processes(gatec
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert f"no equivalent in the real world: {found.schedule[0]}" in done.stderr
+
+
+def test_orders_that_are_open_side_by_side_are_told_apart_in_both_worlds(gatecrash: Run, tmp_path: Path) -> None:
+    ours = ("--stories", str(Path(__file__).with_name("side-by-side.yaml")), "--only-mine")
+    for world in (("real",), ("simulated", "--faults", "0", "--jobs", "1")):
+        done = gatecrash("prove", profile(tmp_path), *ours, "--world", *world)
+        assert done.returncode == 0, (world, done.stdout, done.stderr)
+    broken = profile(tmp_path, "refund_twice")
+    found = gatecrash("prove", broken, *ours, "--world", "simulated", "--jobs", "1", "--faults", "1", "--kinds", "late request")
+    assert found.returncode == 1, found.stdout + found.stderr
+    [saved] = (tmp_path / "gatecrash-failures").glob("*-S8.yaml")
+    for world in ("simulated", "real"):
+        done = gatecrash("replay", str(saved), "--world", world)
+        assert done.returncode == 1, (world, done.stdout, done.stderr)
+        assert re.search(r"^ *1 │.* staff: refund 1\.00 usd", done.stdout, re.MULTILINE), done.stdout
+        assert re.search(r"^ *2 │.* pays with mastercard", done.stdout, re.MULTILINE), done.stdout
 
 
 @pytest.mark.parametrize("where", ["merchant sends POST /v1/charges", "merchant answers POST /create-payment"])

@@ -31,6 +31,7 @@ class OrderInProgress:
     """What is known of one order while the run goes on."""
 
     id: str
+    number: int  #: the first is 1
     amount: int
     currency: str
     statuses: list[str] = field(default_factory=list)
@@ -82,9 +83,9 @@ class Customer:
     provoked: bool = False  #: whether the story has done more than a customer does on a good day
     given_ids: dict[str, str | int] = field(default_factory=dict)  #: order ids as the shop gave them: a number goes back as one
 
-    def note(self, source: str, target: str, text: str) -> None:
-        """Writes down what no journal knows, for whoever reads the story afterwards."""
-        self.notes.append(history.Note(self.world.wall_ms(), source, target, text))
+    def note(self, source: str, target: str, text: str, order: int = 0) -> None:
+        """Writes down what no journal knows, for whoever reads the story; `order` is the number of the one it is about."""
+        self.notes.append(history.Note(self.world.wall_ms(), source, target, text, order=order))
 
     @property
     def profile(self) -> MerchantProfile:
@@ -102,15 +103,15 @@ class Customer:
         """Orders something of this price. Raises SetupFailed when the shop takes no order: nothing to judge
         then.
         """
-        call = self.profile.place_order
-        self.note("customer", "shop", f"orders for {money.shown(amount, currency)}")
+        call, number = self.profile.place_order, len(self.orders) + 1
+        self.note("customer", "shop", f"orders for {money.shown(amount, currency)}", number)
         wish = {"amount": amount, "currency": currency, "capture": capture, "customer": customer}
         async with self.world.undisturbed():  # no money has moved before an order is there
             reply = await self._call(call, {**wish, "order_id": self.next_order_id()})
         if reply.status == 0:
             await self._alive("place_order")
         order_id = answers.order_id(self.profile, call, reply)
-        order = OrderInProgress(str(order_id), amount, currency)
+        order = OrderInProgress(str(order_id), number, amount, currency)
         self.given_ids[order.id] = order_id
         self.orders.append(order)
         return order
@@ -118,14 +119,14 @@ class Customer:
     async def pay(self, order: OrderInProgress, card: str, amount: int | None = None) -> str:
         """Presses pay once, the page naming the order's price or another amount; returns what it told: a status, or `error`."""
         claimed = "" if amount is None else f", and says it costs {money.shown(amount, order.currency)}"
-        self.note("customer", "shop", f"pays with {card}{claimed}")
+        self.note("customer", "shop", f"pays with {card}{claimed}", order.number)
         nonce = await self.gateway.nonce(card)
         order.nonces.append(nonce)
         return await self._press_pay(order, card, nonce, order.amount if amount is None else amount)
 
     async def pay_with_number(self, order: OrderInProgress, card: str) -> str:
         """Presses pay on a page that is wired wrongly: where the nonce belongs, it sends the card's number."""
-        self.note("customer", "shop", f"pays, and the page sends the number of {card}")
+        self.note("customer", "shop", f"pays, and the page sends the number of {card}", order.number)
         return await self._press_pay(order, card, CARDS[card], order.amount)
 
     async def _press_pay(self, order: OrderInProgress, card: str, nonce: str, amount: int) -> str:
@@ -139,7 +140,7 @@ class Customer:
             order.pressing -= 1
         told = await self._told(order, reply)
         detail = reply.error or f"{reply.status}"
-        self.note("shop", "customer", f"{told}, {detail}")
+        self.note("shop", "customer", f"{told}, {detail}", order.number)
         order.attempts.append(history.Attempt(card=card, nonce=nonce, told=told, detail=detail, early=early))
         return told
 
@@ -183,24 +184,24 @@ class Customer:
         """The browser comes to the return URL, with whatever the query claims."""
         call = self.profile.return_url
         assert call is not None, "stories that need it are left out"
-        self.note("customer", "shop", f"comes back with {urlencode(claims)}")
+        self.note("customer", "shop", f"comes back with {urlencode(claims)}", order.number)
         mark = "&" if "?" in call.path else "?"
         await self._call(replace(call, path=f"{call.path}{mark}{urlencode(claims)}"), self._values(order, order.amount))
 
     async def _asks(self, name: str, what: str, order: OrderInProgress, amount: int) -> Reply:
         call: Call | None = getattr(self.profile, name)
         assert call is not None, "stories that need it are left out"
-        self.note("customer", "shop", what)
+        self.note("customer", "shop", what, order.number)
         reply = await self._call(call, self._values(order, amount))
         if reply.status in _NOT_THERE and await self._nothing_is_broken():
             raise SetupFailed(f"{self.profile.at(name, 'path')}: {call.method} {call.path} was answered {reply.told()}")
-        self.note("shop", "customer", reply.error or f"{reply.status}")
+        self.note("shop", "customer", reply.error or f"{reply.status}", order.number)
         if reply.status == 0 and name in _REPEATED and self.world.explores:
             # who got no answer looks again at what the page shows, and asks once more
             async with self.world.undisturbed():
-                self.note("customer", "shop", f"{what}, once more")
+                self.note("customer", "shop", f"{what}, once more", order.number)
                 reply = await self._call(call, self._values(order, amount))
-                self.note("shop", "customer", reply.error or f"{reply.status}")
+                self.note("shop", "customer", reply.error or f"{reply.status}", order.number)
         return reply
 
     def _values(self, order: OrderInProgress, amount: int) -> dict[str, Any]:
@@ -228,7 +229,7 @@ class Customer:
             return None
         if not order.statuses or order.statuses[-1] != page.status:
             order.statuses.append(page.status)
-            self.note("shop", "customer", f"the order is {page.status}")
+            self.note("shop", "customer", f"the order is {page.status}", order.number)
         order.fulfilments, order.refunded = page.fulfilments, page.refunded
         return page.status
 

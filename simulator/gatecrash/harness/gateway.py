@@ -106,6 +106,19 @@ class Gateway:
         """Whether a fault has struck at this station, by the journal."""
         return any(entry.get("station") == station for entry in await self.journal(kind="fault"))
 
+    async def answering(self) -> bool:
+        """Whether there is a request that is not answered yet, by the journal."""
+        open_calls: set[str] = set()
+        for entry in await self.journal():
+            match entry["kind"]:
+                case "request":
+                    open_calls.add(entry["request_id"])
+                case "answer":
+                    open_calls.discard(entry["request_id"])
+                case "start":  # what it died of is never answered
+                    open_calls.clear()
+        return bool(open_calls)
+
     async def clock(self) -> Clock:
         return _clock(await self._must("GET", "/_gatecrash/clock"))
 

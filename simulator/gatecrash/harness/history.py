@@ -124,7 +124,8 @@ class Note:
     """Something that the gateway's journal cannot know: what the customer did and was told, and who was killed.
 
     `at_ms` is the world's wall clock; `source` and `target` are `customer`, `shop` or `gateway`, the same for both
-    where it happened to that one. `fault`: whether it is one that struck.
+    where it happened to that one. `fault`: whether it is one that struck. `order`: the number of the order it is about, the
+    first being 1; 0 for none.
     """
 
     at_ms: int
@@ -132,6 +133,7 @@ class Note:
     target: str
     text: str
     fault: bool = False
+    order: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

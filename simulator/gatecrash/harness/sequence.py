@@ -10,7 +10,7 @@ _WIDTH = 79
 
 
 def text(messages: Sequence[Message]) -> list[str]:
-    """A line for each message, under the three names; 79 columns wide."""
+    """A line for each message, under the three names; 79 columns wide. In the margin stands which order it is about."""
     head = [" "] * _WIDTH
     for name, lane in _LANES.items():
         _put(head, max(lane - len(name) // 2, 0), name)
@@ -21,6 +21,7 @@ def _line(message: Message) -> str:
     row = [" "] * _WIDTH
     for lane in _LANES.values():
         row[lane] = "│"
+    _put(row, 0, f"{message.order or '':>3}")
     start, end = _LANES[message.source], _LANES[message.target]
     if start == end:
         label = f" {_cut(_marked(message), _LANES['gateway'] - 4)} "
@@ -71,6 +72,8 @@ def svg(messages: Sequence[Message]) -> str:
         start, end = _X[message.source], _X[message.target]
         shown = f"⚡ {message.text}" if message.tone == "fault" else message.text  # the one sign that every font has
         label = escape(_cut(shown, 56))
+        if message.order:
+            parts.append(f'<text class="order" x="60" y="{y}">{message.order}</text>')
         if start == end:
             anchor, x = ("end", start - 12) if start == _X["gateway"] else ("start", start + 12)
             parts.append(f'<g class="{message.tone}"><circle cx="{start}" cy="{y - 4}" r="4.5"/>')

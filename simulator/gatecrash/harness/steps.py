@@ -18,6 +18,8 @@ from gatecrash.harness.world import Host, SetupFailed, World
 #: A customer tries a payment this often before giving up for the day.
 TRIES = 3
 STRIKE_WITHIN_S = 20.0
+#: No call is on the line for so long, in seconds of sandbox time.
+LINE_S = 3600
 #: What a browser claims that comes back from a page where nothing was paid.
 _CLAIMS = {"status": "succeeded", "payment_status": "paid", "redirect_status": "succeeded"}
 #: A webhook that is refused is sent again; by hand, so often in all.
@@ -36,12 +38,13 @@ class Stage:
     posted: list[Posted] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)  #: signing secrets that were rotated away
     steps_begun: int = 0
+    at: int = -1  #: which order is at hand: the newest, unless a step has turned to another
 
     @property
     def order(self) -> OrderInProgress:
         if not self.customer.orders:
             raise SetupFailed(f"story {self.story.name}: a step needs an order; place_order comes first")
-        return self.customer.orders[-1]
+        return self.customer.orders[self.at]
 
     def remembered(self) -> object:
         """What decides how the story goes on and how it is judged, of all that is not in the gateway or in the shop."""
@@ -60,6 +63,11 @@ async def place_order(stage: Stage, order: Mapping[str, Any] | None) -> None:
     await stage.customer.place_order(
         order["amount"], order["currency"], capture=order.get("capture", "now"), customer=order.get("customer", "ada")
     )
+    stage.at = -1
+
+
+async def turn_to_order(stage: Stage, number: int) -> None:
+    stage.at = number - 1
 
 
 async def pay(stage: Stage, card: str) -> None:
@@ -100,8 +108,8 @@ async def come_back(stage: Stage, claims: Mapping[str, str] | None) -> None:
 
 async def charge_elsewhere(stage: Stage, argument: Mapping[str, Any]) -> None:
     """For the order at hand, or for the first one before it is placed."""
-    orders, story = stage.customer.orders, stage.story
-    order_id = orders[-1].id if orders else stage.customer.next_order_id()
+    story = stage.story
+    order_id = stage.order.id if stage.customer.orders else stage.customer.next_order_id()
     amount = argument.get("amount", story.amount)
     stage.customer.note("gateway", "gateway", f"a charge of {amount} for {order_id} that the shop did not make")
     await stage.gateway.charge_elsewhere(argument["card"], amount, story.currency, order_id)
@@ -115,7 +123,7 @@ async def post_webhook(stage: Stage, argument: Mapping[str, Any]) -> None:
     path = stage.world.profile.webhook_path
     assert path is not None, "stories that need it are left out"
     for _ in range(POSTS):
-        stage.customer.note("gateway" if signature == "valid" else "customer", "shop", f"posts {how}")
+        stage.customer.note("gateway" if signature == "valid" else "customer", "shop", f"posts {how}", stage.order.number)
         headers, body = stranger.sign(event, signature, layout, stage.world.wall_ms() / 1000 - age_s, secrets)
         reply = await stage.world.request(Host.MERCHANT, "POST", path, body, headers=headers, timeout_s=WEBHOOK_ANSWER_S)
         stage.posted.append(stranger.posted(stage.order, event, signature, age_s, how, reply))
@@ -213,7 +221,7 @@ async def mend(stage: Stage, station: str) -> None:
 
 
 async def advance(stage: Stage, argument: Mapping[str, float]) -> None:
-    await stage.gateway.advance(argument["seconds"])
+    await _jump(stage, argument["seconds"])
 
 
 async def wait(stage: Stage, argument: Mapping[str, float]) -> None:
@@ -224,7 +232,20 @@ async def next_timer(stage: Stage, _: None) -> None:
     await stage.gateway.advance(0)  # what is due already is no next timer
     clock = await stage.gateway.clock()
     if clock.next_timer_s is not None:
-        await stage.gateway.advance(max(clock.next_timer_s, 0.0) + 0.001)
+        await _jump(stage, max(clock.next_timer_s, 0.0) + 0.001)
+
+
+async def _jump(stage: Stage, seconds: float) -> None:
+    """Moves the sandbox clock. A call that comes late does not come hours late, when its key has expired: what is on the line
+    is waited for, unless a rule of the story holds it for longer.
+    """
+    if seconds >= LINE_S:
+
+        async def answered() -> bool:
+            return not await stage.gateway.answering()
+
+        await stage.world.until(answered, within_s=2 * stage.world.profile.patience_s)
+    await stage.gateway.advance(seconds)
 
 
 Verb = Callable[[Stage, Any], Awaitable[None]]
@@ -232,6 +253,7 @@ Verb = Callable[[Stage, Any], Awaitable[None]]
 VERBS: Mapping[str, Verb] = MappingProxyType(
     {
         "place_order": place_order,
+        "turn_to_order": turn_to_order,
         "pay": pay,
         "pay_tampered": pay_tampered,
         "pay_with_number": pay_with_number,
@@ -261,5 +283,8 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
 
 #: What a customer and the shop's staff do on a good day: a shop that answers nonsense to these is not the one of its profile.
 HARMLESS = frozenset(
-    {"place_order", "pay", "look", "edit_order", "cancel", "ship", "refund", "begin_pay", "double_click", "retry_while_unpaid"}
-)
+    {
+        "place_order", "turn_to_order", "pay", "look", "edit_order", "cancel", "ship", "refund", "begin_pay", "double_click",
+        "retry_while_unpaid",
+    }
+)  # fmt: skip

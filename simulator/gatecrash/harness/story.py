@@ -4,7 +4,7 @@ contracts/story.schema.json.
 Errors name the file, the line and the place in it, what was found and what was expected.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -83,8 +83,23 @@ def parse(text: str, path: Path) -> Story:
 
 def parse_document(raw: Any, path: Path, lines: Mapping[Place, int] = MappingProxyType({})) -> Story:
     """The story in a document that was read; `path` and `lines` are for the errors. Raises StoryError."""
-    hold_to("story", raw, Origin(path, lines), StoryError, hint=_STEP)
+    origin = Origin(path, lines)
+    hold_to("story", raw, origin, StoryError, hint=_STEP)
+    _orders_are_placed(raw["steps"], origin)
     return _build(raw, path, lines)
+
+
+def _orders_are_placed(steps: Sequence[Any], origin: Origin) -> None:
+    """Raises StoryError for a step that turns to an order which none before it has placed."""
+    placed = 0
+    for index, step in enumerate(steps):
+        number = step.get("turn_to_order", 0) if isinstance(step, dict) else 0
+        placed += "place_order" in step  # alone, or with an argument
+        if number > placed:
+            there = (
+                f"one that is placed before: {', '.join(map(str, range(1, placed + 1)))}" if placed else "a place_order before"
+            )
+            raise StoryError(f"{origin.at('steps', index, 'turn_to_order')}: found order {number}, expected {there}")
 
 
 def load_all(folder: Path | None = None) -> list[Story]:

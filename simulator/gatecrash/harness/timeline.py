@@ -21,7 +21,7 @@ _NOT_THE_SHOPS = ("tokens.create", "webhook_endpoints.create")
 
 class Message(NamedTuple):
     """`tone`: `ask`, `answer`, `webhook`, `fault`, `broken`, `life`, `time` or `fold`. Where source and target are the same,
-    it happened there.
+    it happened there. `order`: the number of the order it is about; 0 where there is but one, or none is known.
     """
 
     at_ms: int
@@ -29,15 +29,20 @@ class Message(NamedTuple):
     target: str
     text: str
     tone: str
+    order: int = 0
 
 
 def timeline(history: History) -> list[Message]:
     """All messages of a run, in order of time; at the same millisecond the journal's own order."""
+    several = len(history.orders) > 1
     notes = [
-        Message(note.at_ms, note.source, note.target, note.text, "life" if note.source == note.target else "ask")
+        Message(
+            note.at_ms, note.source, note.target, note.text, "life" if note.source == note.target else "ask",
+            note.order if several else 0,
+        )
         for note in history.notes
-    ]
-    return sorted([*_journal(history.journal), *notes], key=lambda message: message.at_ms)
+    ]  # fmt: skip
+    return sorted([*_journal(history, several), *notes], key=lambda message: message.at_ms)
 
 
 def folded(messages: Sequence[Message]) -> list[Message]:
@@ -81,16 +86,19 @@ _VARIES = re.compile(r"#\d+|[\d.]+ (?:days|hours|minutes|seconds)")
 
 def _shape(message: Message) -> object:
     """What two messages have in common that are the same but for the number of an attempt and how long was waited."""
-    return message.source, message.target, message.tone, _VARIES.sub("#", message.text)
+    return message.source, message.target, message.tone, message.order, _VARIES.sub("#", message.text)
 
 
-def _journal(journal: Sequence[Mapping[str, Any]]) -> Iterator[Message]:
-    asked = {entry["request_id"]: entry["operation"] for entry in journal if entry["kind"] == "request"}
+def _journal(history: History, several: bool) -> Iterator[Message]:
+    asked = {entry["request_id"]: entry for entry in history.journal if entry["kind"] == "request"}
+    orders = _Orders(history) if several else None
     during: list[Message] = []  # of one moment
-    for at_ms, entry in in_real_time(journal):
+    for at_ms, entry in in_real_time(history.journal):
         message = _message(at_ms, entry, asked)
         if message is None:
             continue
+        if orders is not None:
+            message = message._replace(order=orders.about(asked.get(entry.get("request_id"), entry)))
         if message.tone == "time":
             # a jump is journaled when it is over: what happened on the way comes after it in the telling
             during.insert(0, message)
@@ -102,6 +110,24 @@ def _journal(journal: Sequence[Mapping[str, Any]]) -> Iterator[Message]:
             during = []
         during.append(message)
     yield from during
+
+
+class _Orders:
+    """Which order, by its number, an entry of the journal is about: it says so, or names a nonce, a charge or an event of it."""
+
+    def __init__(self, history: History) -> None:
+        number = {order.id: index for index, order in enumerate(history.orders, 1)}
+        self._known = number | {
+            **{attempt.nonce: number[order.id] for order in history.orders for attempt in order.attempts},
+            **{charge.id: number[charge.order] for charge in history.charges if charge.order in number},
+            **{event: number[order] for event, order in history.order_by_event.items() if order in number},
+        }
+
+    def about(self, entry: Mapping[str, Any]) -> int:
+        body = entry.get("body")
+        nonce = body.get("payment_nonce") if isinstance(body, Mapping) else None
+        told = (nonce, entry.get("event_id"), entry.get("order_id"), *str(entry.get("path", "")).split("/"))
+        return next((self._known[each] for each in told if each in self._known), 0)
 
 
 def in_real_time(journal: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
@@ -122,7 +148,7 @@ def _jump(entry: Mapping[str, Any]) -> bool:
     return bool(entry["kind"] == "control" and entry.get("action") == "clock.advance" and entry.get("seconds"))
 
 
-def _message(at_ms: int, entry: Mapping[str, Any], asked: Mapping[object, str]) -> Message | None:
+def _message(at_ms: int, entry: Mapping[str, Any], asked: Mapping[object, Mapping[str, Any]]) -> Message | None:
     kind = entry["kind"]
     if _jump(entry):
         if entry["seconds"] < _JUMP_SHOWN_S:
@@ -133,7 +159,7 @@ def _message(at_ms: int, entry: Mapping[str, Any], asked: Mapping[object, str]) 
             return Message(at_ms, "customer", "gateway", "card for nonce", "ask")
         if entry["operation"] not in _NOT_THE_SHOPS:
             return Message(at_ms, "shop", "gateway", _request(entry), "ask")
-    if kind == "answer" and asked.get(entry["request_id"]) not in _NOT_THE_SHOPS:
+    if kind == "answer" and asked.get(entry["request_id"], {}).get("operation") not in _NOT_THE_SHOPS:
         if entry.get("broken"):
             return Message(at_ms, "gateway", "shop", "no answer: the line broke", "broken")
         replayed = ", replayed" if entry.get("replayed") else ""
