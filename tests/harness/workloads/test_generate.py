@@ -60,7 +60,13 @@ def test_everything_that_can_happen_happens() -> None:
     documents = written(150)
     verbs = {verb(step) for document in documents for step in document["steps"]}
     gone = {"leave"} if any("calm_customer" in document for document in documents) else set()
-    assert verbs | gone == rules()
+    assert verbs | gone == rules() | {"turn_to_order"}
+
+
+def test_orders_are_open_side_by_side() -> None:
+    told = [list(map(verb, document["steps"])) for document in written(150)]
+    assert sum(verbs.count("place_order") > 1 for verbs in told) > 30
+    assert sum(verbs.count("turn_to_order") > 0 for verbs in told) > 15
 
 
 def test_every_workload_is_a_story_that_makes_sense() -> None:

@@ -7,14 +7,15 @@ import pytest
 from gatecrash import resources
 from gatecrash.harness import schedule
 from gatecrash.harness.explore.bound import Bound
-from gatecrash.harness.explore.fault import Play
+from gatecrash.harness.explore.fault import Fault, Play
 from gatecrash.harness.explore.pool import PlayerSpec, Pool
 from gatecrash.harness.merchant_profile import reference
 from gatecrash.harness.mutants import counts, known
 from gatecrash.harness.story import parse
 from gatecrash.harness.workloads import campaign
 from gatecrash.harness.workloads.printed import as_story
-from gatecrash.harness.workloads.script import verb
+from gatecrash.harness.workloads.scope import Scope
+from gatecrash.harness.workloads.script import retold, verb
 from gatecrash.harness.workloads.trials import Trial, Trials, worst
 from gatecrash.harness.workloads.verdict import sampled
 from gatecrash.harness.worlds.simulated.alphabet import LETTERS
@@ -58,6 +59,18 @@ def test_the_reference_merchant_holds_whatever_customers_and_staff_do_and_whatev
     assert said.failed is None, said.failed
     assert said.verdict == "held", said.in_words()
     assert said.of.never_fired == ()
+
+
+def test_a_call_that_is_late_does_not_come_when_its_key_has_expired() -> None:
+    steps = ["place_order", {"pay": "visa"}, {"refund": {"amount": 1}}, {"advance": {"seconds": 90_000}}]
+    script = retold(Scope(), {"order": {"amount": 4200, "currency": "usd"}, "steps": steps})
+    assert script is not None
+    late = Fault.parse("refunds.create #1: late request")
+    with Pool(player(None)) as pool:
+        pool.bring("late", script.document())
+        play = pool.play("late", (late,))
+    assert isinstance(play, Play), play
+    assert (play.fired, play.violations) == ((late,), ())
 
 
 @pytest.mark.parametrize(("mutant", "faults", "verbs"), FOUND, ids=[each[0] for each in FOUND])

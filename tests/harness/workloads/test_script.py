@@ -26,6 +26,8 @@ def story(*steps: Any, **changes: Any) -> dict[str, Any]:
         [{"begin_pay": "visa"}, {"double_click": "visa"}, {"advance": {"seconds": 60}}, "cancel"],
         [{"pay": "visa"}, {"refund": {"amount": 1000}}, "refund"],
         [{"pay": "visa"}, {"place_order": {"amount": 1, "currency": "jpy", "customer": "grace"}}, {"pay": "amex"}, "come_back"],
+        ["place_order", {"begin_pay": "visa"}, {"turn_to_order": 1}, {"begin_pay": "amex"}, {"turn_to_order": 2}, "cancel"],
+        [{"pay": "visa"}, "look", "place_order", {"turn_to_order": 1}, "look", "next_timer", {"refund": {"amount": 1}}],
     ],
 )
 def test_what_a_story_tells_is_told_again_word_for_word(steps: list[Any]) -> None:
@@ -48,6 +50,9 @@ def test_what_a_story_tells_is_told_again_word_for_word(steps: list[Any]) -> Non
         [{"pay": "visa"}, "cancel", {"pay": "visa"}],
         [{"pay": "visa"}, "refund", "cancel"],
         [{"pay": "visa"}, "look", "look"],
+        [{"pay": "visa"}, "look", {"turn_to_order": 1}, "look"],
+        [{"pay": "visa"}, {"turn_to_order": 2}, "look"],
+        ["place_order", {"pay": "visa"}, {"turn_to_order": 1}, "refund"],  # the other one was paid
         [{"retry_while_unpaid": "declined"}],  # it would never be paid
         [{"pay": "visa"}] * (PRESSES_MAX + 1),
         [{"pay": "visa"}, *["next_timer"] * (PAUSES_MAX + 1)],
@@ -55,6 +60,22 @@ def test_what_a_story_tells_is_told_again_word_for_word(steps: list[Any]) -> Non
 )
 def test_what_makes_no_sense_is_not_told(steps: list[Any]) -> None:
     assert retold(SCOPE, story(*steps)) is None
+
+
+def test_what_comes_next_may_be_about_any_order_and_the_one_at_hand_is_the_first_choice() -> None:
+    script = Script(SCOPE)
+    for customer in ("ada", "grace", "ada"):
+        script.place_order(4200, "usd", later=False, customer=customer)
+    assert script.where(lambda script: script.may_refund) == []
+    script.turn_to_order(1)
+    script.pay("visa")
+    assert script.where(lambda script: script.may_refund) == [1]
+    assert script.where(Script.may_press) == [1, 3, 2]
+    script.turn_to_order(3)
+    script.turn_to_order(2)  # on second thoughts
+    script.pay("visa")
+    script.turn_to_order(1)  # and nothing more
+    assert script.steps[3:] == [{"turn_to_order": 1}, {"pay": "visa"}, {"turn_to_order": 2}, {"pay": "visa"}]
 
 
 def test_the_warehouse_may_not_have_heard_of_a_cancellation() -> None:

@@ -47,6 +47,33 @@ def test_only_what_it_takes_is_left(fails: Any, steps: list[Any]) -> None:
     assert "calm_customer" not in small
 
 
+ORDERS: dict[str, Any] = {
+    "order": {"amount": 7542, "currency": "jpy"},
+    "steps": [
+        *("place_order", {"pay": "visa"}, {"advance": {"seconds": 60}}),
+        {"place_order": {"amount": 900, "currency": "eur", "customer": "grace"}},
+        *({"begin_pay": "visa"}, {"turn_to_order": 1}, "cancel"),
+        *("place_order", {"pay": "amex"}, {"turn_to_order": 2}, "look", {"turn_to_order": 3}, {"refund": {"amount": 9}}),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("fails", "steps"),
+    [
+        (does("place_order", "place_order"), ["place_order", {"pay": "visa"}, "place_order"]),
+        (does("begin_pay"), ["place_order", {"begin_pay": "visa"}]),
+        (does("cancel", "refund"), ["place_order", {"pay": "visa"}, "cancel", "refund"]),
+        (
+            does("turn_to_order", "look", "refund"),
+            ["place_order", "place_order", {"pay": "visa"}, {"turn_to_order": 1}, "look", {"turn_to_order": 2}, "refund"],
+        ),
+    ],
+)
+def test_an_order_goes_with_all_that_is_done_about_it(fails: Any, steps: list[Any]) -> None:
+    assert smallest(ORDERS, Scope(), fails)["steps"] == steps
+
+
 def test_what_matters_is_kept() -> None:
     def fails(script: Script) -> bool:
         return script.gone and script.document()["order"]["currency"] == "jpy"

@@ -1,6 +1,8 @@
 """The state machine that writes workloads. Whoever imports this needs Hypothesis."""
 
 from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -22,6 +24,24 @@ _cards = _good_cards | st.sampled_from([card for card in CARDS if card not in GO
 _customers = st.sampled_from(["ada", "grace"])
 _seconds = st.sampled_from([60, 3600, 90_000, 700_000])  # a retry, a nonce, a key, an authorization: each outlived by the next
 _moments = st.sampled_from([0.5, 2.0])
+
+
+def about_an_order(
+    may: Callable[[Script], bool], **drawn: st.SearchStrategy[Any]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a rule of a method, about any of the orders for which it makes sense."""
+
+    def ruled(write: Callable[..., None]) -> Callable[..., None]:
+        @wraps(write)
+        def turned(self: "Workload", order: st.DataObject, **given: Any) -> None:
+            self.script.turn_to_order(order.draw(st.sampled_from(self.script.where(may))))
+            write(self, **given)
+
+        made: Callable[..., None]
+        made = rule(order=st.data(), **drawn)(turned)  # type: ignore[call-overload]  # none of them is called `target`
+        return precondition(lambda self: bool(self.script.where(may)))(made)
+
+    return ruled
 
 
 class Workload(RuleBasedStateMachine):
@@ -50,59 +70,48 @@ class Workload(RuleBasedStateMachine):
             customer=data.draw(_customers) if scope.customers else "ada",
         )
 
-    @precondition(lambda self: self.script.may_press())
-    @rule(card=_cards)
+    @about_an_order(Script.may_press, card=_cards)
     def pay(self, card: str) -> None:
         self.script.pay(card)
 
-    @precondition(lambda self: self.script.may_press())
-    @rule(card=_good_cards)
+    @about_an_order(Script.may_press, card=_good_cards)
     def pay_well(self, card: str) -> None:
         """Once more among the rules, since most that can go wrong comes after a payment."""
         self.script.pay(card)
 
-    @precondition(lambda self: self.script.may_begin)
-    @rule(card=_cards)
+    @about_an_order(lambda script: script.may_begin, card=_cards)
     def begin_pay(self, card: str) -> None:
         self.script.begin_pay(card)
 
-    @precondition(lambda self: self.script.may_press(2))
-    @rule(card=_cards)
+    @about_an_order(lambda script: script.may_press(2), card=_cards)
     def double_click(self, card: str) -> None:
         self.script.double_click(card)
 
-    @precondition(lambda self: self.script.may_press())
-    @rule(card=_good_cards)
+    @about_an_order(Script.may_press, card=_good_cards)
     def retry_while_unpaid(self, card: str) -> None:
         self.script.retry_while_unpaid(card)
 
-    @precondition(lambda self: self.script.may_edit)
-    @rule(price=_prices)
+    @about_an_order(lambda script: script.may_edit, price=_prices)
     def edit_order(self, price: int) -> None:
         self.script.edit_order(price)
 
-    @precondition(lambda self: self.script.may_cancel)
-    @rule()
+    @about_an_order(lambda script: script.may_cancel)
     def cancel(self) -> None:
         self.script.cancel()
 
-    @precondition(lambda self: self.script.may_ship)
-    @rule(data=st.data())
+    @about_an_order(lambda script: script.may_ship, data=st.data())
     def ship(self, data: st.DataObject) -> None:
         self.script.ship(data.draw(st.sampled_from(self.script.ship_parts)))
 
-    @precondition(lambda self: self.script.may_refund)
-    @rule(data=st.data())
+    @about_an_order(lambda script: script.may_refund, data=st.data())
     def refund(self, data: st.DataObject) -> None:
         self.script.refund(data.draw(st.sampled_from(self.script.refund_parts)))
 
-    @precondition(lambda self: self.script.may_look)
-    @rule()
+    @about_an_order(lambda script: script.may_look)
     def look(self) -> None:
         self.script.look()
 
-    @precondition(lambda self: self.script.may_return)
-    @rule()
+    @about_an_order(lambda script: script.may_return)
     def come_back(self) -> None:
         self.script.come_back()
 

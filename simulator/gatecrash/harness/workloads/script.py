@@ -4,7 +4,7 @@ It knows what became of an order if nothing broke, which is all that a writer ca
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
@@ -29,7 +29,7 @@ _ABOUT = (
 
 @dataclass(slots=True)
 class Sale:
-    """The order at hand. `presses` of the pay button; `taken`: a card was used that pays; amounts in minor units."""
+    """An order. `presses` of the pay button; `taken`: a card was used that pays; amounts in minor units."""
 
     amount: int
     later: bool
@@ -59,13 +59,17 @@ class Sale:
 
 @dataclass(slots=True)
 class Script:
-    """`may_…` says whether a step makes sense now; the method of the step's name writes it down."""
+    """`may_…` says whether a step makes sense now, for the order at hand; the method of the step's name writes it down.
+
+    That another order is at hand now is written down when something is done about it.
+    """
 
     scope: Scope
     order: Mapping[str, Any] | None = None  #: the first one, which is the story's
     steps: list[str | dict[str, Any]] = field(default_factory=list)
-    sale: Sale | None = None
-    orders: int = 0
+    sales: list[Sale] = field(default_factory=list)
+    at: int = 0  #: which order is at hand, the first being 1
+    told: int = 0  #: which one the steps are about so far
     pauses: int = 0
     gone: bool = False
     ended: bool = False
@@ -74,7 +78,7 @@ class Script:
 
     @property
     def open(self) -> bool:
-        return not self.ended and len(self.steps) < STEPS_MAX
+        return not self.ended and sum(verb(step) != "turn_to_order" for step in self.steps) < STEPS_MAX
 
     @property
     def may_end(self) -> bool:
@@ -87,7 +91,7 @@ class Script:
 
     @property
     def may_order(self) -> bool:
-        return self.open and self.paying and not self.gone and self.orders < ORDERS_MAX
+        return self.open and not self.gone and len(self.sales) < ORDERS_MAX
 
     def may_press(self, times: int = 1) -> bool:
         sale = self._customers()
@@ -109,7 +113,7 @@ class Script:
 
     @property
     def may_look(self) -> bool:
-        return self.paying and self._customers() is not None and self.steps[-1] != "look"
+        return self.paying and self._customers() is not None and (self.at != self.told or self.steps[-1] != "look")
 
     @property
     def may_return(self) -> bool:
@@ -159,6 +163,15 @@ class Script:
         sale = self.sale
         return None if sale is None or not self.open or self.gone or sale.cancelled else sale
 
+    @property
+    def sale(self) -> Sale | None:
+        return self.sales[self.at - 1] if self.sales else None
+
+    def where(self, may: Callable[["Script"], bool]) -> list[int]:
+        """The orders for which that makes sense now, the one at hand first."""
+        others = [number for number in range(len(self.sales), 0, -1) if number != self.at]
+        return [number for number in (self.at, *others) if may(replace(self, at=number))]
+
     # --- what is written
 
     def place_order(self, amount: int, currency: str, *, later: bool, customer: str) -> None:
@@ -169,8 +182,11 @@ class Script:
             self.order = order
         named = {**order, **({} if customer == "ada" else {"customer": customer})}
         self.steps.append("place_order" if named == self.order else {"place_order": named})
-        self.sale = Sale(amount, later)
-        self.orders += 1
+        self.sales.append(Sale(amount, later))
+        self.at = self.told = len(self.sales)
+
+    def turn_to_order(self, number: int) -> None:
+        self.at = number
 
     def pay(self, card: str) -> None:
         self._press({"pay": card}, card)
@@ -186,13 +202,13 @@ class Script:
         self._press({"retry_while_unpaid": card}, card)
 
     def edit_order(self, amount: int) -> None:
-        self.steps.append({"edit_order": {"amount": amount}})
+        self._write({"edit_order": {"amount": amount}})
         self.sold.edits += 1
         if not self.sold.taken:
             self.sold.amount = amount
 
     def cancel(self) -> None:
-        self.steps.append("cancel")
+        self._write("cancel")
         self.sold.cancelled = True
 
     def ship(self, part: int | None) -> None:
@@ -205,10 +221,10 @@ class Script:
         self.sold.refunded += part or self.sold.refundable
 
     def look(self) -> None:
-        self.steps.append("look")
+        self._write("look")
 
     def come_back(self) -> None:
-        self.steps.append("come_back")
+        self._write("come_back")
 
     def leave(self) -> None:
         """The customer goes away, and will not try again when all is well."""
@@ -228,14 +244,21 @@ class Script:
         assert self.sale is not None, "an order comes first"
         return self.sale
 
-    def _press(self, step: dict[str, Any], card: str, times: int = 1) -> None:
+    def _write(self, step: str | dict[str, Any]) -> None:
+        """A step about the order at hand."""
+        if self.at != self.told:
+            self.steps.append({"turn_to_order": self.at})
+            self.told = self.at
         self.steps.append(step)
+
+    def _press(self, step: dict[str, Any], card: str, times: int = 1) -> None:
+        self._write(step)
         self.sold.presses += times
         self.sold.taken |= card in GOOD_CARDS
 
     def _staff(self, name: str, part: int | None, left: int) -> None:
         self.sold.asked.add((name, part or left))
-        self.steps.append(name if part is None else {name: {"amount": part}})
+        self._write(name if part is None else {name: {"amount": part}})
         self.sold.parts += 1
 
     def _pause(self, step: str | dict[str, Any]) -> None:
@@ -293,6 +316,7 @@ def _amount(argument: Mapping[str, int] | None) -> int | None:
 _TOLD: Mapping[str, tuple[Callable[[Script, Any], bool], Callable[[Script, Any], None]]] = MappingProxyType(
     {
         "place_order": (lambda script, _: script.order is None or script.may_order, _place),
+        "turn_to_order": (lambda script, to: to <= len(script.sales), Script.turn_to_order),
         "pay": (lambda script, _: script.may_press(), Script.pay),
         "begin_pay": (lambda script, _: script.may_begin, Script.begin_pay),
         "double_click": (lambda script, _: script.may_press(2), Script.double_click),

@@ -14,6 +14,8 @@ Document = Mapping[str, Any]
 Step = str | dict[str, Any]
 
 _PLAIN_ORDER = {"amount": 4200, "currency": "usd"}
+#: They are about no order.
+_PAUSES = frozenset({"next_timer", "advance", "wait"})
 
 
 def smallest(document: Document, scope: Scope, fails: Callable[[Script], bool]) -> Document:
@@ -62,6 +64,9 @@ def _candidates(document: Document) -> Iterator[Document]:
     """Those first that would be much less."""
     if "calm_customer" in document:
         yield {name: value for name, value in document.items() if name != "calm_customer"}
+    orders = list(map(verb, document["steps"])).count("place_order")
+    if orders > 1:
+        yield from (_without_order(document, number) for number in range(1, orders + 1))
     first, *steps = document["steps"]
     size = len(steps)
     while size := size // 2:
@@ -74,6 +79,27 @@ def _candidates(document: Document) -> Iterator[Document]:
         for plainer in (_plain(step), *_other_verbs(step)):
             if plainer != step:
                 yield {**document, "steps": [first, *steps[:index], plainer, *steps[index + 1 :]]}
+
+
+def _without_order(document: Document, gone: int) -> Document:
+    """Without that order, and all that is done about it."""
+    steps: list[Step] = []
+    at = placed = 0
+    for step in document["steps"]:
+        name = verb(step)
+        if isinstance(step, dict) and name == "turn_to_order":
+            at = step[name]
+            continue
+        if name == "place_order":
+            at = placed = placed + 1
+        if at == gone and name not in _PAUSES:
+            continue
+        if name not in _PAUSES and name != "place_order":
+            steps.append({"turn_to_order": at - (at > gone)})  # retold where it is needed
+        if steps or name == "place_order":
+            steps.append(step)
+    first = steps[0]
+    return {**document, "order": document["order"] if isinstance(first, str) else first["place_order"], "steps": steps}
 
 
 def _plain_of(name: str) -> dict[str, Any]:
@@ -95,7 +121,7 @@ def _plain(step: Step) -> Step:
         return {name: dict(_PLAIN_ORDER)}
     if name == "edit_order":
         return {name: {"amount": 1999}}
-    if name in ("advance", "wait"):
+    if name in ("advance", "wait", "turn_to_order"):
         return step
     return {name: "visa" if argument in GOOD_CARDS else "declined"}
 
