@@ -83,6 +83,9 @@ def in_vain(*calls: tuple[float, str | None, int | None, int]) -> dict[str, Any]
     return {**told, "journal": (*told["journal"], {**seen, "kind": "request"}, {**seen, "kind": "answer", "status": 503})}
 
 
+CODES = {400: "nonce_expired", 422: "idempotency_key_reused"}
+
+
 def asked(*calls: tuple[float, str | None, int | None, int]) -> dict[str, Any]:
     """Charges of order o1 as the journal has them: at second, under key, answered (None: broken), amount."""
     journal: list[dict[str, Any]] = []
@@ -97,7 +100,7 @@ def asked(*calls: tuple[float, str | None, int | None, int]) -> dict[str, Any]:
             {
                 **common, "seq": 2 * number + 1, "kind": "answer",
                 **({"status": status} if status else {"broken": "reset"}),
-                **({"code": "idempotency_key_reused"} if status == 422 else {}),
+                **({"code": CODES[status]} if status in CODES else {}),
             },
         ]  # fmt: skip
     return {"journal": tuple(journal)}
@@ -222,6 +225,9 @@ VIOLATIONS = {
         history(order("FAILED", attempts=(BAD_CARD, NOBODY_THERE)), DECLINED),  # and it stayed so for as long as was tried
         history(order("FAILED", attempts=(BAD_CARD, SHOP_ERROR)), DECLINED, customer_gone=True),
         history(order("FAILED", attempts=(BAD_CARD, VISA_FAILED)), DECLINED, customer_gone=True, **in_vain((0, "k1", 402, 4200))),
+        history(
+            order("FAILED", attempts=(BAD_CARD, VISA_FAILED)), DECLINED, **asked((0, "k1", 400, 4200))
+        ),  # who could come again
     ],
     "P1": [
         history(order(), charge(), **asked((0, "k1", None, 4200), (1, "k2", 201, 4200))),
@@ -353,6 +359,13 @@ NARROWLY_NOT = {
         history(order("FAILED", attempts=(BAD_CARD, replace(VISA_FAILED, early=True))), DECLINED, customer_gone=True),
         # the gateway was down when the good card came, and has told nobody anything since
         history(order("PENDING", attempts=(BAD_CARD, VISA)), DECLINED, customer_gone=True, **in_vain((0, "k1", 402, 4200))),
+        # the gateway was busy when the good card came, and its nonce had expired when the shop might ask again
+        history(
+            order("FAILED", attempts=(BAD_CARD, replace(VISA, told="PENDING"))),
+            DECLINED,
+            customer_gone=True,
+            **asked((0, "k1", 429, 4200), (1, "k1", 400, 4200)),
+        ),
         # who found nobody there, and went away, has not tried the shop
         history(order("FAILED", attempts=(BAD_CARD, NOBODY_THERE)), DECLINED, customer_gone=True),
     ],

@@ -32,6 +32,8 @@ def test_a_lost_answer_that_was_asked_for_again_leaves_nothing_behind() -> None:
 def test_an_outcome_that_is_unknown_is_kept_and_one_that_was_refused() -> None:
     assert told(*call(1, None)) != told(*call(1, 201))
     assert told(*call(1, 402)) != told(*call(1, 201))
+    asked, answered = call(1, 400)
+    assert told(asked, {**answered, "code": "nonce_expired"}) != told(asked, answered)
 
 
 def test_what_parts_were_asked_for_is_kept_each_once() -> None:

@@ -12,6 +12,8 @@ CLOSED_UNPAID = frozenset({FAILED, "CANCELLED"})
 HELD = frozenset({"authorized", "expired"})
 #: 4xx that speak of the call and not of the payment: credentials, pace, or a twin still at work.
 UNDECIDED = frozenset({401, 403, 408, 409, 425, 429})
+#: Why a charge is refused that is asked for too late: nobody but the customer can bring the card again.
+NONCE_EXPIRED = "nonce_expired"
 
 
 @oracle("L1", "charged, never paid")
@@ -105,14 +107,14 @@ def no_second_card(history: History) -> Findings:
     order is closed for good. An attempt whose outcome is known is over: the next one deserves a new key.
     Judged for orders tried with a card that is declined, then with a good one, and never charged, unless the customer
     cancelled; what was held for them, or has been given back since, was paid. A good one that was brought before the first was
-    known to be declined may share its fate. Who went away has tried the good one only if the shop answered; and a shop that still
-    asks what became of it, and is told nothing, has not refused it.
+    known to be declined may share its fate. Who went away has tried the good one only if the shop answered, and cannot bring it
+    again when its nonce had expired; and a shop that still asks what became of it, and is told nothing, has not refused it.
     """
     for order in history.orders:
         declines = _declines(order)
         if not declines or order.cancelled or _was_charged(history, order):
             continue
-        if history.customer_gone and order.status == PENDING and _asks_in_vain(history):
+        if history.customer_gone and ((order.status == PENDING and _asks_in_vain(history)) or _came_too_late(history, order)):
             continue
         later = [
             attempt.card
@@ -150,6 +152,13 @@ def _asks_in_vain(history: History) -> bool:
     """Whether the last thing the shop wanted to know was not told."""
     answers = [entry for entry in history.entries("answer") if entry.get("operation") in ("charges.get", "charges.list")]
     return bool(answers) and (answers[-1].get("status") or 503) >= 500
+
+
+def _came_too_late(history: History, order: Order) -> bool:
+    """Whether the gateway was asked to charge a nonce for it that had expired."""
+    return any(
+        entry.get("code") == NONCE_EXPIRED and entry.get("order_id") in (order.id, None) for entry in history.entries("answer")
+    )
 
 
 def _was_charged(history: History, order: Order) -> bool:

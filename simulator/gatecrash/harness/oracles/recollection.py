@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gatecrash.harness.oracles import practice
-from gatecrash.harness.oracles.liveness import UNDECIDED
+from gatecrash.harness.oracles.liveness import NONCE_EXPIRED, UNDECIDED
 from gatecrash.lint import Linter
 
 _READS = ("charges.get", "charges.list")
@@ -26,7 +26,8 @@ class Recollection:
         if entry["kind"] not in ("request", "answer"):
             return
         status: int | None = entry.get("status")
-        decided = None if status is None or status in UNDECIDED or status >= 500 else status // 100
+        decided: object = None if status is None or status in UNDECIDED or status >= 500 else status // 100
+        decided = NONCE_EXPIRED if entry.get("code") == NONCE_EXPIRED else decided
         self._calls.add((entry["kind"], entry["operation"], entry.get("order_id"), decided))
         if entry["kind"] == "request" and entry["operation"] in practice.PARTS:
             key = entry.get("idempotency_key") or entry["request_id"]
