@@ -186,11 +186,13 @@ def _told(item: pytest.Item, sandbox: "Sandbox", seed: str) -> str:
     """The end of its journal, its rules, and how to see it all again."""
     from gatecrash.client import GatewayError, GatewayUnreachable
     from gatecrash.client.lines import lines
+    from gatecrash.counted import counted
 
     try:
         told = lines(sandbox.journal(), _SHOWN) or ["The journal is empty: nothing was asked of this sandbox."]
         told += [
-            f"rule {rule['id']}: {rule['kind']} at {rule['station']}, met {rule['seen']} times, struck {rule['fired']} times"
+            f"rule {rule['id']}: {rule['kind']} at {rule['station']}, met {counted(rule['seen'], 'time')}, "
+            f"struck {counted(rule['fired'], 'time')}"
             for rule in sandbox.faults.list()
         ]
     except (GatewayError, GatewayUnreachable) as error:

@@ -113,7 +113,7 @@ def test_a_mutant_that_gets_through_is_told_and_the_exit_code_says_so() -> None:
     done = gatecrash("--mutant", "no_key", "--story", "happy-path")
     assert done.returncode == 1, done.stderr
     assert "no_key  S1        NO      no story" in done.stdout
-    assert "0 of 1 mutants caught; the reference merchant is clean in 1 stories; 2 runs" in done.stdout
+    assert "0 of 1 mutant caught; the reference merchant is clean in 1 story; 2 runs" in done.stdout
 
 
 def test_with_all_each_story_is_told_by_what_it_catches_and_what_it_alone() -> None:

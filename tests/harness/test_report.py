@@ -62,7 +62,7 @@ def test_a_row_carries_what_the_json_promises() -> None:
 def test_the_verdict_says_in_words_what_happened() -> None:
     assert summary([TWICE, LOST, CLEAN]) == [
         "naive: caught in 2 of 2 stories: charged twice (S1) in 1; charged, never paid (L1) in 1.",
-        "reference: clean. In 1 of 1 stories charge and order agree.",
+        "reference: clean. In 1 of 1 story charge and order agree.",
     ]
 
 

@@ -56,7 +56,7 @@ def test_a_test_that_fails_shows_its_journal_its_rules_and_the_way_back(tmp_path
     assert re.search(r"-+ gatecrash: sandbox test-it-fails-[a-p]{12}, seed my seed -+", done.stdout), done.stdout
     assert "→ POST /v1/charges order_id=o-1 amount=4200" in done.stdout
     assert "✗ status at operation.committed" in done.stdout
-    assert "status at operation.committed, met 1 times, struck 1 times" in done.stdout
+    assert "status at operation.committed, met 1 time, struck 1 time" in done.stdout
     assert "Again with the same seed: pytest test_shop.py::test_it_fails --gatecrash-seed='my seed'" in done.stdout
     assert "4242424242424242" not in done.stdout
     assert "gatecrash: seed my seed" in done.stdout

@@ -41,7 +41,7 @@ def test_the_table_fits_its_width_and_ends_with_a_verdict_in_words() -> None:
     assert done.returncode == 0, done.stderr
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
     assert "39.98" in done.stdout, "charged twice, visibly"
-    assert "naive: caught in 1 of 1 stories" in done.stdout
+    assert "naive: caught in 1 of 1 story" in done.stdout
     assert "reference: clean" in done.stdout
     assert "\x1b" not in done.stdout, "plain when it is not a terminal"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gatecrash.cli._output import note
 from gatecrash.cli._values import in_words
+from gatecrash.counted import counted
 
 if TYPE_CHECKING:
     from gatecrash.harness.explore.progress import Progress
@@ -43,7 +44,7 @@ def _now_and_then() -> "Callable[[Progress], None]":
 
 def line(progress: "Progress") -> str:
     """`exploring: 1,234 schedules, about 5,600 left, 612/s, 9s to go, 3 of 40 stories, 1 violation`"""
-    parts = [f"{progress.done:,} schedules"]
+    parts = [counted(progress.done, "schedule")]
     if progress.left >= 1:
         parts.append(f"about {_about(progress.left):,} left")
     parts.append(f"{progress.rate:,.0f}/s")
@@ -51,7 +52,7 @@ def line(progress: "Progress") -> str:
         parts.append(f"{in_words(round(progress.eta_s))} to go")
     parts.append(f"{progress.stories_done} of {progress.stories} {progress.things}")
     if progress.violations:
-        parts.append("1 violation" if progress.violations == 1 else f"{progress.violations} violations")
+        parts.append(counted(progress.violations, "violation"))
     return f"{progress.doing}: {', '.join(parts)}"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gatecrash.cli._failed import WrongUse
+from gatecrash.counted import counted
 
 if TYPE_CHECKING:
     from gatecrash.harness.prove import Proof
@@ -34,7 +35,7 @@ async def followed(runs: "AsyncIterator[Outcome]", stories: "Sequence[Story]", *
 
 def _progress(outcomes: "Sequence[Outcome]", stories: "Sequence[Story]") -> str:
     violated = sum(1 for outcome in outcomes if outcome.violations)
-    return f"{len(outcomes)} of {len(stories)} stories played, {violated} violated"
+    return f"{len(outcomes)} of {counted(len(stories), 'story', 'stories')} played, {violated} violated"
 
 
 def _tell_one(outcome: "Outcome", wide: int) -> None:

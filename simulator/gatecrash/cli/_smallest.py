@@ -9,6 +9,7 @@ import click
 
 from gatecrash.cli._output import document, note, table
 from gatecrash.cli._worlds import not_simulated
+from gatecrash.counted import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,10 +43,9 @@ def tell(mutants: "Sequence[Mutant]", stories: "Sequence[Story]", *, faults: int
         })  # fmt: skip
     else:
         table(_HEADINGS, map(_cells, rows), empty="No mutants.")
-        schedules = sum(row.schedules for row in rows)
-        click.echo(
-            f"\n{caught} of {len(rows)} mutants caught with up to {faults} faults; {schedules:,} schedules in {seconds:.0f} s."
-        )
+        all_of_them, most = counted(len(rows), "mutant"), counted(faults, "fault")
+        schedules = counted(sum(row.schedules for row in rows), "schedule")
+        click.echo(f"\n{caught} of {all_of_them} caught with up to {most}; {schedules} in {seconds:.0f} s.")
     sys.exit(0 if caught == len(rows) else 1)
 
 

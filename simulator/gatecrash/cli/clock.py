@@ -8,6 +8,7 @@ from gatecrash.cli._failed import Failed
 from gatecrash.cli._gateway import talks_to_gateway
 from gatecrash.cli._output import document, styled
 from gatecrash.cli._values import DURATION, Number, in_words
+from gatecrash.counted import counted
 
 if TYPE_CHECKING:
     from gatecrash.client import Sandbox
@@ -53,8 +54,7 @@ def advance(sandbox: "Sandbox", as_json: bool, duration: float | None, to_next: 
         duration = _until(clock)
     moved = sandbox.clock.advance(duration)
     if not as_json:
-        fired = moved["timers_fired"]
-        click.echo(f"{in_words(duration)} passed; {fired} timer{'' if fired == 1 else 's'} fired on the way")
+        click.echo(f"{in_words(duration)} passed; {counted(moved['timers_fired'], 'timer')} fired on the way")
     _tell(moved, as_json)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gatecrash.cli._worlds import run, runs_worlds
+from gatecrash.counted import counted
 
 if TYPE_CHECKING:
     from gatecrash.harness.merchant_profile import MerchantProfile
@@ -93,5 +94,5 @@ async def _play(stories: "list[Story]", profiles: "list[MerchantProfile]", *, qu
     for line in summary(outcomes):
         console.print(line)
     seconds = asyncio.get_running_loop().time() - began
-    console.print(f"{total} runs in {seconds:.0f} s, each with a gateway and a shop of its own.")
+    console.print(f"{counted(total, 'run')} in {seconds:.0f} s, each with a gateway and a shop of its own.")
     return outcomes

@@ -8,6 +8,7 @@ from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._gateway import talks_to_gateway
 from gatecrash.cli._output import document, table
 from gatecrash.cli._values import Number
+from gatecrash.counted import counted
 
 if TYPE_CHECKING:
     from gatecrash.client import Sandbox
@@ -140,7 +141,7 @@ def clear(sandbox: "Sandbox", as_json: bool) -> None:
     if as_json:
         document({"cleared": cleared})
     else:
-        click.echo(f"{cleared} fault rule{'' if cleared == 1 else 's'} disarmed in sandbox {sandbox.name}")
+        click.echo(f"{counted(cleared, 'fault rule')} disarmed in sandbox {sandbox.name}")
 
 
 @command.command("stations")

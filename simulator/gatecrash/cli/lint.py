@@ -10,6 +10,7 @@ import click
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._gateway import talks_to_gateway
 from gatecrash.cli._output import document, table
+from gatecrash.counted import counted
 
 if TYPE_CHECKING:
     from gatecrash.client import Sandbox
@@ -46,7 +47,7 @@ def command(sandbox: "Sandbox", as_json: bool, final: bool, file: TextIO | None,
         document(report)
     else:
         whose = f"sandbox {sandbox.name}" if file is None else file.name
-        _tell(report["data"], f"{_many(report['entries'], 'entry', 'entries')} of the journal of {whose}", report["has_more"])
+        _tell(report["data"], f"{counted(report['entries'], 'entry', 'entries')} of the journal of {whose}", report["has_more"])
     sys.exit(1 if report["data"] else 0)
 
 
@@ -66,12 +67,8 @@ def _tell(findings: list[Json], searched: str, has_more: bool) -> None:
         if len(cases) > _SHOWN:
             click.echo(f"  … and {len(cases) - _SHOWN} more; --json has them all")
         click.echo(f"  {click.style('→', bold=True)} {cases[0]['advice']}\n")
-    count = _many(len(findings), "finding", "findings")
-    click.echo(f"{'More than ' if has_more else ''}{count} of {_many(len(by_rule), 'rule', 'rules')} in {searched}.")
-
-
-def _many(count: int, one: str, more: str) -> str:
-    return f"{count} {one if count == 1 else more}"
+    count = counted(len(findings), "finding")
+    click.echo(f"{'More than ' if has_more else ''}{count} of {counted(len(by_rule), 'rule')} in {searched}.")
 
 
 def _list_rules(as_json: bool) -> None:

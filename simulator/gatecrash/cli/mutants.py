@@ -11,6 +11,7 @@ import click
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document, note, table
 from gatecrash.cli._worlds import run, runs_worlds
+from gatecrash.counted import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,8 +122,8 @@ def _tell(found: "Matrix", stories: "list[Story]", *, every: bool) -> None:
     runs = [each for row in found.rows for each in row.catches]
     unplayed = sum(bool(each.unplayed) for each in runs)
     click.echo(
-        f"\n{caught} of {len(found.rows)} mutants caught; the reference merchant is {clean} in {found.played} stories; "
-        f"{found.played + len(runs)} runs in {found.seconds:.0f} s."
+        f"\n{caught} of {counted(len(found.rows), 'mutant')} caught; the reference merchant is {clean} in "
+        f"{counted(found.played, 'story', 'stories')}; {counted(found.played + len(runs), 'run')} in {found.seconds:.0f} s."
         + (f" {unplayed} of them could not be played to the end: --json says why." if unplayed else "")
     )
 

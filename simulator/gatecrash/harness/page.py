@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from gatecrash.core import money
 from gatecrash.core.redaction import mask
+from gatecrash.counted import counted
 from gatecrash.harness import sequence
 from gatecrash.harness.history import SHOWS_PAYMENT, History, Order
 from gatecrash.harness.oracles import ORACLES
@@ -45,11 +46,13 @@ def render(proof: Proof, saved: Mapping[str, Path]) -> str:
 def _figures(proof: Proof) -> list[tuple[str, str, str]]:
     """What comes first: number, words, class."""
     violated = sum(1 for outcome in proof.outcomes if outcome.violations)
+    held, _, stories = counted(len(proof.outcomes) - violated, "story", "stories").partition(" ")
+    struck, _, faults = counted(sum(outcome.history.faults for outcome in proof.outcomes), "fault").partition(" ")
     figures = [
-        (str(len(proof.outcomes) - violated), "stories held", "held"),
+        (held, f"{stories} held", "held"),
         (str(violated), "violated", "violated" if violated else ""),
         (str(len(proof.left_out)), "left out", "left" if proof.left_out else ""),
-        (str(sum(outcome.history.faults for outcome in proof.outcomes)), "faults struck", ""),
+        (struck, f"{faults} struck", ""),
     ]
     for currency, amount in sorted(_wrong(proof).items()):
         figures.append((money.decimal(amount, currency), f"{currency} taken wrongly", "violated"))

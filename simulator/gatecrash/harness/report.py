@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gatecrash.core import money
+from gatecrash.counted import counted
 from gatecrash.harness.history import PAID
 from gatecrash.harness.run import Outcome
 
@@ -119,11 +120,11 @@ def verdict(proof: "Proof") -> str:
     if proof.bound:
         return proof.bound
     wrong = sum(1 for outcome in proof.outcomes if outcome.violations)
-    fired = sum(outcome.history.faults for outcome in proof.outcomes)
-    played = len(proof.outcomes)
+    fired = counted(sum(outcome.history.faults for outcome in proof.outcomes), "fault")
+    stories = counted(len(proof.outcomes), "story", "stories")
     left_out = f"; {len(proof.left_out)} left out" if proof.left_out else ""
-    said = f"violated in {wrong} of {played} stories" if wrong else f"held in {played} of {played} stories"
-    return f"{proof.merchant}: {said}, {fired} faults struck, {proof.world} world, {proof.seconds:.0f} s{left_out}."
+    said = f"violated in {wrong} of {stories}" if wrong else f"held in {len(proof.outcomes)} of {stories}"
+    return f"{proof.merchant}: {said}, {fired} struck, {proof.world} world, {proof.seconds:.0f} s{left_out}."
 
 
 def cut(message: str, length: int = 400) -> str:
@@ -139,11 +140,12 @@ def summary(outcomes: Sequence[Outcome]) -> list[str]:
     for name in dict.fromkeys(outcome.merchant for outcome in outcomes):
         runs = [outcome for outcome in outcomes if outcome.merchant == name]
         wrong = [outcome for outcome in runs if outcome.violations]
+        stories = counted(len(runs), "story", "stories")
         if not wrong:
-            lines.append(f"{name}: clean. In {len(runs)} of {len(runs)} stories charge and order agree.")
+            lines.append(f"{name}: clean. In {len(runs)} of {stories} charge and order agree.")
             continue
         parts = [f"{_title(code)} ({code}) in {times}" for code, times in _count(wrong).items()]
-        lines.append(f"{name}: caught in {len(wrong)} of {len(runs)} stories: {'; '.join(parts)}.")
+        lines.append(f"{name}: caught in {len(wrong)} of {stories}: {'; '.join(parts)}.")
     lines += [
         f"{each.merchant}: in {each.story.name}, {what} never struck: that run proves nothing about it."
         for each in outcomes

@@ -65,9 +65,15 @@ def test_a_proof_is_told_with_its_bound(prove: Prove) -> None:
     assert done.returncode == 0, done.stderr
     schedules = len(dict(truth("happy-path", "", 2)))
     assert re.search(rf"^proved +happy-path +{schedules} schedules ", done.stdout, re.MULTILINE)
-    assert f"reference: proved in 1 of 1 stories, up to 2 faults of 5 kinds, {schedules} schedules, " in done.stdout
+    assert f"reference: proved in 1 of 1 story, up to 2 faults of 5 kinds, {schedules} schedules, " in done.stdout
     for kind in ("crash", "lost", "lost answer", "lost request", "twice"):
         assert re.search(rf"^Struck: .*{kind} [0-9,]+×", done.stdout, re.MULTILINE)
+
+
+def test_one_of_something_is_told_as_one(prove: Prove) -> None:
+    done = prove("--faults", "0")
+    assert re.search(r"^proved +happy-path +1 schedule +0 states$", done.stdout, re.MULTILINE), done.stdout
+    assert "reference: proved in 1 of 1 story, up to 0 faults of 0 kinds, 1 schedule, 0 states, " in done.stdout
 
 
 def test_a_counterexample_is_told_shrunk_and_saved(prove: Prove, tmp_path: Path) -> None:
@@ -99,7 +105,7 @@ def test_a_counterexample_is_drawn_and_reported_like_any_other_failure(prove: Pr
     assert done.returncode == 1, done.stderr
     assert "    customer  " in done.stdout
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
-    assert "violated in 1 of 1 stories, up to 3 faults" in page
+    assert "violated in 1 of 1 story, up to 3 faults" in page
     suite = ElementTree.fromstring((tmp_path / "out" / "junit.xml").read_text(encoding="utf-8"))  # noqa: S314 - our own
     assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
     [failure] = suite.iter("failure")
@@ -107,7 +113,7 @@ def test_a_counterexample_is_drawn_and_reported_like_any_other_failure(prove: Pr
     assert failure.get("type") in done.stdout
     assert "charges.create #1: lost" in failure.text
     assert prove("--faults", "1", "--report", "held").returncode == 0
-    assert "proved in 1 of 1 stories, up to 1 fault" in (tmp_path / "held" / "index.html").read_text(encoding="utf-8")
+    assert "proved in 1 of 1 story, up to 1 fault" in (tmp_path / "held" / "index.html").read_text(encoding="utf-8")
 
 
 def test_random_schedules_reach_beyond_the_bound(prove: Prove) -> None:

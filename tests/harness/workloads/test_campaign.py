@@ -95,7 +95,7 @@ def test_what_fails_in_some_channels_is_made_small_in_those() -> None:
 def test_a_workload_that_cannot_be_played_speaks_against_the_verdict() -> None:
     verdict = said(run(how="raise"))
     assert verdict.verdict == "unfinished"
-    assert "could not be played: ValueError: cannot play this" in " ".join(verdict.in_words())
+    assert "it cannot be played when nothing strikes: ValueError: cannot play this" in " ".join(verdict.in_words())
 
 
 def test_what_a_shop_does_not_sell_for_is_left_out_and_told() -> None:
@@ -120,4 +120,4 @@ def test_who_stops_it_is_told_what_was_found_so_far() -> None:
     assert told[-1].things == "workloads"
     verdict = said(trials, workloads=1000)
     assert verdict.verdict == "unfinished"
-    assert f"not finished: {len(trials.held)} of 1,000 workloads made up were explored" in verdict.in_words()[0]
+    assert f"not finished, explored {len(trials.held)} of 1,000 workloads made up" in verdict.in_words()[0]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gatecrash.counted import counted
 from gatecrash.harness.explore.bound import Bound
 from gatecrash.harness.explore.explorer import Exploration
 from gatecrash.harness.explore.fault import Schedule, in_words
@@ -76,19 +77,16 @@ class StoryVerdict:
     def in_words(self) -> str:
         """`proved: happy-path, kinds crash, lost, up to 2 faults, 203 schedules, 131 states`."""
         kinds = f"kinds {', '.join(self.kinds_fired)}" if self.kinds_fired else "no faults"
-        faults = "1 fault" if self.bound.faults == 1 else f"{self.bound.faults} faults"
+        faults = counted(self.bound.faults, "fault")
+        size = f"{counted(self.schedules, 'schedule')}, {counted(self.states, 'state')}"
         shard = f", shard {self.bound.shard}" if self.bound.shard.of > 1 else ""
         said = "not proved" if self.verdict == UNFINISHED else self.verdict
-        return (
-            f"{said}: {self.name}, {kinds}, up to {faults}, {self.schedules:,} schedules, {self.states:,} states{shard}"
-            + "".join(f"; {doubt}" for doubt in self.doubts)
-        )
+        return f"{said}: {self.name}, {kinds}, up to {faults}, {size}{shard}" + "".join(f"; {doubt}" for doubt in self.doubts)
 
     def briefly(self) -> str:
         """The same in a line of a list, whose last lines tell the rest of the bound: `happy-path  203 schedules  131 states`."""
-        return f"{self.name:<32} {self.schedules:>8,} schedules {self.states:>8,} states" + "".join(
-            f"; {doubt}" for doubt in self.doubts
-        )
+        columns = f"{self.name:<32} {_column(self.schedules, 'schedule')} {_column(self.states, 'state')}".rstrip()
+        return columns + "".join(f"; {doubt}" for doubt in self.doubts)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -181,23 +179,17 @@ class Verdict:
 
     def in_words(self) -> list[str]:
         """The last lines: what it comes to, and what it does not."""
-        totals, size = self.totals, len(self.stories)
+        totals, stories = self.totals, counted(len(self.stories), "story", "stories")
         wrong = sum(story.verdict == VIOLATED for story in self.stories)
         proved = sum(story.verdict in (PROVED, HELD) for story in self.stories)
         said = {
-            VIOLATED: f"violated in {wrong} of {size} stories",
-            UNFINISHED: f"not proved: {proved} of {size} stories are",
-            HELD: f"held in {size} of {size} stories, in shard {self.bound.shard}: proved once every shard has held",
-            PROVED: f"proved in {size} of {size} stories",
+            VIOLATED: f"violated in {wrong} of {stories}",
+            UNFINISHED: f"not proved in {len(self.stories) - proved} of {stories}",
+            HELD: f"held in {proved} of {stories}, in shard {self.bound.shard}: proved once every shard has held",
+            PROVED: f"proved in {proved} of {stories}",
         }[self.verdict]
-        faults = "1 fault" if self.bound.faults == 1 else f"{self.bound.faults} faults"
         left_out = f"; {len(self.left_out)} left out" if self.left_out else ""
-        struck = len(totals["kinds_fired"])
-        kinds = "1 kind" if struck == 1 else f"{struck} kinds"
-        lines = [
-            f"{self.merchant}: {said}, up to {faults} of {kinds}, {totals['schedules']:,} schedules, "
-            f"{totals['states']:,} states, {self.seconds:.0f} s{left_out}."
-        ]
+        lines = [f"{self.merchant}: {said}, {self.size_in_words()}, {self.seconds:.0f} s{left_out}."]
         if totals["kinds_fired"]:
             lines.append("Struck: " + ", ".join(f"{kind} {count:,}×" for kind, count in totals["kinds_fired"].items()) + ".")
         if self.never_fired:
@@ -205,14 +197,21 @@ class Verdict:
             lines.append(f"Never struck{where}, so nothing is proved about it: {', '.join(self.never_fired)}.")
         if pruned := totals["pruned"]:
             clashes = sum(story.clashes for story in self.stories)
-            but = f"; {clashes:,} times a state only looked like one before, and was explored, too" if clashes else ""
-            lines.append(f"{pruned:,} runs came into a state that was explored already, and ended there{but}.")
+            but = f"; {counted(clashes, 'time')} a state only looked like one before, and was explored, too" if clashes else ""
+            lines.append(f"{counted(pruned, 'run')} came into a state that was explored already, and ended there{but}.")
         if self.swarm is not None:
             lines.append(
-                f"Beyond that, {self.swarm['schedules']:,} random schedules of up to {self.swarm['max_faults']} faults in "
-                f"{self.swarm['seconds']:.0f} s, seed {self.swarm['seed']}."
+                f"Beyond that, {counted(self.swarm['schedules'], 'random schedule')} of up to "
+                f"{counted(self.swarm['max_faults'], 'fault')} in {self.swarm['seconds']:.0f} s, seed {self.swarm['seed']}."
             )
         return lines
+
+    def size_in_words(self, of: str = "") -> str:
+        """`up to 2 faults of 19 kinds, 203 schedules, 131 states`; `of` stands behind the kinds."""
+        totals = self.totals
+        faults, kinds = counted(self.bound.faults, "fault"), counted(len(totals["kinds_fired"]), "kind")
+        played = f"{counted(totals['schedules'], 'schedule')}, {counted(totals['states'], 'state')}"
+        return f"up to {faults} of {kinds}{of}, {played}"
 
 
 def verdict(
@@ -283,17 +282,25 @@ def _counterexamples(search: Search, found: Exploration) -> tuple[Counterexample
 def _doubts(search: Search) -> list[str]:
     doubts = []
     if not search.done:
-        doubts.append(f"about {round(search.estimate()):,} schedules are left")
+        doubts.append(f"about {counted(round(search.estimate()), 'schedule')} left to play")
     if search.nondeterministic:
         doubts.append("two runs without a fault were not the same: something in it is not simulated")
     if search.diverged:
         first = in_words(search.diverged_examples[0])
-        doubts.append(f"in {search.diverged:,} schedules not every fault struck, such as {first}")
+        doubts.append(f"in {counted(search.diverged, 'schedule')} not every fault struck, such as {first}")
     if search.unplayed:
-        doubts.append(f"{len(search.unplayed):,} schedules could not be played: {search.unplayed[0].failure.why}")
-        if search.stopped:
-            doubts.append("so the story was given up")
+        schedule, (why, _) = search.unplayed[0]
+        if schedule:
+            doubts.append(f"{counted(len(search.unplayed), 'schedule')} could not be played: {why}")
+            doubts += ["so the story was given up"] if search.stopped else []
+        else:
+            doubts.append(f"it cannot be played when nothing strikes: {why}")
     return doubts
+
+
+def _column(number: int, thing: str) -> str:
+    figure, _, things = counted(number, thing).partition(" ")
+    return f"{figure:>8} {things:<{len(thing) + 1}}"
 
 
 def _swarm(found: Exploration) -> dict[str, Any] | None:

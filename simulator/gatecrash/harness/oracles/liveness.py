@@ -1,6 +1,7 @@
 """L oracles: what must happen in the end, once the faults are over and everybody is up again."""
 
 from gatecrash.core import money
+from gatecrash.counted import counted
 from gatecrash.harness.cards import GOOD_CARDS
 from gatecrash.harness.history import FAILED, PAID, PARTIALLY_PAID, PENDING, SHOWS_PAYMENT, UNANSWERED, History, Order
 from gatecrash.harness.oracles._oracle import Findings, oracle
@@ -47,11 +48,11 @@ def stuck(history: History) -> Findings:
         if history.customer_gone and (not _asked_for(history, order) or _asks_in_vain(history)):
             continue
         if order.status in {PENDING, "unknown"}:
-            yield f"order {order.id} is {order.status} after {tries} attempts and the whole calm"
+            yield f"order {order.id} is {order.status} after {counted(tries, 'attempt')} and the whole calm"
         elif order.status not in CLOSED_UNPAID or order.cancelled or _declines(order):
             continue
         elif not history.customer_gone:
-            yield f"order {order.id} is {order.status}, though the customer tried {tries} times"
+            yield f"order {order.id} is {order.status}, though the customer tried {counted(tries, 'time')}"
         elif not _refused(history, order):
             yield f"order {order.id} is {order.status}, though the gateway never refused to charge it"
 
@@ -86,7 +87,8 @@ def never_accepted(history: History) -> Findings:
             continue
         if not any(status is not None and 200 <= status < 300 for status in statuses):
             answers = ", ".join("too late" if status is None else str(status) for status in statuses)
-            yield f"{types[event]} {event} was sent {len(statuses)} times and never accepted; the answers were: {answers}"
+            sent = counted(len(statuses), "time")
+            yield f"{types[event]} {event} was sent {sent} and never accepted; the answers were: {answers}"
 
 
 @oracle("L4", "paid, never fulfilled")

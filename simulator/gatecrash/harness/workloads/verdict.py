@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gatecrash.counted import counted
 from gatecrash.harness.explore.bound import Bound
 from gatecrash.harness.explore.verdict import HELD, UNFINISHED, VIOLATED, Verdict
 from gatecrash.harness.story import Story
@@ -47,15 +48,13 @@ class Sampled:
     def in_words(self) -> list[str]:
         """The last lines: what it comes to, with its bound, and that it is a sample."""
         totals, said = self.of.totals, self.of
-        faults = "1 fault" if said.bound.faults == 1 else f"{said.bound.faults} faults"
         word = {
-            VIOLATED: f"violated in the last of {_count(self.workloads)} made up",
-            HELD: f"held in {_count(self.workloads)} made up",
-            UNFINISHED: f"not finished: {self.workloads} of {_count(self.asked)} made up were explored",
+            VIOLATED: f"violated in the last of {counted(self.workloads, 'workload')} made up",
+            HELD: f"held in {counted(self.workloads, 'workload')} made up",
+            UNFINISHED: f"not finished, explored {self.workloads:,} of {counted(self.asked, 'workload')} made up",
         }[self.verdict]
         lines = [
-            f"{said.merchant}: {word}, up to {faults} of {len(totals['kinds_fired'])} kinds in each, "
-            f"{totals['schedules']:,} schedules, {totals['states']:,} states, seed {said.seed}, {said.seconds:.0f} s.",
+            f"{said.merchant}: {word}, {said.size_in_words(' in each')}, seed {said.seed}, {said.seconds:.0f} s.",
             f"Their steps: {', '.join(f'{step} in {count:,}' for step, count in sorted(self.steps.items()))}.",
         ]
         if totals["kinds_fired"]:
@@ -101,7 +100,3 @@ def _violated(stories: Sequence[Story], said: Verdict) -> Mapping[str, Any]:
     document = next(story.document for story in stories if story.name == name)
     assert document is not None, "it was made of one"
     return document
-
-
-def _count(workloads: int) -> str:
-    return "1 workload" if workloads == 1 else f"{workloads:,} workloads"
