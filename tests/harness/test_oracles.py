@@ -234,6 +234,7 @@ VIOLATIONS = {
         history(order(), charge(), **asked((0, "k1", 503, 4200), (1, None, 201, 4200))),
         history(order(), charge(), **asked((0, "k1", 402, 4200), (1, "k1", 422, 4300))),
         history(order(), charge(), journal=told_in_between(latency_ms=50)),  # sent after it had asked again
+        history(order(), charge(), journal=told_in_between(latency_ms=100)),  # or while it did
         # staff asked for one part, or two, and the shop for one more
         history(order(asked={"refund": 1000}), charge(), **parts("refunds.create", *TWO_PARTS)),
         history(order(asked={"capture": 1000, "refund": 4200}), charge(), **parts("charges.capture", *TWO_PARTS)),

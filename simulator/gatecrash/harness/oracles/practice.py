@@ -74,11 +74,13 @@ def _parts(history: History) -> set[str]:
 
 
 def _as_told(journal: Sequence[Entry]) -> Sequence[Entry]:
-    """The journal with each webhook where it was sent: it tells the shop when it arrives, and stands where it was answered."""
+    """The journal with each webhook where it was sent: it tells the shop when it arrives, and stands where it was answered. What
+    was asked in the millisecond in which it was sent was asked without it, and may be what it tells of.
+    """
 
-    def at(entry: Entry) -> tuple[datetime, bool]:
+    def at(entry: Entry) -> datetime:
         moment, delivered = datetime.fromisoformat(entry["at"]), entry["kind"] == "delivery"
-        return moment - timedelta(milliseconds=entry.get("latency_ms") or 0) if delivered else moment, not delivered
+        return moment - timedelta(milliseconds=entry.get("latency_ms") or 0) if delivered else moment
 
     return sorted(journal, key=at)
 
