@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
+import pytest
+
 from gatecrash.harness import sequence
 from gatecrash.harness.history import Attempt, Charge, History, Note, Order
 from gatecrash.harness.timeline import Message, folded, timeline
@@ -107,6 +109,21 @@ def test_where_there_are_several_orders_each_line_says_which_one_it_is_about() -
     assert numbers == ["2", "2", "2", "1", "1", "2"]
     alone = timeline(replace(told, orders=orders[1:]))
     assert not any(message.order for message in alone)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (86_400, "1 day passes"),
+        (90_000, "1.04 days pass"),
+        (60, "1 minute passes"),
+        (1, "1 second passes"),
+        (2.5, "2.5 seconds pass"),
+    ],
+)
+def test_time_passes_in_the_unit_that_fits_it(seconds: float, told: str) -> None:
+    [passed] = timeline(replace(HISTORY, journal=(entry(0, "control", action="clock.advance", seconds=seconds),), notes=()))
+    assert passed.text == told
 
 
 def attempts(times: int) -> list[Message]:

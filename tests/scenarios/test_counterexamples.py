@@ -124,6 +124,7 @@ def test_orders_that_are_open_side_by_side_are_told_apart_in_both_worlds(gatecra
     for world in ("simulated", "real"):
         done = gatecrash("replay", str(saved), "--world", world)
         assert done.returncode == 1, (world, done.stdout, done.stderr)
+        assert re.match(r"violated  side-by-side +[0-9]+\.[0-9] s  .*\(S8\)", done.stdout), done.stdout
         assert re.search(r"^ *1 │.* staff: refund 1\.00 usd", done.stdout, re.MULTILINE), done.stdout
         assert re.search(r"^ *2 │.* pays with mastercard", done.stdout, re.MULTILINE), done.stdout
 

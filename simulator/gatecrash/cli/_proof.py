@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ async def followed(runs: "AsyncIterator[Outcome]", stories: "Sequence[Story]", *
         async for outcome in runs:
             outcomes.append(outcome)
             if not quiet:
-                _tell_one(outcome, wide)
+                tell_one(outcome, outcome.seconds, wide)
             status.update(_progress(outcomes, stories))
     return outcomes
 
@@ -38,11 +38,12 @@ def _progress(outcomes: "Sequence[Outcome]", stories: "Sequence[Story]") -> str:
     return f"{len(outcomes)} of {counted(len(stories), 'story', 'stories')} played, {violated} violated"
 
 
-def _tell_one(outcome: "Outcome", wide: int) -> None:
+def tell_one(outcome: "Outcome", seconds: float, wide: int = 0) -> None:
+    """The line of a run, which took so long; its story's name in a column of this width."""
     from gatecrash.harness.report import objections
 
     word = click.style("violated", fg="red", bold=True) if outcome.violations else click.style("held    ", fg="green")
-    click.echo(f"{word}  {outcome.story.name.ljust(wide)}  {outcome.seconds:5.1f} s  {objections(outcome)}".rstrip())
+    click.echo(f"{word}  {outcome.story.name.ljust(wide)}  {seconds:5.1f} s  {objections(outcome)}".rstrip())
 
 
 def tell(proof: "Proof", saved: Mapping[str, Path]) -> None:
@@ -90,23 +91,29 @@ def _tell_failure(outcome: "Outcome", schedule: Path | None) -> None:
         click.echo(f"  {click.style(each.oracle, fg='red')} {cut(each.message)}")
     for line in sequence.text(folded(timeline(outcome.history))):
         click.echo(f"  {line}")
-    known = [code for code in dict.fromkeys(each.oracle for each in outcome.violations) if code != "expect"]
-    if known:
-        click.echo(f"  why and what to do: gatecrash explain {known[0]}")
+    tell_next([each.oracle for each in outcome.violations], schedule, indent="  ")
+
+
+def tell_next(oracles: Sequence[str], schedule: Path | None, *, indent: str) -> None:
+    """Beneath a run that oracles objected to: what to ask of the first of them, and how to play it again."""
+    explained = next((code for code in oracles if code != "expect"), None)  # of that, the message says all
+    if explained:
+        click.echo(f"{indent}why and what to do: gatecrash explain {explained}")
     if schedule:
-        click.echo(f"  play it again:      gatecrash replay {shlex.quote(str(schedule))}")
+        click.echo(f"{indent}play it again:      gatecrash replay {shlex.quote(str(schedule))}")
 
 
-def annotate(proof: "Proof", profile: Path | None) -> None:
-    """A line for each violation that GitHub shows beside the profile, on stderr; nothing where GitHub does not read."""
+def annotate(violations: Iterable[tuple[str, str, str]], profile: Path | None) -> None:
+    """A line for each violation (oracle, story, message) that GitHub shows beside the profile, on stderr; nothing where GitHub
+    does not read.
+    """
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
-    for outcome in proof.outcomes:
-        for each in outcome.violations:
-            at = {"file": str(profile), "line": "1"} if profile else {}
-            fields = {**at, "title": f"{each.oracle} in {outcome.story.name}"}
-            properties = ",".join(f"{name}={_escaped(value, ':,')}" for name, value in fields.items())
-            click.echo(f"::error {properties}::{_escaped(each.message)}", err=True)
+    for oracle, story, message in violations:
+        at = {"file": str(profile), "line": "1"} if profile else {}
+        fields = {**at, "title": f"{oracle} in {story}"}
+        properties = ",".join(f"{name}={_escaped(value, ':,')}" for name, value in fields.items())
+        click.echo(f"::error {properties}::{_escaped(message)}", err=True)
 
 
 def _escaped(text: str, more: str = "") -> str:

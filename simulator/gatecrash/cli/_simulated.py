@@ -26,14 +26,13 @@ if TYPE_CHECKING:
     from gatecrash.harness.explore.explorer import Exploration
     from gatecrash.harness.explore.fault import Schedule as Faults
     from gatecrash.harness.explore.pool import PlayerSpec
-    from gatecrash.harness.explore.verdict import StoryVerdict, Verdict
+    from gatecrash.harness.explore.verdict import Counterexample, StoryVerdict, Verdict
     from gatecrash.harness.merchant_profile import MerchantProfile
-    from gatecrash.harness.prove import Proof
     from gatecrash.harness.run import Outcome
     from gatecrash.harness.story import Story
 
     Saved = Mapping[tuple[str, str], Path]  # by story and oracle
-    Drawn = Mapping[tuple[str, str], Outcome]
+    Drawn = Mapping[tuple[str, Faults], Outcome]  # by story and schedule
 
 #: What makes a player in a worker: of `profile_path`, `stories` (name → document), `seed` and `kinds`.
 FACTORY = "gatecrash.harness.worlds.simulated.player:make"
@@ -165,11 +164,9 @@ def _prove(
         document(said.as_json())
     else:
         _tell(said, saved, drawn)
+    annotate(said, merchant)
     if not found.interrupted and (asked.junit or asked.report):
-        first = {story.name: story.violations[0].oracle for story in said.stories if story.violations}
-        runs = {name: drawn[name, oracle] for name, oracle in first.items()}
-        proof = proof_of(spec, said, left_out, runs, " ".join(said.in_words()))
-        _proof.write(proof, {name: saved[name, oracle] for name, oracle in first.items()}, junit=asked.junit, report=asked.report)
+        write(spec, said, stories, left_out, drawn, saved, asked, " ".join(said.in_words()))
     if found.interrupted:
         click.echo(f"gatecrash prove: interrupted; go on with the same options and --resume {kept.path}", err=True)
         sys.exit(130)
@@ -212,25 +209,39 @@ def listed(texts: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(each for text in texts for each in map(str.strip, text.split(",")) if each))
 
 
-def drawn_runs(spec: "PlayerSpec", said: "Verdict") -> "dict[tuple[str, str], Outcome]":
-    """The run of each counterexample, by story and oracle."""
-    wanted = [(story.name, each) for story in said.stories for each in story.violations]
-    outcomes, _ = played(spec, [(name, each.schedule) for name, each in wanted])
-    return {(name, each.oracle): outcome for (name, each), outcome in zip(wanted, outcomes, strict=True)}
+def drawn_runs(spec: "PlayerSpec", said: "Verdict") -> "Drawn":
+    """The run of each counterexample."""
+    wanted = list(dict.fromkeys((story.name, each.schedule) for story in said.stories for each in story.violations))
+    return dict(zip(wanted, played(spec, wanted)[0], strict=True))
 
 
-def proof_of(
-    spec: "PlayerSpec", said: "Verdict", left_out: "Sequence[tuple[Story, str]]", violated: "Mapping[str, Outcome]", bound: str
-) -> "Proof":
-    """What reports are made of: of each story the run in which it was violated first, or the one without a fault."""
+def annotate(said: "Verdict", merchant: "MerchantProfile") -> None:
+    found = ((each.oracle, story.name, each.message) for story in said.stories for each in story.violations)
+    _proof.annotate(found, merchant.path)
+
+
+def write(
+    spec: "PlayerSpec", said: "Verdict", stories: "Sequence[Story]", left_out: "Sequence[tuple[Story, str]]", drawn: "Drawn",
+    saved: "Saved", asked: "Asked", bound: str,
+) -> None:  # fmt: skip
+    """The reports that were asked for: of each story the run in which it was violated first, or the one without a fault. A story
+    that cannot be played is left out.
+    """
     from gatecrash.harness.prove import Proof
 
-    held = [story.name for story in said.stories if story.name not in violated]
-    outcomes = dict(violated) | dict(zip(held, played(spec, [(name, ()) for name in held])[0], strict=True))
-    return Proof(
-        merchant=said.merchant, world="simulated", outcomes=tuple(outcomes[story.name] for story in said.stories),
-        left_out=tuple(left_out), seconds=said.seconds, bound=bound,
+    unplayed = {story.name: "; ".join(story.doubts) for story in said.stories if not story.schedules}
+    left_out = [*left_out, *((story, unplayed[story.name]) for story in stories if story.name in unplayed)]
+    first = {story.name: story.violations[0] for story in said.stories if story.violations}
+    names = [story.name for story in said.stories if story.name not in unplayed]
+    wanted: list[tuple[str, Faults]] = [(name, first[name].schedule if name in first else ()) for name in names]
+    more = [each for each in wanted if each not in drawn]
+    runs = {**drawn, **dict(zip(more, played(spec, more)[0], strict=True))}
+    proof = Proof(
+        merchant=said.merchant, world="simulated", outcomes=tuple(runs[each] for each in wanted), left_out=tuple(left_out),
+        seconds=said.seconds, bound=bound,
     )  # fmt: skip
+    files = {name: saved[name, each.oracle] for name, each in first.items()}
+    _proof.write(proof, files, junit=asked.junit, report=asked.report)
 
 
 def alphabet() -> Mapping[str, Any]:
@@ -316,6 +327,8 @@ def save(said: "Verdict", merchant: "MerchantProfile", stories: "list[Story]", f
         raise WrongUse(f"{folder} cannot be written: {error.strerror}; --failures names another folder") from error
 
 
+#: What stands in the place of faults where none is needed.
+_NO_FAULT = "no fault besides what the story breaks itself"
 _COLOURS = {"proved": "green", "held": "green", "violated": "red", "not proved": "yellow"}
 
 
@@ -336,18 +349,23 @@ def tell_story(story: "StoryVerdict", saved: "Saved", drawn: "Drawn") -> None:
 
     word = story.in_words().partition(":")[0]
     click.echo(f"{click.style(f'{word:<10}', fg=_COLOURS[word], bold=word == 'violated')} {story.briefly()}")
-    for each in story.violations:
-        click.echo(f"  {click.style(each.oracle, fg='red')} {each.message}")
-        for fault in each.schedule:
+    for schedule in dict.fromkeys(each.schedule for each in story.violations):
+        found = [each for each in story.violations if each.schedule == schedule]
+        for each in found:
+            click.echo(f"  {click.style(each.oracle, fg='red')} {each.message}")
+        for fault in schedule or (_NO_FAULT,):
             click.echo(f"    ⚡ {fault}")
-        if outcome := drawn.get((story.name, each.oracle)):
+        if outcome := drawn.get((story.name, schedule)):
             for line in sequence.text(folded(timeline(outcome.history))):
                 click.echo(f"    {line}")
-        if each.number is None:
-            click.echo(f"    found by walk {each.walk} of the swarm")
-        else:
-            click.echo(f"    found by schedule {each.number:,}, in {each.schedules:,} of {story.schedules:,}")
-        click.echo(f"    why and what to do: gatecrash explain {each.oracle}")
-        click.echo(f"    play it again:      gatecrash replay {saved[story.name, each.oracle]}")
-        if os.environ.get("GITHUB_ACTIONS") == "true":
-            click.echo(f"::error title={each.oracle} in {story.name}::{each.message}")
+        ways = [_found_by(each, story) for each in found]
+        for way in dict.fromkeys(ways):
+            those = ", ".join(each.oracle for each, its in zip(found, ways, strict=True) if its == way)
+            click.echo(f"    {way if len(set(ways)) == 1 else f'{those}: {way}'}")
+        _proof.tell_next([each.oracle for each in found], saved[story.name, found[0].oracle], indent="    ")
+
+
+def _found_by(found: "Counterexample", of: "StoryVerdict") -> str:
+    if found.number is None:
+        return f"found by walk {found.walk} of the swarm"
+    return f"found by schedule {found.number:,}, in {found.schedules:,} of {of.schedules:,}"

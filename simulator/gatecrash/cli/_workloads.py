@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gatecrash.cli import _proof, _simulated
+from gatecrash.cli import _simulated
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
 from gatecrash.cli._worlds import not_simulated, runs_worlds
@@ -96,12 +96,9 @@ def _told(said: "Sampled", spec: "PlayerSpec", merchant: "MerchantProfile", aske
             click.echo()
         for line in said.in_words():
             click.echo(line)
+    _simulated.annotate(said.of, merchant)
     if not said.of.interrupted and (asked.junit or asked.report):
-        first = {story.name: story.violations[0].oracle for story in failed}
-        proof = _simulated.proof_of(
-            spec, said.of, [], {name: drawn[name, oracle] for name, oracle in first.items()}, " ".join(said.in_words())
-        )
-        _proof.write(proof, {name: saved[name, oracle] for name, oracle in first.items()}, junit=asked.junit, report=asked.report)
+        _simulated.write(spec, said.of, said.stories, [], drawn, saved, asked, " ".join(said.in_words()))
 
 
 def _tell_workload(story: "StoryVerdict", said: "Sampled", merchant: "MerchantProfile") -> None:

@@ -58,7 +58,8 @@ def command(
         document(proof.as_json())
     else:
         _proof.tell(proof, saved)
-    _proof.annotate(proof, merchant.path)
+    found = ((each.oracle, outcome.story.name, each.message) for outcome in proof.outcomes for each in outcome.violations)
+    _proof.annotate(found, merchant.path)
     _proof.write(proof, saved, junit=junit, report=report)
     _proof.ended(proof)
 

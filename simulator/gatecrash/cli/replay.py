@@ -43,7 +43,7 @@ def command(
         raise WrongUse(f"{file} names no merchant; give its profile: gatecrash replay {file} merchant.toml")
     merchant = load(where)
     if (world or ("real" if found.faults is None else "simulated")) == "simulated":
-        proof = _in_simulated_time(found, merchant, where)
+        proof = _in_simulated_time(found, merchant, where, quiet=as_json)
     else:
         proof = run(_for_real(found, merchant, file, quiet=as_json))
     saved = {found.story.name: file}
@@ -66,11 +66,13 @@ async def _for_real(found: "Schedule", merchant: "MerchantProfile", file: Path, 
     return await play([found.story], merchant, 1, quiet=quiet, struck_by=struck_by)
 
 
-def _in_simulated_time(found: "Schedule", merchant: "MerchantProfile", where: Path) -> "Proof":
+def _in_simulated_time(found: "Schedule", merchant: "MerchantProfile", where: Path, *, quiet: bool) -> "Proof":
     from gatecrash.cli._simulated import FACTORY, played
     from gatecrash.harness.explore.pool import PlayerSpec
     from gatecrash.harness.prove import Proof
 
     kwargs = {"profile_path": str(where.resolve()), "stories": {found.story.name: found.story.document}, "seed": found.seed}
-    outcomes, seconds = played(PlayerSpec(FACTORY, kwargs), [(found.story.name, found.faults or ())])
-    return Proof(merchant=merchant.name, world="simulated", outcomes=tuple(outcomes), left_out=(), seconds=seconds)
+    [outcome], seconds = played(PlayerSpec(FACTORY, kwargs), [(found.story.name, found.faults or ())])
+    if not quiet:
+        _proof.tell_one(outcome, seconds)
+    return Proof(merchant=merchant.name, world="simulated", outcomes=(outcome,), left_out=(), seconds=seconds)

@@ -81,7 +81,7 @@ def _repeats(shapes: Sequence[object], start: int) -> tuple[int, int]:
     return best
 
 
-_VARIES = re.compile(r"#\d+|[\d.]+ (?:days|hours|minutes|seconds)")
+_VARIES = re.compile(r"#\d+|[\d.]+ (?:day|hour|minute|second)s? pass(?:es)?")
 
 
 def _shape(message: Message) -> object:
@@ -153,7 +153,7 @@ def _message(at_ms: int, entry: Mapping[str, Any], asked: Mapping[object, Mappin
     if _jump(entry):
         if entry["seconds"] < _JUMP_SHOWN_S:
             return None
-        return Message(at_ms, "gateway", "gateway", f"{_span(entry['seconds'])} pass", "time")
+        return Message(at_ms, "gateway", "gateway", _passes(entry["seconds"]), "time")
     if kind == "request":
         if entry["operation"] == "tokens.create":
             return Message(at_ms, "customer", "gateway", "card for nonce", "ask")
@@ -184,8 +184,10 @@ def _request(entry: Mapping[str, Any]) -> str:
     return f"{entry['operation']}{what}{keyed}"
 
 
-def _span(seconds: float) -> str:
-    for size, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} seconds"
+def _passes(seconds: float) -> str:
+    size, unit = next((each for each in _UNITS if seconds >= each[0]), (1, "second"))
+    figure = f"{seconds / size:.3g}"
+    return f"1 {unit} passes" if figure == "1" else f"{figure} {unit}s pass"
+
+
+_UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"))

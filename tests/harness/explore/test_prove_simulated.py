@@ -87,6 +87,30 @@ def test_a_counterexample_is_told_shrunk_and_saved(prove: Prove, tmp_path: Path)
     assert document["schedule"] == ["charges.create #1: lost request", "charges.create #2: lost answer"]
 
 
+def test_what_several_oracles_object_to_is_drawn_once_under_the_names_of_all(prove: Prove) -> None:
+    told = prove("--faults", "1", bug="a parcel for each charge").stdout
+    assert "  S1 charged 2 times\n  S4 fulfilled 2 times\n    ⚡ charges.create #1: lost answer\n    customer " in told
+    assert told.count("    customer ") == told.count("gatecrash replay") == 1
+    assert re.search(
+        r"^    found by schedule 4, in 1 of [0-9]+\n    why and what to do: gatecrash explain S1\n    play it again: ",
+        told,
+        re.MULTILINE,
+    ), told
+
+
+def test_what_needs_no_fault_says_so(prove: Prove) -> None:
+    told = prove("--faults", "0", bug="always twice").stdout
+    assert "  S4 fulfilled 2 times\n    ⚡ no fault besides what the story breaks itself\n    customer " in told
+
+
+def test_github_is_told_of_each_violation_beside_the_profile(prove: Prove, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    for more in ((), ("--json",)):
+        done = prove("--faults", "1", *more, bug="a parcel for each charge")
+        assert f"::error file={PROFILE},line=1,title=S1 in happy-path::charged 2 times\n" in done.stderr
+        assert "::error" not in done.stdout
+
+
 def test_the_json_has_every_figure(prove: Prove) -> None:
     said = json.loads(prove("--faults", "2", "--json", "--kinds", "crash,twice", "--kinds", "flood", bug=BUG).stdout)
     assert (said["merchant"], said["world"], said["verdict"], said["seed"]) == ("reference", "simulated", "proved", 0)

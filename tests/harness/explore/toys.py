@@ -57,12 +57,16 @@ def after(state: State, kind: str | None, bug: str) -> State:
         keys = state.keys if kind == "lost request" or key in state.keys else (*state.keys, key)
         if kind is None or tries == TRIES_MAX:
             return replace(state, at="webhook charge.succeeded", keys=keys, tries=tries)
-        if bug == "new key when the answer is lost" or (bug == "new key at the third try" and tries == 2):
+        if bug in ("new key when the answer is lost", "a parcel for each charge") or (
+            bug == "new key at the third try" and tries == 2
+        ):
             key += 1
         return replace(state, at="merchant commit", keys=keys, tries=tries, key=key)
-    hooks = {"lost": 0, "twice": 2}.get(kind or "", 1)
-    paid = state.paid + (hooks if bug == "no dedupe" else min(hooks, 1))
+    hooks = {"lost": 0, "twice": 2}.get(kind or "", 2 if bug == "always twice" else 1)
+    paid = state.paid + (hooks if bug in ("no dedupe", "always twice") else min(hooks, 1))
     paid = max(paid, 0 if bug == "webhook alone" else 1)
+    if bug == "a parcel for each charge":
+        paid = max(paid, len(state.keys))
     state = replace(state, at="", hooks=hooks, paid=paid)
     return State(orders=state.orders - 1, past=violations(state)) if state.orders > 1 else state
 
