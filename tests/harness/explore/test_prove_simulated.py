@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from jsonschema import Draft202012Validator
 
 from gatecrash import resources
 from tests.harness.explore.toys import truth
+from tests.support.waiting import written
 
 BUG = "new key at the third try"
 ROOT = Path(__file__).parents[3]
@@ -152,11 +152,7 @@ def test_who_presses_ctrl_c_goes_on_from_the_checkpoint(prove: Prove, tmp_path: 
         command("--faults", "3", "--checkpoint", "kept.json", "--json"),
         cwd=tmp_path, env=surroundings(BUG, "gate"), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    until = time.monotonic() + 60
-    while not (tmp_path / "gate").exists():  # all schedules of fewer faults are played
-        assert process.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    written(tmp_path / "gate", process)  # all schedules of fewer faults are played
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,6 +16,7 @@ from jsonschema import Draft202012Validator
 from gatecrash import resources
 from gatecrash.harness import schedule
 from gatecrash.harness.story import parse
+from tests.support.waiting import written
 
 ROOT = Path(__file__).parents[3]
 PROFILE = str(resources.reference_merchant() / "merchant.toml")
@@ -107,11 +107,7 @@ def test_who_presses_ctrl_c_is_told_what_was_found_so_far(tmp_path: Path) -> Non
         command("--workloads", "100000", "--faults", "1", "--json"),
         cwd=tmp_path, env=surroundings(gate="gate"), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    until = time.monotonic() + 60
-    while not (tmp_path / "gate").exists():
-        assert process.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    written(tmp_path / "gate", process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
