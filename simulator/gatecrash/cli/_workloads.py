@@ -48,6 +48,8 @@ def prove(
     from gatecrash.harness.merchant_profile import load
     from gatecrash.harness.variants import check_channels
     from gatecrash.harness.workloads import campaign
+    from gatecrash.harness.workloads.scope import Scope
+    from gatecrash.harness.workloads.trials import Trials
     from gatecrash.harness.workloads.verdict import sampled
 
     merchant, wanted, sets = load(asked.profile), _simulated.wanted_kinds(kinds), _simulated.listed(channels)
@@ -62,15 +64,16 @@ def prove(
     try:
         campaign.require()
         with _simulated.stoppable() as stop, progress_drawn() as tell, Pool(spec, jobs) as pool:
-            trials = campaign.run(
-                pool, bound, merchant, workloads=workloads, seed=seed, channels=sets, alphabet=_simulated.alphabet(), tell=tell,
-                stop=stop,
+            trials = Trials(
+                pool, bound, wanted=workloads, merchant=merchant.name, seed=seed, channels=sets, alphabet=_simulated.alphabet(),
+                tell=tell, stop=stop,
             )  # fmt: skip
+            campaign.run(trials, Scope.of(merchant))
     except campaign.NoHypothesis as error:
         raise WrongUse(f"{error}") from error
     except PlayerFailed as error:
         raise not_simulated(error) from error
-    said = sampled(trials, bound, asked=workloads, merchant=merchant.name, seed=seed, seconds=time.monotonic() - began)
+    said = sampled(trials, time.monotonic() - began)
     _told(
         said, spec._replace(kwargs={**kwargs, "stories": {story.name: story.document for story in said.stories}}), merchant, asked
     )

@@ -1,6 +1,6 @@
 """A number of workloads, explored by a toy: what is counted, what failed and how small, and what ends it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,16 +11,13 @@ from gatecrash.harness.explore.pool import PlayerSpec, Pool
 from gatecrash.harness.explore.progress import Progress
 from gatecrash.harness.merchant_profile import reference
 from gatecrash.harness.workloads import campaign
+from gatecrash.harness.workloads.scope import Scope
 from gatecrash.harness.workloads.trials import Trials
 from gatecrash.harness.workloads.verdict import Sampled, sampled
 from gatecrash.harness.world import SetupFailed
 from tests.harness.workloads.toys import KINDS
 
-REFERENCE = reference()
-
-
-def bound(faults: int) -> Bound:
-    return Bound(faults=faults, first_only=True)
+NO_BUG: Mapping[str, Any] = {}
 
 
 @contextmanager
@@ -29,13 +26,14 @@ def toys(jobs: int = 1, **kwargs: Any) -> Iterator[Pool]:
         yield pool
 
 
-def run(faults: int = 1, jobs: int = 1, *, workloads: int = 20, seed: int = 0, **toy: Any) -> Trials:
+def run(faults: int = 1, jobs: int = 1, *, workloads: int = 20, toy: Mapping[str, Any] = NO_BUG, **options: Any) -> Trials:
     with toys(jobs, **toy) as pool:
-        return campaign.run(pool, bound(faults), REFERENCE, workloads=workloads, seed=seed, alphabet=KINDS)
+        trials = Trials(pool, Bound(faults=faults, first_only=True), wanted=workloads, merchant="toy", alphabet=KINDS, **options)
+        return campaign.run(trials, Scope.of(reference()))
 
 
-def said(trials: Trials, faults: int = 1, workloads: int = 20) -> Sampled:
-    return sampled(trials, bound(faults), asked=workloads, merchant="toy", seed=0, seconds=1.0)
+def said(trials: Trials) -> Sampled:
+    return sampled(trials, seconds=1.0)
 
 
 def test_so_many_workloads_hold_as_were_asked_for_and_are_called_a_sample() -> None:
@@ -63,7 +61,7 @@ def test_how_many_play_at_once_changes_nothing() -> None:
 
 
 def test_a_workload_that_fails_is_the_last_and_made_small() -> None:
-    trials = run(bug="two clicks")
+    trials = run(toy={"bug": "two clicks"})
     assert trials.failed is not None
     assert trials.failed.document["steps"] == ["place_order", {"double_click": "visa"}]
     [violation] = trials.failed.said.stories[0].violations
@@ -74,7 +72,7 @@ def test_a_workload_that_fails_is_the_last_and_made_small() -> None:
 
 
 def test_where_the_first_objection_is_no_great_harm_the_worst_is_looked_for() -> None:
-    trials = run(workloads=60, bug="lost refund")
+    trials = run(workloads=60, toy={"bug": "lost refund"})
     assert trials.failed is not None
     assert trials.failed.document["steps"] == ["place_order", {"pay": "visa"}, "refund"]
     [story] = trials.failed.said.stories
@@ -83,41 +81,37 @@ def test_where_the_first_objection_is_no_great_harm_the_worst_is_looked_for() ->
 
 
 def test_what_fails_in_some_channels_is_made_small_in_those() -> None:
-    with toys(bug="two clicks") as pool:
-        trials = campaign.run(pool, bound(0), REFERENCE, workloads=20, channels=["abandon", "all"])
+    trials = run(faults=0, toy={"bug": "two clicks"}, channels=["abandon", "all"])
     assert trials.failed is not None
     assert all(len(trial.stories) == 2 for trial in trials.held)
     [story] = trials.failed.stories
     assert story.name.endswith("@all")
-    assert said(trials, faults=0).failed == story.document
+    assert said(trials).failed == story.document
 
 
 def test_a_workload_that_cannot_be_played_speaks_against_the_verdict() -> None:
-    verdict = said(run(how="raise"))
+    verdict = said(run(toy={"how": "raise"}))
     assert verdict.verdict == "unfinished"
     assert "it cannot be played when nothing strikes: ValueError: cannot play this" in " ".join(verdict.in_words())
 
 
 def test_what_a_shop_does_not_sell_for_is_left_out_and_told() -> None:
-    trials = run(how="dollars")
+    trials = run(toy={"how": "dollars"})
     assert {trial.document["order"]["currency"] for trial in trials.held} == {"usd"}
     assert [what for what, _ in trials.left_out] == ["orders in eur", "orders in jpy", "orders in kwd"]
     verdict = said(trials)
     assert verdict.verdict == "held"
     assert "Left out: orders in jpy: ValueError: place_order was answered 422." in verdict.in_words()
     with pytest.raises(SetupFailed, match="takes none of the orders that were tried; orders in usd: ValueError: place_order"):
-        run(how="no sale")
+        run(toy={"how": "no sale"})
 
 
 def test_who_stops_it_is_told_what_was_found_so_far() -> None:
     told: list[Progress] = []
-    with toys() as pool:
-        trials = campaign.run(
-            pool, bound(1), REFERENCE, workloads=1000, tell=told.append, stop=lambda: bool(told) and told[-1].stories_done > 0
-        )
+    trials = run(workloads=1000, tell=told.append, stop=lambda: bool(told) and told[-1].stories_done > 0)
     assert trials.interrupted
     assert 0 < len(trials.held) < 1000
     assert told[-1].things == "workloads"
-    verdict = said(trials, workloads=1000)
+    verdict = said(trials)
     assert verdict.verdict == "unfinished"
     assert f"not finished, explored {len(trials.held)} of 1,000 workloads made up" in verdict.in_words()[0]

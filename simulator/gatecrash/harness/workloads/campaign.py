@@ -1,15 +1,11 @@
 """A number of workloads, written by Hypothesis and explored one after the other, and what they came to."""
 
-from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 
-from gatecrash.harness.explore.bound import Bound
 from gatecrash.harness.explore.fault import Failure
 from gatecrash.harness.explore.pool import Pool
-from gatecrash.harness.explore.progress import Progress
-from gatecrash.harness.merchant_profile import MerchantProfile
 from gatecrash.harness.workloads.scope import Scope
 from gatecrash.harness.workloads.script import Script
 from gatecrash.harness.workloads.trials import Objection, Over, Trials
@@ -54,32 +50,17 @@ def _refused(pool: Pool, scope: Scope, currency: str, *, later: bool) -> str | N
     return play.why if isinstance(play, Failure) else None
 
 
-def run(
-    pool: Pool,
-    bound: Bound,
-    merchant: MerchantProfile,
-    *,
-    workloads: int,
-    seed: int = 0,
-    channels: Sequence[str] = (),
-    alphabet: Iterable[str] = (),
-    tell: Callable[[Progress], None] = lambda progress: None,
-    stop: Callable[[], bool] = lambda: False,
-) -> Trials:
-    """Until one fails and none smaller does, or so many have held. `channels`: each of them in each of these sets. Raises
-    NoHypothesis, PlayerFailed and SetupFailed.
+def run(trials: Trials, scope: Scope) -> Trials:
+    """Until one fails and none smaller does, or as many as are wanted have held. Raises NoHypothesis, PlayerFailed and
+    SetupFailed.
     """
     require()
     from gatecrash.harness.workloads.generate import write
 
-    trials = Trials(
-        pool, bound, workloads=workloads, merchant=merchant.name, seed=seed, channels=channels, alphabet=alphabet, tell=tell,
-        stop=stop,
-    )  # fmt: skip
-    scope, trials.left_out = taken(pool, Scope.of(merchant))
+    scope, trials.left_out = taken(trials.pool, scope)
     try:
         with suppress(Objection):
-            write(scope, trials, workloads=workloads, seeded=seed)
+            write(scope, trials, workloads=trials.wanted, seeded=trials.seed)
         trials.shrink(scope)
     except Over:
         if trials.error is not None:

@@ -50,8 +50,8 @@ class Trial:
 
 
 class Trials:
-    """Called with each script. `held` are the workloads that nobody objected to, `failed` the one that failed last: once all is
-    over, the smallest.
+    """Called with each script, until `wanted` have held. `channels`: each is explored in each of these sets. `held` are the
+    workloads that nobody objected to, `failed` the one that failed last: once all is over, the smallest.
 
     `interrupted`: `stop` said so. `error`: why it could not go on.
     """
@@ -61,7 +61,7 @@ class Trials:
         pool: Pool,
         bound: Bound,
         *,
-        workloads: int,
+        wanted: int,
         merchant: str,
         seed: int = 0,
         channels: Sequence[str] = (),
@@ -76,8 +76,8 @@ class Trials:
         self.left_out: Sequence[tuple[str, str]] = ()  #: what no workload asks for, with the reason
         self.interrupted = False
         self.error: Exception | None = None
-        self._pool, self._bound, self._wanted, self._channels = pool, bound, workloads, channels
-        self._merchant, self._seed, self._alphabet = merchant, seed, tuple(alphabet)
+        self.pool, self.bound, self.wanted, self.merchant, self.seed = pool, bound, wanted, merchant, seed
+        self._channels, self._alphabet = channels, tuple(alphabet)
         self._tell, self._stop = tell, stop
         self._rate, self._schedules = Rate(time.monotonic), 0
         self._smaller_max = SMALLER_MAX
@@ -99,7 +99,7 @@ class Trials:
         if (trial := self._known[name]) is not None:
             self.failed = trial
             raise Objection(trial)
-        if self.failed is None and len(self.held) >= self._wanted:
+        if self.failed is None and len(self.held) >= self.wanted:
             raise Over
 
     def shrink(self, scope: Scope) -> None:
@@ -130,18 +130,18 @@ class Trials:
         )
 
     def _first(self, document: dict[str, Any]) -> Trial | None:
-        trial = self._explored(document, self._channels, self._bound)
+        trial = self._explored(document, self._channels, self.bound)
         self.verbs.update({verb(step) for step in document["steps"]})
         found = _objections(trial)
         if not found:
             self.held.append(trial)
             return None
         if _harm(worst(each for each, _ in found)) < max(HARM.values()):  # the first was no great harm, and others may be
-            trial = self._explored(document, self._channels, replace(self._bound, first_only=False))
+            trial = self._explored(document, self._channels, replace(self.bound, first_only=False))
             found = _objections(trial)
         one = worst(each for each, _ in found)
         channels = next(channels for each, channels in found if each is one)
-        self._target = one.oracle, channels if self._channels else "", _just(one, self._bound)
+        self._target = one.oracle, channels if self._channels else "", _just(one, self.bound)
         return trial
 
     def _explored(self, document: dict[str, Any], channels: Sequence[str], bound: Bound) -> Trial:
@@ -149,23 +149,23 @@ class Trials:
         stories = in_channels([told], channels) if channels else [told]
         for story in stories:
             assert story.document is not None, "it was made of one"
-            self._pool.bring(story.name, story.document)
-        explorer = Explorer(self._pool, bound, tell=self._passed_on, stop=self._stop)
+            self.pool.bring(story.name, story.document)
+        explorer = Explorer(self.pool, bound, tell=self._passed_on, stop=self._stop)
         found = explorer.explore([story.name for story in stories])
         if found.interrupted:
             self.interrupted = True
             raise Over
-        said = verdict(found, merchant=self._merchant, seed=self._seed, alphabet=self._alphabet)
+        said = verdict(found, merchant=self.merchant, seed=self.seed, alphabet=self._alphabet)
         self._schedules += sum(story.schedules for story in said.stories)
         return Trial(document, tuple(stories), said)
 
     def _passed_on(self, progress: Progress) -> None:
         done = self._schedules + progress.done
         rate, tried = self._rate(done), len(self.held)
-        left = progress.left + (self._wanted - tried - 1) * self._schedules / tried if tried and not self.failed else 0.0
+        left = progress.left + (self.wanted - tried - 1) * self._schedules / tried if tried and not self.failed else 0.0
         doing = "exploring" if self.failed is None else "looking for a smaller one"
         eta_s = left / rate if rate else None
-        self._tell(Progress(doing, done, left, rate, eta_s, tried, self._wanted, bool(self.failed), "workloads"))
+        self._tell(Progress(doing, done, left, rate, eta_s, tried, self.wanted, bool(self.failed), "workloads"))
 
 
 def _objections(trial: Trial) -> list[tuple[Counterexample, str]]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatecrash.counted import counted
-from gatecrash.harness.explore.bound import Bound
 from gatecrash.harness.explore.verdict import HELD, UNFINISHED, VIOLATED, Verdict
 from gatecrash.harness.story import Story
 from gatecrash.harness.workloads.trials import Trials
@@ -69,15 +68,15 @@ class Sampled:
         return lines
 
 
-def sampled(trials: Trials, bound: Bound, *, asked: int, merchant: str, seed: int, seconds: float) -> Sampled:
-    """What the trials came to."""
+def sampled(trials: Trials, seconds: float) -> Sampled:
+    """What the trials came to, in so many seconds."""
     explored = [*trials.held, *([trials.failed] if trials.failed else [])]
     never = [set(trial.said.never_fired) for trial in explored]
     return Sampled(
         of=Verdict(
-            merchant=merchant,
-            bound=bound,
-            seed=seed,
+            merchant=trials.merchant,
+            bound=trials.bound,
+            seed=trials.seed,
             stories=tuple(story for trial in explored for story in trial.said.stories),
             left_out=tuple(trials.left_out),
             never_fired=tuple(sorted(set.intersection(*never))) if never else (),
@@ -85,7 +84,7 @@ def sampled(trials: Trials, bound: Bound, *, asked: int, merchant: str, seed: in
             interrupted=trials.interrupted,
             seconds=seconds,
         ),
-        asked=asked,
+        asked=trials.wanted,
         workloads=len(explored),
         smaller=trials.smaller,
         steps=trials.verbs,
