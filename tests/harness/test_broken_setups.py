@@ -12,6 +12,7 @@ import pytest
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 TOY = Path(__file__).parent / "toy"
 BROKEN = 'BREAK = ""'
+NEXT = "\n  what it is asked and answers, step by step: gatecrash check merchant.toml\n"
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ SETUPS = {
     "dies-at-once": (
         broken("dies-at-once"),
         ("merchant.toml:5: [start] command: the merchant ended by itself, with status 1, before it was ready",
-         "its last words:\n    no database today"),
+         "its last words:\n    no database today", NEXT),
     ),
     "never-ready": (
         broken("never-ready"),
@@ -82,12 +83,12 @@ SETUPS = {
         broken("fails-to-pay"),
         ("merchant.toml:17: [pay] path: POST /pay was answered 500 with a body that is no JSON: '<h1>Internal Server Error",
          "expected a 2xx, or 402 for a declined card, with the order's status at '/status' (pay.status)",
-         "the shop's last words:\n    no such table: payments"),
+         "the shop's last words:\n    no such table: payments", NEXT),
     ),
     "speaks-html": (
         broken("speaks-html"),
         ("merchant.toml:12: [place_order] order_id: POST /orders was answered 201 with a body that is no JSON: '<html>Thank",
-         "expected a 2xx with the order's id at '/id' (place_order.order_id)"),
+         "expected a 2xx with the order's id at '/id' (place_order.order_id)", NEXT),
     ),
     "wrong-order-path": (
         ('path = "/orders"', 'path = "/buy"'),

@@ -18,7 +18,8 @@ from gatecrash.cli import _proof
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
 from gatecrash.cli._values import DURATION
-from gatecrash.cli._worlds import not_simulated, runs_worlds
+from gatecrash.cli._worlds import look_closer, not_simulated, runs_worlds
+from gatecrash.counted import counted
 
 if TYPE_CHECKING:
     from gatecrash.harness.explore.bound import Bound
@@ -131,6 +132,7 @@ def _prove(
     from gatecrash.harness.variants import in_channels
 
     merchant, wanted = load(asked.profile), wanted_kinds(kinds)
+    merchant.application()
     told = choose(gather(asked.folders, ours=not asked.only_mine), asked.names)
     stories, left_out = sort_out(in_channels(told, listed(channels)) if channels else told, merchant)
     try:
@@ -138,7 +140,7 @@ def _prove(
         spec = PlayerSpec(
             FACTORY,
             {
-                "profile_path": str(asked.profile.resolve()),
+                "profile_path": str(asked.profile),
                 "stories": {story.name: story.document for story in stories},
                 "seed": seed,
                 "kinds": None if wanted is None else sorted(wanted),
@@ -151,13 +153,14 @@ def _prove(
             always=bool(checkpoint or resume),
         )  # fmt: skip
     except PlayerFailed as error:
-        raise not_simulated(error) from error
+        raise not_simulated(error, asked.profile) from error
     except (CheckpointError, ShardError) as error:
         raise WrongUse(f"{error}") from error
     except OSError as error:
         raise WrongUse(f"the checkpoint cannot be written: {error}; --checkpoint names another file") from error
     skipped = [(story.name, reason) for story, reason in left_out]
     said = verdict(found, merchant=merchant.name, seed=seed, left_out=skipped, alphabet=alphabet())
+    require_played(said, asked.profile)
     saved = save(said, merchant, stories, asked.failures)
     drawn = {} if found.interrupted or (asked.as_json and not asked.report and not asked.junit) else drawn_runs(spec, said)
     if asked.as_json:
@@ -171,6 +174,15 @@ def _prove(
         click.echo(f"gatecrash prove: interrupted; go on with the same options and --resume {kept.path}", err=True)
         sys.exit(130)
     sys.exit(1 if said.verdict == VIOLATED else 0 if said.finished else 2)
+
+
+def require_played(said: "Verdict", profile: Path) -> None:
+    """Raises WrongUse for a merchant that could not even be played while nothing strikes, in none of the stories."""
+    unplayable = [(story.name, story.unplayable) for story in said.stories if story.unplayable]
+    if not unplayable or len(unplayable) < len(said.stories):
+        return
+    (first, failure), among = unplayable[0], counted(len(unplayable), "story", "stories")
+    raise WrongUse(f"none of {among} can be played, though nothing strikes; {first}: {failure.in_full()}{look_closer(profile)}")
 
 
 def played(spec: "PlayerSpec", wanted: "Sequence[tuple[str, Faults]]") -> "tuple[list[Outcome], float]":
@@ -187,12 +199,11 @@ def played(spec: "PlayerSpec", wanted: "Sequence[tuple[str, Faults]]") -> "tuple
             for story, faults in wanted:
                 play = pool.play(story, faults)
                 if isinstance(play, Failure):
-                    click.echo(play.detail, err=True)
-                    raise WrongUse(f"{story} could not be played: {play.why}")
+                    raise WrongUse(f"{story} could not be played: {play.in_full()}{look_closer(spec.kwargs['profile_path'])}")
                 assert play.outcome is not None, "it was made to tell"
                 outcomes.append(play.outcome)
     except PlayerFailed as error:
-        raise not_simulated(error) from error
+        raise not_simulated(error, spec.kwargs["profile_path"]) from error
     return outcomes, time.monotonic() - began
 
 
@@ -229,7 +240,7 @@ def write(
     """
     from gatecrash.harness.prove import Proof
 
-    unplayed = {story.name: "; ".join(story.doubts) for story in said.stories if not story.schedules}
+    unplayed = {story.name: story.unplayable.why for story in said.stories if story.unplayable}
     left_out = [*left_out, *((story, unplayed[story.name]) for story in stories if story.name in unplayed)]
     first = {story.name: story.violations[0] for story in said.stories if story.violations}
     names = [story.name for story in said.stories if story.name not in unplayed]

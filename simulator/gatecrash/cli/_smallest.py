@@ -33,7 +33,7 @@ def tell(mutants: "Sequence[Mutant]", stories: "Sequence[Story]", *, faults: int
             if sys.stderr.isatty():
                 note(f"{len(rows)} of {len(mutants)}: {row.mutant.name} {row.oracle or 'was not caught'}")
     except PlayerFailed as error:
-        raise not_simulated(error, "reference merchant") from error
+        raise not_simulated(error) from error
     seconds, caught = time.monotonic() - began, sum(row.caught for row in rows)
     if as_json:
         verdict = "caught" if caught == len(rows) else "missed"

@@ -11,7 +11,7 @@ import click
 from gatecrash.cli import _simulated
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
-from gatecrash.cli._worlds import not_simulated, runs_worlds
+from gatecrash.cli._worlds import look_closer, not_simulated, runs_worlds
 
 if TYPE_CHECKING:
     from gatecrash.harness.explore.pool import PlayerSpec
@@ -51,12 +51,14 @@ def prove(
     from gatecrash.harness.workloads.scope import Scope
     from gatecrash.harness.workloads.trials import Trials
     from gatecrash.harness.workloads.verdict import sampled
+    from gatecrash.harness.world import SetupFailed
 
     merchant, wanted, sets = load(asked.profile), _simulated.wanted_kinds(kinds), _simulated.listed(channels)
+    merchant.application()
     check_channels(sets)
     bound = Bound(faults=faults, kinds=wanted, prune=not no_prune, first_only=True)
     kwargs = {
-        "profile_path": str(asked.profile.resolve()), "stories": {}, "seed": seed,
+        "profile_path": str(asked.profile), "stories": {}, "seed": seed,
         "kinds": None if wanted is None else sorted(wanted),
     }  # fmt: skip
     spec = PlayerSpec(_simulated.FACTORY, kwargs)
@@ -72,8 +74,11 @@ def prove(
     except campaign.NoHypothesis as error:
         raise WrongUse(f"{error}") from error
     except PlayerFailed as error:
-        raise not_simulated(error) from error
+        raise not_simulated(error, asked.profile) from error
+    except SetupFailed as error:
+        raise WrongUse(f"{error}{look_closer(asked.profile)}") from error
     said = sampled(trials, time.monotonic() - began)
+    _simulated.require_played(said.of, asked.profile)
     _told(
         said, spec._replace(kwargs={**kwargs, "stories": {story.name: story.document for story in said.stories}}), merchant, asked
     )

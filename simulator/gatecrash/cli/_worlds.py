@@ -1,10 +1,12 @@
 """What verbs that run worlds share: whoever stops them leaves nothing running, and a set-up that is wrong is told as such."""
 
 import asyncio
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
@@ -41,11 +43,19 @@ def runs_worlds(verb: Callable[P, T]) -> Callable[P, T]:
     return guarded
 
 
-def not_simulated(error: "PlayerFailed", who: str = "merchant") -> WrongUse:
-    """What to raise where nobody could be made who plays; what that process had to say is told before."""
+def not_simulated(error: "PlayerFailed", profile: Path | str | None = None) -> WrongUse:
+    """What to raise where nobody could be made who plays the merchant of this profile, or else ours; what that process had to
+    say is told before.
+    """
     if error.detail:
         click.echo(error.detail, err=True)
-    return WrongUse(f"the {who} cannot be simulated: {error}")
+    who = "the merchant" if profile else "the reference merchant"
+    return WrongUse(f"{who} cannot be simulated: {error}{look_closer(profile)}")
+
+
+def look_closer(profile: Path | str | None) -> str:
+    """The end of a message about a merchant of the user's that cannot be played."""
+    return f"\n  what it is asked and answers, step by step: gatecrash check {shlex.quote(str(profile))}" if profile else ""
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

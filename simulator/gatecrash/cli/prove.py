@@ -13,7 +13,7 @@ from gatecrash.cli import _proof
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
 from gatecrash.cli._simulated import simulated
-from gatecrash.cli._worlds import run, runs_worlds
+from gatecrash.cli._worlds import look_closer, run, runs_worlds
 
 if TYPE_CHECKING:
     from gatecrash.harness.merchant_profile import MerchantProfile
@@ -70,6 +70,7 @@ async def play(
     """Plays in the real world what the merchant's profile allows, struck by what there is besides the story."""
     from gatecrash.harness.demo import in_turn, play_for_real
     from gatecrash.harness.prove import Proof, sort_out
+    from gatecrash.harness.world import SetupFailed
 
     playable, left_out = sort_out(stories, merchant)
     if not playable:
@@ -77,9 +78,12 @@ async def play(
         raise WrongUse(f"this merchant can play none of these stories:\n{reasons}")
     began = asyncio.get_running_loop().time()
     works = [partial(play_for_real, story, merchant, struck_by) for story in playable]
-    # a merchant that runs already is there once, and knows one gateway
-    async with aclosing(in_turn(works, jobs if merchant.start else 1)) as runs:
-        outcomes = await _proof.followed(runs, playable, quiet=quiet)
+    try:
+        # a merchant that runs already is there once, and knows one gateway
+        async with aclosing(in_turn(works, jobs if merchant.start else 1)) as runs:
+            outcomes = await _proof.followed(runs, playable, quiet=quiet)
+    except SetupFailed as error:
+        raise WrongUse(f"{error}{look_closer(merchant.path)}") from error
     return Proof(
         merchant=merchant.name, world="real", outcomes=tuple(outcomes), left_out=tuple(left_out),
         seconds=asyncio.get_running_loop().time() - began,

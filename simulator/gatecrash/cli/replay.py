@@ -71,7 +71,8 @@ def _in_simulated_time(found: "Schedule", merchant: "MerchantProfile", where: Pa
     from gatecrash.harness.explore.pool import PlayerSpec
     from gatecrash.harness.prove import Proof
 
-    kwargs = {"profile_path": str(where.resolve()), "stories": {found.story.name: found.story.document}, "seed": found.seed}
+    merchant.application()
+    kwargs = {"profile_path": str(where), "stories": {found.story.name: found.story.document}, "seed": found.seed}
     [outcome], seconds = played(PlayerSpec(FACTORY, kwargs), [(found.story.name, found.faults or ())])
     if not quiet:
         _proof.tell_one(outcome, seconds)

@@ -110,7 +110,10 @@ class Customer:
             reply = await self._call(call, {**wish, "order_id": self.next_order_id()})
         if reply.status == 0:
             await self._alive("place_order")
-        order_id = answers.order_id(self.profile, call, reply)
+        try:
+            order_id = answers.order_id(self.profile, call, reply)
+        except answers.Unpromised as error:
+            raise self._failed(error, reply) from error
         order = OrderInProgress(str(order_id), number, amount, currency)
         self.given_ids[order.id] = order_id
         self.orders.append(order)
@@ -221,11 +224,11 @@ class Customer:
         reply = await self._call(call, {"order_id": order.id})
         try:
             page = answers.page(self.profile, call, reply)
-        except answers.Unpromised:
+        except answers.Unpromised as error:
             if await self._nothing_is_broken():
                 if reply.status == 0:
                     await self._alive("read_order")
-                raise
+                raise self._failed(error, reply) from error
             return None
         if not order.statuses or order.statuses[-1] != page.status:
             order.statuses.append(page.status)
@@ -241,12 +244,16 @@ class Customer:
             # a second click may be turned away as the shop likes
             amiss = reply.ok or reply.status in _NOT_THERE or (reply.status >= 500 and len(order.nonces) == 1)
             if amiss and await self._nothing_is_broken():
-                raise SetupFailed(f"{error}{self.world.merchant_said() if reply.status >= 500 else ''}") from error
+                raise self._failed(error, reply) from error
         if reply.status == 0 and await self._nothing_is_broken():
             await self._alive("pay")
         word = resolve(reply.body, self.profile.pay_status) if 0 < reply.status < 500 else None
         told = self.profile.status(word)
         return told if told in answers.words() else FAILED if reply.status == 402 else ERROR
+
+    def _failed(self, error: answers.Unpromised, reply: Reply) -> SetupFailed:
+        """The same, with what a shop had to say that failed."""
+        return SetupFailed(f"{error}{self.world.merchant_said() if reply.status >= 500 else ''}")
 
     async def _nothing_is_broken(self) -> bool:
         """Whether the story has done nothing yet that a shop could stumble over."""

@@ -125,6 +125,15 @@ class MerchantProfile:
         """Where something stands in it, for a message: `merchant.toml:12: [pay] path`."""
         return self.origin.at(*place) if self.origin else _spell(place)
 
+    def application(self) -> Simulated:
+        """What is simulated of it. Raises ProfileError where the profile does not say."""
+        if self.simulated is None:
+            raise ProfileError(
+                f"{self.path or self.name}: has no table [simulated]; name the shop's application there, such as "
+                'app = "shop.main:create_app", or play it in real processes: --world real'
+            )
+        return self.simulated
+
     def status(self, word: object) -> str | None:
         """The harness's word for the shop's; the shop's own, upper-cased, where no map names it; None for
         no word.

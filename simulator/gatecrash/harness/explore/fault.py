@@ -76,6 +76,9 @@ class Failure(NamedTuple):
     why: str
     detail: str
 
+    def in_full(self) -> str:
+        return f"{self.why}\n{self.detail}".strip()
+
 
 #: What is to be played: a story by its name, or the document of one that came after the player was made.
 Told = str | Mapping[str, Any]

@@ -80,6 +80,11 @@ class Search:
         return not self._waiting and not self._out
 
     @property
+    def unplayable(self) -> Failure | None:
+        """Why it cannot be played even when nothing strikes."""
+        return self.unplayed[0].failure if self.unplayed and not self.unplayed[0].schedule else None
+
+    @property
     def states(self) -> int:
         """How many different ones the faults struck from."""
         return len(self._futures)

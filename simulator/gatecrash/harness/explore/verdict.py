@@ -8,7 +8,7 @@ from typing import Any
 from gatecrash.counted import counted
 from gatecrash.harness.explore.bound import Bound
 from gatecrash.harness.explore.explorer import Exploration
-from gatecrash.harness.explore.fault import Schedule, in_words
+from gatecrash.harness.explore.fault import Failure, Schedule, in_words
 from gatecrash.harness.explore.search import Search
 from gatecrash.harness.explore.shrink import Shrunk
 
@@ -48,7 +48,7 @@ class Counterexample:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryVerdict:
     """`doubts` are the reasons why nothing is proved although nothing was violated. `clashes`: how often a state looked like one
-    before and went on otherwise.
+    before and went on otherwise. `unplayable`: why not even the run without a fault could be played, where it could not.
     """
 
     name: str
@@ -65,6 +65,7 @@ class StoryVerdict:
     violations: tuple[Counterexample, ...]
     doubts: tuple[str, ...]
     clashes: int
+    unplayable: Failure | None
 
     @property
     def verdict(self) -> str:
@@ -257,6 +258,7 @@ def _story(search: Search, found: Exploration) -> StoryVerdict:
         violations=_counterexamples(search, found),
         doubts=tuple(_doubts(search)),
         clashes=search.clashes,
+        unplayable=search.unplayable,
     )
 
 
@@ -281,6 +283,8 @@ def _counterexamples(search: Search, found: Exploration) -> tuple[Counterexample
 
 def _doubts(search: Search) -> list[str]:
     doubts = []
+    if search.unplayable:
+        return [f"it cannot be played when nothing strikes: {search.unplayable.why}"]
     if not search.done:
         doubts.append(f"about {counted(round(search.estimate()), 'schedule')} left to play")
     if search.nondeterministic:
@@ -289,12 +293,9 @@ def _doubts(search: Search) -> list[str]:
         first = in_words(search.diverged_examples[0])
         doubts.append(f"in {counted(search.diverged, 'schedule')} not every fault struck, such as {first}")
     if search.unplayed:
-        schedule, (why, _) = search.unplayed[0]
-        if schedule:
-            doubts.append(f"{counted(len(search.unplayed), 'schedule')} could not be played: {why}")
-            doubts += ["so the story was given up"] if search.stopped else []
-        else:
-            doubts.append(f"it cannot be played when nothing strikes: {why}")
+        doubts.append(f"{counted(len(search.unplayed), 'schedule')} could not be played: {search.unplayed[0].failure.why}")
+        if search.stopped:
+            doubts.append("so the story was given up")
     return doubts
 
 

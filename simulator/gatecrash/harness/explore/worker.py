@@ -56,11 +56,15 @@ def answer(player: Player, tasks: Connection, plays: Connection) -> None:
 
 
 def _failure(error: Exception) -> Failure:
-    # ours say all there is to say; of others the kind is half of it
-    ours = type(error).__module__.startswith("gatecrash.")
-    why = str(error) if ours else "".join(traceback.format_exception_only(error)).strip()
-    told = error.__cause__ if ours else error
-    return Failure(why, "" if told is None else "".join(traceback.format_exception(told)))
+    # ours say all there is to say; of others the kind is half of it, and where it came from
+    why, _, more = (str(error) if _ours(error) else "".join(traceback.format_exception_only(error)).strip()).partition("\n")
+    source = error.__cause__ if _ours(error) else error
+    told = "" if source is None or _ours(source) else "".join(traceback.format_exception(source))
+    return Failure(why, "\n".join(each for each in (more, told) if each))
+
+
+def _ours(error: BaseException) -> bool:
+    return type(error).__module__.startswith("gatecrash.")
 
 
 if __name__ == "__main__":

@@ -26,28 +26,27 @@ def taken(pool: Pool, scope: Scope) -> tuple[Scope, list[tuple[str, str]]]:
     """What of it the shop takes orders for, and what it does not, with the reason: a profile does not tell which currencies a
     shop sells in. Raises SetupFailed for one that takes no orders at all.
     """
-    left_out = []
-    for currency in scope.currencies:
-        if why := _refused(pool, scope, currency, later=False):
-            left_out.append((f"orders in {currency}", why))
-    refused = {what for what, _ in left_out}
-    currencies = tuple(each for each in scope.currencies if f"orders in {each}" not in refused)
+    tried = {currency: _refused(pool, scope, currency, later=False) for currency in scope.currencies}
+    refused = {currency: why for currency, why in tried.items() if why}
+    left_out = [(f"orders in {currency}", failure.why) for currency, failure in refused.items()]
+    currencies = tuple(currency for currency in tried if currency not in refused)
     if not currencies:
-        raise SetupFailed(f"the shop takes none of the orders that were tried; {left_out[0][0]}: {left_out[0][1]}")
-    if scope.later and (why := _refused(pool, scope, currencies[0], later=True)):
-        left_out.append(("orders that are charged when they ship", why))
+        first, failure = next(iter(refused.items()))
+        raise SetupFailed(f"the shop takes none of the orders that were tried; orders in {first}: {failure.in_full()}")
+    if scope.later and (refusal := _refused(pool, scope, currencies[0], later=True)):
+        left_out.append(("orders that are charged when they ship", refusal.why))
         return replace(scope, currencies=currencies, later=False, ships=False), left_out
     return replace(scope, currencies=currencies), left_out
 
 
-def _refused(pool: Pool, scope: Scope, currency: str, *, later: bool) -> str | None:
+def _refused(pool: Pool, scope: Scope, currency: str, *, later: bool) -> Failure | None:
     """Why such an order cannot be placed, when nothing is broken; None where it can."""
     script = Script(scope)
     script.place_order(4200, currency, later=later, customer="ada")
     document = script.document()
     pool.bring(document["name"], document)
     play = pool.play(document["name"], ())
-    return play.why if isinstance(play, Failure) else None
+    return play if isinstance(play, Failure) else None
 
 
 def run(trials: Trials, scope: Scope) -> Trials:

@@ -19,16 +19,11 @@ Protocols = Callable[[], Any]
 
 
 class SimulatedMerchant:
-    """Brings the application of a profile up. Raises SetupFailed where there is none, or it cannot be had."""
+    """Brings the application of a profile up. Raises ProfileError where there is none, SetupFailed where it cannot be had."""
 
     def __init__(self, profile: MerchantProfile) -> None:
-        if profile.simulated is None:
-            raise SetupFailed(
-                f"{profile.path or profile.name}: has no table [simulated]; name the application there, "
-                'such as app = "shop.main:create_app", or run it with --world real'
-            )
         self.profile = profile
-        self.simulated = profile.simulated
+        self.simulated = profile.application()
         self.folder = (profile.start.cwd if profile.start else Path()).resolve()
         if str(self.folder) not in sys.path:
             sys.path.insert(0, str(self.folder))

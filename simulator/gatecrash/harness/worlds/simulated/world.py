@@ -185,7 +185,8 @@ class SimulatedWorld(World):
             if isinstance(error, SetupFailed):
                 raise error
             if error is not None:
-                raise SetupFailed(f"the {life.name} did not start: {type(error).__name__}: {error}") from error
+                at = f"{self.profile.at('simulated', 'app')}: " if life.name == Host.MERCHANT.value else ""
+                raise SetupFailed(f"{at}the {life.name} did not start: {type(error).__name__}: {error}") from error
 
     # --- the faults of the world's own
 
