@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from http.client import HTTPConnection
@@ -45,6 +46,27 @@ def test_every_verb_has_help(verb: str) -> None:
     shown = gatecrash(verb, "--help")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert f"gatecrash {verb}" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("verb", "codes"),
+    [
+        ("demo", [0, 1, 2, 130]),
+        ("prove", [0, 1, 2, 130]),
+        ("replay", [0, 1, 2, 130]),
+        ("mutants", [0, 1, 2, 130]),
+        ("check", [0, 2, 130]),
+        ("init", [0, 2, 130]),
+        ("serve", [0, 1, 2]),
+        ("lint", [0, 1, 2]),
+        ("books", [0, 1, 2]),
+        ("trigger", [0, 1, 2]),
+        ("explain", [0, 1]),
+    ],
+)
+def test_the_help_of_a_verb_names_its_exit_codes(verb: str, codes: list[int]) -> None:
+    told = gatecrash(verb, "--help").stdout.partition("Exit code: ")[2].partition("\n\n")[0]
+    assert list(map(int, re.findall(r"\b[0-9]+\b", told))) == codes
 
 
 def test_the_help_of_serve_names_its_flags_and_their_defaults() -> None:

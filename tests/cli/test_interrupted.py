@@ -1,6 +1,7 @@
 """Whoever stops a verb that runs worlds, by Ctrl-C, a polite kill, a closed terminal or SIGKILL, leaves nothing behind."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -84,6 +85,21 @@ def test_neither_gateway_nor_shop_nor_their_folder_outlives_a_verb_that_is_kille
     code, _ = stopped_by(tmp_path, verb, signal.SIGKILL)
     assert code == -signal.SIGKILL
     until(lambda: survivors(tmp_path / "scratch") == [] and list((tmp_path / "scratch").iterdir()) == [])
+
+
+def test_who_presses_ctrl_c_at_a_question_is_done(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    asking = subprocess.Popen(
+        [sys.executable, "-m", "gatecrash", "init", "profile.toml"], cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    told = b""
+    while b"your merchant?" not in told:
+        told += os.read(ours, 1024)
+    asking.send_signal(signal.SIGINT)
+    assert asking.wait(PATIENCE_S) == 130
+    os.close(ours)
+    assert not (tmp_path / "profile.toml").exists()
 
 
 def survivors(scratch: Path) -> list[str]:

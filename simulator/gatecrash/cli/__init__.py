@@ -66,7 +66,7 @@ class _Verbs(click.Group):
         except BrokenPipeError:
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - what is still buffered has nobody to go to
             ctx.exit(0)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):  # the latter at a question
             ctx.exit(130)
         except OSError as error:
             if error.errno != errno.ENOSPC or error.filename is not None:
@@ -81,4 +81,7 @@ class _Verbs(click.Group):
 @click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="gatecrash")
 def main() -> None:
-    """A payment gateway that fails on purpose, and a harness that proves your merchant survives it."""
+    """A payment gateway that fails on purpose, and a harness that proves your merchant survives it.
+
+    Exit code: 0 done, 1 the answer is no, or what was asked for failed, 2 the set-up or the usage is wrong, 130 interrupted.
+    """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def command(sandbox: "Sandbox", as_json: bool) -> None:
     """The gateway's own truth of the money: what each order was charged, and the accounts behind it.
 
-    Exit code: 0 the books balance, 1 they do not.
+    Exit code: 0 the books balance, 1 they do not, 2 the set-up is wrong.
     """
     books = sandbox.books()
     if as_json:

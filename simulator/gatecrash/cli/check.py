@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def command(profile: Path, as_json: bool) -> None:
     """Start the merchant that PROFILE describes, order from it, pay and read: what was sent, what came back.
 
-    Exit code: 0 when every step worked, 2 when one did not.
+    Exit code: 0 when every step worked, 2 when one did not, 130 when it was interrupted.
     """
     steps = run(_check(profile, quiet=as_json))
     works = all(step.ok for step in steps)

@@ -39,7 +39,7 @@ def command(as_json: bool, story_names: tuple[str, ...], merchant_names: tuple[s
     merchant (charge, then save; a timeout means failed; webhooks ignored), then the reference merchant.
 
     Exit code: 0 when the reference merchant is clean and the naive one was caught, 1 otherwise, 2 when the
-    set-up is wrong.
+    set-up is wrong, 130 when it was interrupted.
     """
     from gatecrash.harness.demo import STORIES
     from gatecrash.harness.merchant_profile import reference

@@ -37,7 +37,7 @@ _URL = ("Where does it run?", "http://127.0.0.1:8000")
 def command(file: Path, url: str | None, yes: bool, force: bool, **given: str | None) -> None:
     """Write a profile for your merchant into FILE, by asking, or from flags.
 
-    Exit code: 0 when it was written, 2 when it could not be.
+    Exit code: 0 when it was written, 2 when it could not be, 130 when it was interrupted.
     """
     from gatecrash.harness.merchant_profile import ProfileError, parse
 

@@ -60,7 +60,7 @@ def command(
     A mutant is caught by an oracle that its row names, or by a stronger one: S is stronger than L, and L than P.
 
     Exit code: 0 when every mutant asked about was caught and the reference merchant is clean, 1 when not, 2 when the set-up
-    is wrong.
+    is wrong, 130 when it was interrupted.
     """
     from gatecrash.harness.mutants import known, matrix, pairs
     from gatecrash.harness.story import choose, gather

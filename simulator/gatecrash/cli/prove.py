@@ -44,9 +44,12 @@ def command(
     profile: Path, names: tuple[str, ...], folders: tuple[Path, ...], only_mine: bool, jobs: int, as_json: bool,
     junit: Path | None, report: Path | None, failures: Path,
 ) -> None:  # fmt: skip
-    """Play failure stories against the merchant that PROFILE describes, in real processes.
+    """Play failure stories against the merchant that PROFILE describes: in real processes, as they are told; or simulated, with
+    every combination of faults.
 
-    Exit code: 0 when all held, 1 when an oracle was violated, 2 when the set-up is wrong.
+    Exit code: 0 when all held, 1 when an oracle was violated, 2 when the set-up is wrong (in the simulated world also when
+    nothing was violated, and not everything proved), 130 when it was interrupted (the simulated world leaves a checkpoint of
+    its stories then, to --resume from).
     """
     from gatecrash.harness.merchant_profile import load
     from gatecrash.harness.story import choose, gather

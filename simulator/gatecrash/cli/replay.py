@@ -32,7 +32,8 @@ def command(
 ) -> None:  # fmt: skip
     """Play the schedule in FILE again, against the merchant it was found with, or against PROFILE.
 
-    Exit code: 0 when all held this time, 1 when an oracle was violated, 2 when the set-up is wrong.
+    Exit code: 0 when all held this time, 1 when an oracle was violated, 2 when the set-up is wrong or the schedule has no
+    equivalent in that world, 130 when it was interrupted.
     """
     from gatecrash.harness import schedule
     from gatecrash.harness.merchant_profile import load

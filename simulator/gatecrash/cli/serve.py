@@ -83,6 +83,8 @@ def command(
     """Run the gateway: no account, no network, no token.
 
     Any key of the form sk_test_NAME opens a sandbox of its own, so there is nothing to set up.
+
+    Exit code: 0 when it was stopped, 1 when it died before it was ready, 2 when the set-up is wrong.
     """
     allow_hosts = frozenset(name.lower() for name in allow_host)
     status = _serve(port, host, data, memory, seed, url_file, allow_hosts, strict, with_stdin, control_token)

@@ -35,7 +35,7 @@ def command(
 
     A card is tokenized and charged, refunded, disputed…; where it takes time, the sandbox's clock is moved.
 
-    Exit code: 0 it happened, 1 something else came of it.
+    Exit code: 0 it happened, 1 something else came of it, 2 the set-up is wrong.
     """
     from gatecrash.client.trigger import RECIPES, Happened, Terms, trigger
     from gatecrash.harness.cards import CARDS
