@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 
 from gatecrash import resources
@@ -117,6 +118,16 @@ def test_a_file_that_is_no_schedule_is_not_replayed(gatecrash: Run, naive: Path)
     assert "schedule" in done.stderr
 
 
+def test_a_schedule_whose_merchant_is_gone_asks_for_its_profile(gatecrash: Run, tmp_path: Path) -> None:
+    story = yaml.safe_load((resources.scenarios() / "happy-path.yaml").read_text(encoding="utf-8"))
+    saved = {"gatecrash": "schedule", "merchant": "/nowhere/merchant.toml", "story": story}
+    (tmp_path / "moved.yaml").write_text(yaml.safe_dump(saved), encoding="utf-8")
+    done = gatecrash("replay", "moved.yaml")
+    assert done.returncode == 2
+    assert "moved.yaml was found with /nowhere/merchant.toml, which is not there; give it: gatecrash replay" in done.stderr
+    assert "expected a schedule that gatecrash prove has saved" in gatecrash("replay", "nowhere.yaml").stderr
+
+
 def test_violations_are_annotated_where_github_reads_them(gatecrash: Run, naive: Path) -> None:
     done = gatecrash("prove", "--story", "lost-response", "--json", GITHUB_ACTIONS="true")
     assert done.returncode == 1, done.stderr
@@ -143,8 +154,9 @@ def test_a_merchant_that_can_play_nothing_is_not_told_that_it_held(gatecrash: Ru
     assert stories == {"happy-path": "held", "refund-answer-lost": "left out"}
 
 
-def test_a_report_that_cannot_be_written_is_told(gatecrash: Run, naive: Path, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_played(gatecrash: Run, naive: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = gatecrash("prove", "--story", "happy-path", "--junit", "file/junit.xml")
     assert done.returncode == 2
-    assert "file/junit.xml cannot be written: " in done.stderr
+    assert f"--junit was file/junit.xml, but {tmp_path}/file is no folder; name another place" in done.stderr
+    assert "happy-path" not in done.stdout + done.stderr

@@ -145,9 +145,11 @@ def test_a_file_that_is_not_there_is_told_so(tmp_path: Path) -> None:
         load_all(tmp_path)
 
 
-def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(StoryError, match=r"no story called 'lots-response'; there are: happy-path"):
+def test_an_unknown_name_is_answered_with_the_nearest_or_with_all() -> None:
+    with pytest.raises(StoryError, match=r"no story called 'lots-response'; did you mean lost-response\?"):
         choose(SHIPPED, ["lots-response"])
+    with pytest.raises(StoryError, match=r"no story called 'zzz'; there are: happy-path, "):
+        choose(SHIPPED, ["zzz"])
     assert [story.name for story in choose(SHIPPED, ["timeout", "happy-path"])] == ["happy-path", "timeout"]
 
 

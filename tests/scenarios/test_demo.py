@@ -49,7 +49,7 @@ def test_the_table_fits_its_width_and_ends_with_a_verdict_in_words() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--story", "lots-response"], "no story called 'lots-response'; there are: happy-path,"),
+        (["--story", "lots-response"], "no story called 'lots-response'; did you mean lost-response?"),
         (["--merchant", "nobody"], "nobody"),
     ],
 )

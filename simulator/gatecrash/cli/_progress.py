@@ -50,7 +50,7 @@ def line(progress: "Progress") -> str:
     parts.append(f"{progress.rate:,.0f}/s")
     if progress.eta_s is not None and progress.eta_s >= 1:
         parts.append(f"{in_words(round(progress.eta_s))} to go")
-    parts.append(f"{progress.stories_done} of {progress.stories} {progress.things}")
+    parts.append(f"{progress.stories_done:,} of {counted(progress.stories, *progress.things)}")
     if progress.violations:
         parts.append(counted(progress.violations, "violation"))
     return f"{progress.doing}: {', '.join(parts)}"

@@ -13,9 +13,36 @@ from gatecrash.cli._failed import WrongUse
 from gatecrash.counted import counted
 
 if TYPE_CHECKING:
+    from gatecrash.harness.merchant_profile import MerchantProfile
     from gatecrash.harness.prove import Proof
     from gatecrash.harness.run import Outcome
     from gatecrash.harness.story import Story
+
+
+def sorted_out(stories: "Sequence[Story]", merchant: "MerchantProfile") -> "tuple[list[Story], list[tuple[Story, str]]]":
+    """The stories that this merchant can play, and the others with the reason. Raises WrongUse where it can play none."""
+    from gatecrash.harness.prove import sort_out
+
+    playable, left_out = sort_out(stories, merchant)
+    if not playable:
+        reasons = "\n".join(f"  {story.name}: {reason}" for story, reason in left_out)
+        raise WrongUse(f"this merchant can play none of these stories:\n{reasons}")
+    return playable, left_out
+
+
+def require_writable(*, files: Mapping[str, Path | None], folders: Mapping[str, Path | None]) -> None:
+    """Raises WrongUse for an option that names what could not be written when all is done."""
+    for option, path in files.items():
+        if path is not None and path.is_dir():
+            raise WrongUse(f"{option} was {path}, which is a folder; name a file")
+    for option, path in {**files, **folders}.items():
+        if path is None:
+            continue
+        there = next(each for each in (path, *path.absolute().parents) if each.exists())
+        if not there.is_dir() and (option in folders or there != path):
+            raise WrongUse(f"{option} was {path}, but {there} is no folder; name another place")
+        if not os.access(there, os.W_OK):
+            raise WrongUse(f"{option} was {path}, but this user may not write {there}; name another place")
 
 
 async def followed(runs: "AsyncIterator[Outcome]", stories: "Sequence[Story]", *, quiet: bool) -> "list[Outcome]":
@@ -96,9 +123,7 @@ def _tell_failure(outcome: "Outcome", schedule: Path | None) -> None:
 
 def tell_next(oracles: Sequence[str], schedule: Path | None, *, indent: str) -> None:
     """Beneath a run that oracles objected to: what to ask of the first of them, and how to play it again."""
-    explained = next((code for code in oracles if code != "expect"), None)  # of that, the message says all
-    if explained:
-        click.echo(f"{indent}why and what to do: gatecrash explain {explained}")
+    click.echo(f"{indent}why and what to do: gatecrash explain {oracles[0]}")
     if schedule:
         click.echo(f"{indent}play it again:      gatecrash replay {shlex.quote(str(schedule))}")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,9 +18,10 @@ import click
 from gatecrash.cli import _proof
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
-from gatecrash.cli._values import DURATION
-from gatecrash.cli._worlds import look_closer, not_simulated, runs_worlds
+from gatecrash.cli._values import DURATION, Whole
+from gatecrash.cli._worlds import look_closer, not_simulated
 from gatecrash.counted import counted
+from gatecrash.spelling import no_such
 
 if TYPE_CHECKING:
     from gatecrash.harness.explore.bound import Bound
@@ -45,7 +47,7 @@ _NOT_THE_SHOPS = frozenset({"site-packages", "node_modules", "tests", "venv"})
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _OPTIONS = (
-    click.option("--faults", type=click.IntRange(0, 10), default=2, show_default=True, help="Up to so many faults in a run."),
+    click.option("--faults", type=Whole(0, 10), default=2, show_default=True, help="Up to so many faults in a run."),
     click.option(
         "--channels", metavar="NAME,…", multiple=True,
         help="Each story with these ways of learning an outcome open: all, hookonly, reconly, abandon; as told, by default.",
@@ -58,7 +60,7 @@ _OPTIONS = (
     click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random: latencies, ids, schedules."),
     click.option("--no-prune", is_flag=True, help="Also pursue runs beyond a state that is known already."),
     click.option(
-        "--workloads", type=click.IntRange(1, 100_000), metavar="N",
+        "--workloads", type=Whole(1, 100_000), metavar="N",
         help="Instead of stories that are told, so many that are made up, each explored like any other.",
     ),
 )  # fmt: skip
@@ -86,10 +88,15 @@ def simulated(verb: Callable[..., None]) -> Callable[..., None]:
         context = click.get_current_context()
         given = {name for name in kwargs if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT}
         ours = {name: kwargs.pop(name) for name in _NAMES}
+        _proof.require_writable(
+            files={"--junit": kwargs["junit"], "--checkpoint": ours["checkpoint"], "--resume": ours["resume"]},
+            folders={"--report": kwargs["report"], "--failures": kwargs["failures"]},
+        )
         if world == "real":
             astray = [name for name in _NAMES if name in given]
             if astray:
-                raise WrongUse(f"prove: {_option(astray[0])} goes with --world simulated")
+                option = _option(astray[0])
+                raise WrongUse(f"{option} goes with --world simulated: add that, or leave {option} out")
             verb(**kwargs)
             return
         jobs = kwargs["jobs"] if "jobs" in given else os.cpu_count() or 1
@@ -98,7 +105,7 @@ def simulated(verb: Callable[..., None]) -> Callable[..., None]:
 
             if wrong := [_workloads.ASTRAY[name] for name in _workloads.ASTRAY if name in given]:
                 option, why = wrong[0]
-                raise WrongUse(f"prove: {option} does not go with --workloads: {why}")
+                raise WrongUse(f"{option} does not go with --workloads: {why}")
             asked = Asked(**{name: kwargs[name] for name in Asked._fields})
             _workloads.prove(asked, jobs, **{name: ours[name] for name in _workloads.NAMES})
             return
@@ -117,7 +124,6 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-@runs_worlds
 def _prove(
     asked: Asked, jobs: int, *, faults: int, channels: tuple[str, ...], kinds: tuple[str, ...], shard: str | None,
     checkpoint: Path | None, resume: Path | None, seconds: float, seed: int, no_prune: bool,
@@ -127,16 +133,16 @@ def _prove(
     from gatecrash.harness.explore.pool import PlayerFailed, PlayerSpec
     from gatecrash.harness.explore.verdict import VIOLATED, verdict
     from gatecrash.harness.merchant_profile import load
-    from gatecrash.harness.prove import sort_out
     from gatecrash.harness.story import choose, gather
     from gatecrash.harness.variants import in_channels
 
     merchant, wanted = load(asked.profile), wanted_kinds(kinds)
     merchant.application()
     told = choose(gather(asked.folders, ours=not asked.only_mine), asked.names)
-    stories, left_out = sort_out(in_channels(told, listed(channels)) if channels else told, merchant)
+    told = in_channels(told, listed("--channels", channels)) if channels else told
+    stories, left_out = _proof.sorted_out(told, merchant)
     try:
-        bound = Bound(faults=faults, kinds=wanted, prune=not no_prune, shard=Shard.parse(shard) if shard else WHOLE)
+        bound = Bound(faults=faults, kinds=wanted, prune=not no_prune, shard=WHOLE if shard is None else Shard.parse(shard))
         spec = PlayerSpec(
             FACTORY,
             {
@@ -209,15 +215,18 @@ def played(spec: "PlayerSpec", wanted: "Sequence[tuple[str, Faults]]") -> "tuple
 
 def wanted_kinds(kinds: tuple[str, ...]) -> frozenset[str] | None:
     """None for all of them. Raises WrongUse for one that there is not."""
-    wanted = frozenset(listed(kinds)) or None
+    wanted = frozenset(listed("--kinds", kinds)) or None
     if unknown := sorted((wanted or set()) - alphabet().keys()):
-        raise WrongUse(f"no kind of fault called {', '.join(map(repr, unknown))}; there are: {', '.join(alphabet())}")
+        raise WrongUse(no_such("kind of fault", unknown, alphabet()))
     return wanted
 
 
-def listed(texts: tuple[str, ...]) -> list[str]:
-    """What stands between commas, once each."""
-    return list(dict.fromkeys(each for text in texts for each in map(str.strip, text.split(",")) if each))
+def listed(option: str, texts: tuple[str, ...]) -> list[str]:
+    """What stands between commas, once each. Raises WrongUse for a text in which nothing does."""
+    names = [[each for each in map(str.strip, text.split(",")) if each] for text in texts]
+    if [] in names:
+        raise WrongUse(f"{option} was {texts[names.index([])]!r}, which names nothing; name some, or leave {option} out")
+    return list(dict.fromkeys(chain.from_iterable(names)))
 
 
 def drawn_runs(spec: "PlayerSpec", said: "Verdict") -> "Drawn":

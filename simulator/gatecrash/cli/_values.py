@@ -56,4 +56,15 @@ class Number(click.FloatRange):
         return number
 
 
+class Whole(click.IntRange):
+    """A whole number from one to another, and a message that says so."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            number: int = super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value} is no whole number from {self.min} to {self.max:,}.", param, ctx)
+        return number
+
+
 DURATION = Duration()

@@ -11,7 +11,7 @@ import click
 from gatecrash.cli import _simulated
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
-from gatecrash.cli._worlds import look_closer, not_simulated, runs_worlds
+from gatecrash.cli._worlds import look_closer, not_simulated
 
 if TYPE_CHECKING:
     from gatecrash.harness.explore.pool import PlayerSpec
@@ -37,7 +37,6 @@ ASTRAY: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 
 
-@runs_worlds
 def prove(
     asked: "_simulated.Asked", jobs: int, *, faults: int, channels: tuple[str, ...], kinds: tuple[str, ...], seed: int,
     no_prune: bool, workloads: int,
@@ -53,7 +52,7 @@ def prove(
     from gatecrash.harness.workloads.verdict import sampled
     from gatecrash.harness.world import SetupFailed
 
-    merchant, wanted, sets = load(asked.profile), _simulated.wanted_kinds(kinds), _simulated.listed(channels)
+    merchant, wanted, sets = load(asked.profile), _simulated.wanted_kinds(kinds), _simulated.listed("--channels", channels)
     merchant.application()
     check_channels(sets)
     bound = Bound(faults=faults, kinds=wanted, prune=not no_prune, first_only=True)

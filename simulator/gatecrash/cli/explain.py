@@ -7,6 +7,7 @@ import click
 
 from gatecrash.cli._failed import Failed
 from gatecrash.cli._output import document, table
+from gatecrash.spelling import nearest
 
 
 class Explained(NamedTuple):
@@ -72,11 +73,12 @@ def _letters() -> dict[str, Explained]:
 
 
 def _oracles() -> dict[str, Explained]:
-    from gatecrash.harness.oracles import ORACLES
+    from gatecrash.harness.oracles import EXPECTATION, ORACLES
 
+    told = "It says what order and money must come to where nothing strikes but the story itself; docs/prove.md has its fields."
     return {
         code: Explained(code, "oracle", oracle.title, " ".join(oracle.explanation.split())) for code, oracle in ORACLES.items()
-    }
+    } | {EXPECTATION: Explained(EXPECTATION, "part of a story", "no oracle objects, but the story's own expect is not met", told)}
 
 
 def _rules() -> dict[str, Explained]:
@@ -111,18 +113,10 @@ def command(code: str | None, as_json: bool) -> None:
     asked = code.rstrip("/").rpartition("/")[2]
     explained = known.get(asked) or known.get(asked.lower()) or known.get(asked.upper())
     if explained is None:
-        raise Failed(f"no code {asked[:60]!r}; {_nearest(asked, known)}")
+        near = nearest([asked[:60]], known) or "`gatecrash explain` lists those there are."
+        raise Failed(f"no code {asked[:60]!r}; {near}")
     if as_json:
         document(explained._asdict())
         return
     click.echo(f"{click.style(explained.code, bold=True)} ({explained.what}): {explained.title.rstrip('.')}.")
     click.echo(f"  {explained.advice}")
-
-
-def _nearest(asked: str, known: dict[str, Explained]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(asked.lower(), known, n=3, cutoff=0.5) or [name for name in known if asked.lower() in name][:3]
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    return "`gatecrash explain` lists those there are."

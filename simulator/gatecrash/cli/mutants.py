@@ -10,8 +10,10 @@ import click
 
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document, note, table
+from gatecrash.cli._values import Whole
 from gatecrash.cli._worlds import run, runs_worlds
 from gatecrash.counted import counted
+from gatecrash.spelling import no_such
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,14 +42,12 @@ _RUNS = 4
 )  # fmt: skip
 @click.option(
     "--faults",
-    type=click.IntRange(0, 10),
+    type=Whole(0, 10),
     default=2,
     show_default=True,
     help="In the simulated world: up to so many faults in a run.",
 )
-@click.option(
-    "--jobs", type=click.IntRange(1, 64), help="Runs at once; in the simulated world, mutants.  [default: 4; a core each]"
-)
+@click.option("--jobs", type=Whole(1, 64), help="Runs at once; in the simulated world, mutants.  [default: 4; a core each]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @runs_worlds
 def command(
@@ -68,7 +68,7 @@ def command(
     mutants, names = known(), (*more, *names)
     unknown = [name for name in names if name not in mutants]
     if unknown:
-        raise WrongUse(f"no mutant called {', '.join(map(repr, unknown))}; there are: {', '.join(mutants)}")
+        raise WrongUse(no_such("mutant", unknown, mutants))
     stories = choose(gather(folders), only)
     if world == "simulated":
         if only or every:

@@ -13,6 +13,7 @@ from gatecrash.cli import _proof
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
 from gatecrash.cli._simulated import simulated
+from gatecrash.cli._values import Whole
 from gatecrash.cli._worlds import look_closer, run, runs_worlds
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     help="A file or folder of stories of your own, besides those that come with Gatecrash; repeatable.",
 )  # fmt: skip
 @click.option("--only-mine", is_flag=True, help="Play the stories of --stories alone.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Stories at once.")
+@click.option("--jobs", type=Whole(1, 64), default=4, show_default=True, help="Stories at once.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write a JUnit report.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FOLDER", help="Write an HTML report, FOLDER/index.html.")
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     "--failures", type=click.Path(path_type=Path), default=Path("gatecrash-failures"), show_default=True, metavar="FOLDER",
     help="Where each failure is saved as a schedule to replay.",
 )  # fmt: skip
-@simulated
 @runs_worlds
+@simulated
 def command(
     profile: Path, names: tuple[str, ...], folders: tuple[Path, ...], only_mine: bool, jobs: int, as_json: bool,
     junit: Path | None, report: Path | None, failures: Path,
@@ -72,13 +73,10 @@ async def play(
 ) -> "Proof":
     """Plays in the real world what the merchant's profile allows, struck by what there is besides the story."""
     from gatecrash.harness.demo import in_turn, play_for_real
-    from gatecrash.harness.prove import Proof, sort_out
+    from gatecrash.harness.prove import Proof
     from gatecrash.harness.world import SetupFailed
 
-    playable, left_out = sort_out(stories, merchant)
-    if not playable:
-        reasons = "\n".join(f"  {story.name}: {reason}" for story, reason in left_out)
-        raise WrongUse(f"this merchant can play none of these stories:\n{reasons}")
+    playable, left_out = _proof.sorted_out(stories, merchant)
     began = asyncio.get_running_loop().time()
     works = [partial(play_for_real, story, merchant, struck_by) for story in playable]
     try:

@@ -38,10 +38,13 @@ def command(
     from gatecrash.harness import schedule
     from gatecrash.harness.merchant_profile import load
 
+    _proof.require_writable(files={"--junit": junit}, folders={"--report": report})
     found = schedule.load(file)
     where = profile or found.merchant
     if where is None:
         raise WrongUse(f"{file} names no merchant; give its profile: gatecrash replay {file} merchant.toml")
+    if profile is None and not where.exists():
+        raise WrongUse(f"{file} was found with {where}, which is not there; give it: gatecrash replay {file} merchant.toml")
     merchant = load(where)
     if (world or ("real" if found.faults is None else "simulated")) == "simulated":
         proof = _in_simulated_time(found, merchant, where, quiet=as_json)

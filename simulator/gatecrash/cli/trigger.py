@@ -1,6 +1,5 @@
 """`gatecrash trigger`: make an event happen, by doing what causes it."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,6 +7,7 @@ import click
 from gatecrash.cli._failed import Failed, WrongUse
 from gatecrash.cli._gateway import talks_to_gateway
 from gatecrash.cli._output import document
+from gatecrash.spelling import no_such
 
 if TYPE_CHECKING:
     from gatecrash.client import Sandbox
@@ -43,7 +43,7 @@ def command(
     known_type(event_type)
     recipe = RECIPES[event_type]
     if card and not card[0].isdigit() and card not in CARDS:
-        raise WrongUse(f"no test card {card[:60]!r}; {_nearest(card, CARDS)}")
+        raise WrongUse(no_such("test card", [card[:60]], CARDS))
     terms = Terms(amount, currency, order_id, CARDS.get(card, card) if card else recipe.card)
     steps: list[str] = []
     try:
@@ -68,11 +68,4 @@ def known_type(event_type: str) -> None:
     from gatecrash.client.trigger import RECIPES
 
     if event_type not in RECIPES:
-        raise WrongUse(f"no event type {event_type[:60]!r}; {_nearest(event_type, RECIPES)}")
-
-
-def _nearest(asked: str, known: Mapping[str, Any]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(asked, known, n=2)
-    return f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(known)}."
+        raise WrongUse(no_such("event type", [event_type[:60]], RECIPES))

@@ -189,7 +189,8 @@ def parse(text: str, path: Path) -> MerchantProfile:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
-        raise ProfileError(f"{path}{f':{line[1]}' if line else ''}: not TOML: {error}") from error
+        where = f"{path}:{line[1]}" if line else f"{path}"
+        raise ProfileError(f"{where}: not TOML: {error}; `gatecrash init` writes a profile") from error
     origin = Origin(path, _lines(text), _spell)
     hold_to("merchant-profile", raw, origin, ProfileError, hint=_START_OR_URL)
     _check_placeholders(raw, origin)

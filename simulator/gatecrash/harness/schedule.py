@@ -13,6 +13,7 @@ from gatecrash.harness.merchant_profile import MerchantProfile
 from gatecrash.harness.run import Outcome
 from gatecrash.harness.story import Story, StoryError, parse_document
 from gatecrash.harness.worlds.simulated.alphabet import LETTERS
+from gatecrash.spelling import no_such
 
 if TYPE_CHECKING:
     from gatecrash.harness.explore.verdict import Counterexample
@@ -74,7 +75,7 @@ def _path(outcome: Outcome, merchant: MerchantProfile, folder: Path) -> Path:
 def load(path: Path) -> Schedule:
     """Raises StoryError, which says what is wrong with the file."""
     try:
-        document: Any = yaml.safe_load(read(path, StoryError))
+        document: Any = yaml.safe_load(read(path, StoryError, "; expected a schedule that gatecrash prove has saved"))
     except yaml.YAMLError as error:
         raise StoryError(f"{path}: cannot be read as a schedule: {error}") from error
     if not isinstance(document, Mapping) or document.get("gatecrash") != "schedule" or "story" not in document:
@@ -111,8 +112,6 @@ def _faults(document: Mapping[str, Any], path: Path) -> Faults | None:
         except ValueError as error:
             raise StoryError(f"{path}: /schedule/{number}: {error}") from error
         if fault.kind not in LETTERS:
-            raise StoryError(
-                f"{path}: /schedule/{number}: no kind of fault called {fault.kind!r}; there are: {', '.join(LETTERS)}"
-            )
+            raise StoryError(f"{path}: /schedule/{number}: {no_such('kind of fault', [fault.kind], LETTERS)}")
         faults.append(fault)
     return tuple(faults)

@@ -15,9 +15,13 @@ import yaml
 from gatecrash import resources
 from gatecrash.harness.channels import CHANNELS
 from gatecrash.harness.documents import Origin, Place, hold_to, read, schema
+from gatecrash.spelling import no_such
 
 Rule = dict[str, Any]
 _STEP = "a step: a verb, or one verb with its argument (contracts/story.schema.json lists them)"
+
+
+_STORIES = "; --stories names a file or folder of stories"
 
 
 class StoryError(ValueError):
@@ -118,9 +122,9 @@ def gather(paths: Iterable[Path], *, ours: bool = True) -> list[Story]:
     """Our stories, if wanted, and those of the files and folders. Raises StoryError, also for a name that comes twice."""
     stories = load_all() if ours else []
     for path in paths:
-        stories += load_all(path) if path.is_dir() else [load(path)]
+        stories += load_all(path) if path.is_dir() else [parse(read(path, StoryError, _STORIES), path)]
     if not stories:
-        raise StoryError("no stories to play; --stories names a file or folder of them")
+        raise StoryError(f"no stories to play{_STORIES}")
     seen: dict[str, Story] = {}
     for story in stories:
         other = seen.setdefault(story.name, story)
@@ -134,8 +138,7 @@ def choose(stories: Iterable[Story], names: Iterable[str]) -> list[Story]:
     stories, wanted = list(stories), set(names)
     unknown = sorted(wanted - {story.name for story in stories})
     if unknown:
-        known = ", ".join(story.name for story in stories)
-        raise StoryError(f"no story called {', '.join(map(repr, unknown))}; there are: {known}")
+        raise StoryError(no_such("story", unknown, [story.name for story in stories]))
     return [story for story in stories if not wanted or story.name in wanted]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from gatecrash.harness.channels import CHANNELS
 from gatecrash.harness.story import Story, StoryError, parse_document
+from gatecrash.spelling import no_such
 
 #: Steps that break something, mend it or wait for it. What is left is what customers and staff do, and how time passes.
 _BREAKING = frozenset({"break", "mend", "wait_for", "kill_merchant", "kill_gateway", "restart_merchant"})
@@ -25,7 +26,7 @@ def in_channels(stories: Iterable[Story], channels: Iterable[str]) -> list[Story
 def check_channels(channels: Iterable[str]) -> None:
     """Raises StoryError for channels that there are not."""
     if unknown := sorted(set(channels) - CHANNELS.keys()):
-        raise StoryError(f"no channels called {', '.join(map(repr, unknown))}; there are: {', '.join(CHANNELS)}")
+        raise StoryError(no_such("channels", unknown, CHANNELS))
 
 
 def unbroken(story: Story) -> Story:

@@ -179,10 +179,24 @@ def without_seconds(said: Any) -> Any:
     ("arguments", "told"),
     [
         (("--shard", "3/2"), "'3/2' is no shard; expected I/N"),
-        (("--resume", "nowhere.json"), "nowhere.json: cannot be read as a checkpoint"),
-        (("--world", "real", "--no-prune"), "--no-prune goes with --world simulated"),
-        (("--kinds", "twice,thrice"), "no kind of fault called 'thrice'; there are: crash, "),
-        (("--faults", "99"), "99 is not in the range"),
+        (("--shard", ""), "'' is no shard; expected I/N"),
+        (("--resume", "nowhere.json"), "prove: nowhere.json: cannot be read: No such file"),
+        (("--resume", PROFILE), f"{PROFILE}: is no checkpoint; expected a file that prove --world simulated has left"),
+        (("--world", "real", "--no-prune"), "prove: --no-prune goes with --world simulated: add that, or leave --no-prune out"),
+        (("--kinds", "twice,thrice"), "no kind of fault called 'thrice'; did you mean twice?"),
+        (("--kinds", "hail"), "no kind of fault called 'hail'; there are: crash, lost request, "),
+        (("--kinds", ","), "--kinds was ',', which names nothing; name some, or leave --kinds out"),
+        (("--channels", ""), "--channels was '', which names nothing"),
+        (("--faults", "99"), "99 is no whole number from 0 to 10"),
+        (("--faults", "two"), "two is no whole number from 0 to 10"),
+        (
+            ("--stories", "nowhere"),
+            "nowhere: cannot be read: No such file or directory; --stories names a file or folder of stories",
+        ),
+        (("--junit", "."), "--junit was ., which is a folder; name a file"),
+        (("--failures", PROFILE), f"--failures was {PROFILE}, but {PROFILE} is no folder; name another place"),
+        (("--report", f"{PROFILE}/x"), f"--report was {PROFILE}/x, but {PROFILE} is no folder"),
+        (("--checkpoint", f"{PROFILE}/x"), f"--checkpoint was {PROFILE}/x, but {PROFILE} is no folder"),
     ],
 )
 def test_what_is_wrong_with_the_usage_is_told(prove: Prove, arguments: tuple[str, ...], told: str) -> None:

@@ -111,7 +111,7 @@ def test_who_stops_it_is_told_what_was_found_so_far() -> None:
     trials = run(workloads=1000, tell=told.append, stop=lambda: bool(told) and told[-1].stories_done > 0)
     assert trials.interrupted
     assert 0 < len(trials.held) < 1000
-    assert told[-1].things == "workloads"
+    assert told[-1].things == ("workload", "workloads")
     verdict = said(trials)
     assert verdict.verdict == "unfinished"
     assert f"not finished, explored {len(trials.held)} of 1,000 workloads made up" in verdict.in_words()[0]

@@ -142,7 +142,7 @@ def test_what_is_wrong_with_the_usage_is_told(prove: Prove, arguments: tuple[str
 def test_a_number_of_workloads_is_one_or_more(prove: Prove) -> None:
     done = prove("--workloads", "0")
     assert done.returncode == 2
-    assert "0 is not in the range" in done.stderr
+    assert "0 is no whole number from 1 to 100,000" in done.stderr
 
 
 def test_whoever_has_no_hypothesis_is_told_what_to_install(prove: Prove) -> None:

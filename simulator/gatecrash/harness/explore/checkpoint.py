@@ -12,7 +12,10 @@ from gatecrash.harness.explore.search import Search
 _FORMAT = 2
 
 
-class CheckpointError(ValueError):
+_EXPECTED = "expected a file that prove --world simulated has left, by --checkpoint or at Ctrl-C; or start anew without --resume"
+
+
+class CheckpointError(Exception):
     """A checkpoint that cannot be used: why, and what to do."""
 
 
@@ -50,15 +53,25 @@ class Checkpoint(NamedTuple):
         """Raises CheckpointError."""
         try:
             document: Any = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"{self.path}: cannot be read as a checkpoint: {error}") from error
-        if not isinstance(document, dict) or document.get("gatecrash") != "checkpoint" or document.get("format") != _FORMAT:
-            raise CheckpointError(f"{self.path}: is no checkpoint of this version; start without --resume")
+        except OSError as error:
+            raise CheckpointError(f"{self.path}: cannot be read: {error.strerror or error}; {_EXPECTED}") from error
+        except ValueError:
+            document = None
+        if not isinstance(document, dict) or document.get("gatecrash") != "checkpoint":
+            raise CheckpointError(f"{self.path}: is no checkpoint; {_EXPECTED}")
+        if document.get("format") != _FORMAT:
+            raise CheckpointError(f"{self.path}: is a checkpoint of another version of Gatecrash; start anew without --resume")
+        try:
+            return self._restored(document, bound)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(f"{self.path}: is a damaged checkpoint ({error!r}); start anew without --resume") from error
+
+    def _restored(self, document: Mapping[str, Any], bound: Bound) -> Restored:
         wanted, found = self._identity(bound), document["of"]
         for name, value in wanted.items():
-            if found.get(name) != value:
+            if found[name] != value:
                 raise CheckpointError(
-                    f"{self.path}: was made with other {name}: found {_short(found.get(name))}, expected {_short(value)}; "
+                    f"{self.path}: was made with other {name}: found {_short(found[name])}, expected {_short(value)}; "
                     f"resume with what it was made with, or start anew without --resume"
                 )
         searches = {name: Search.remembered(name, bound, memory) for name, memory in document["stories"].items()}
@@ -71,5 +84,5 @@ class Checkpoint(NamedTuple):
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = "all" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 80 else text[:77] + "…"

@@ -10,7 +10,7 @@ _WINDOW_S = 10.0
 
 class Progress(NamedTuple):
     """`doing` is exploring, shrinking or swarming. `done` schedules, about `left` more, `rate` of them a second; `eta_s` is
-    None where nothing can be said. `violations` counts (story, oracle) pairs; `things` are what stories are called here.
+    None where nothing can be said. `violations` counts (story, oracle) pairs; `things`: what a story is called here, and several.
     """
 
     doing: str
@@ -21,7 +21,7 @@ class Progress(NamedTuple):
     stories_done: int
     stories: int
     violations: int
-    things: str = "stories"
+    things: tuple[str, str] = ("story", "stories")
 
 
 class Rate:

@@ -165,7 +165,7 @@ class Trials:
         left = progress.left + (self.wanted - tried - 1) * self._schedules / tried if tried and not self.failed else 0.0
         doing = "exploring" if self.failed is None else "looking for a smaller one"
         eta_s = left / rate if rate else None
-        self._tell(Progress(doing, done, left, rate, eta_s, tried, self.wanted, bool(self.failed), "workloads"))
+        self._tell(Progress(doing, done, left, rate, eta_s, tried, self.wanted, bool(self.failed), ("workload", "workloads")))
 
 
 def _objections(trial: Trial) -> list[tuple[Counterexample, str]]:

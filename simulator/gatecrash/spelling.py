@@ -1,0 +1,25 @@
+"""A name that nobody knows: what is near it, or all that there are."""
+
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+
+#: So many are named at most.
+_NEAREST = 3
+
+
+def nearest(asked: Sequence[str], known: Collection[str]) -> str:
+    """`did you mean lost-response?`; nothing where none is near."""
+    near = [name for each in asked for name in _near(each, known)]
+    return f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
+
+
+def no_such(what: str, asked: Sequence[str], known: Collection[str]) -> str:
+    """`no story called 'lots-response'; did you mean lost-response?`"""
+    told = nearest(asked, known) or f"there are: {', '.join(known)}"
+    return f"no {what} called {', '.join(map(repr, asked))}; {told}"
+
+
+def _near(asked: str, known: Collection[str]) -> list[str]:
+    if not asked:
+        return []
+    return get_close_matches(asked.lower(), known, _NEAREST) or [name for name in known if asked.lower() in name][:_NEAREST]
