@@ -20,7 +20,6 @@ from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
 from gatecrash.cli._values import DURATION, Whole
 from gatecrash.cli._worlds import look_closer, not_simulated
-from gatecrash.counted import counted
 from gatecrash.spelling import no_such
 
 if TYPE_CHECKING:
@@ -187,8 +186,10 @@ def require_played(said: "Verdict", profile: Path) -> None:
     unplayable = [(story.name, story.unplayable) for story in said.stories if story.unplayable]
     if not unplayable or len(unplayable) < len(said.stories):
         return
-    (first, failure), among = unplayable[0], counted(len(unplayable), "story", "stories")
-    raise WrongUse(f"none of {among} can be played, though nothing strikes; {first}: {failure.in_full()}{look_closer(profile)}")
+    first, failure = unplayable[0]
+    among = f", the first of {len(unplayable)}" if len(unplayable) > 1 else ""
+    why = f"{first}{among}: {failure.in_full()}"
+    raise WrongUse(f"no story can be played, though nothing strikes; {why}{look_closer(profile)}")
 
 
 def played(spec: "PlayerSpec", wanted: "Sequence[tuple[str, Faults]]") -> "tuple[list[Outcome], float]":
@@ -278,7 +279,7 @@ def _checkpoint(path: Path, merchant: "MerchantProfile", stories: "list[Story]",
     of = {
         "merchant": merchant.name,
         "profile": blake2b(text, digest_size=8).hexdigest(),
-        "code": _code(merchant),
+        "code of the shop": _code(merchant),
         "stories": {story.name: blake2b(repr(story.document).encode(), digest_size=8).hexdigest() for story in stories},
         "seed": seed,
     }

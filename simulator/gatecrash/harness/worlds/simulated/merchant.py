@@ -55,7 +55,7 @@ class SimulatedMerchant:
                 found = getattr(found, part)
         except (ImportError, AttributeError) as error:
             raise SetupFailed(
-                f"{self.profile.path}: [simulated] app = {self.simulated.app!r} cannot be had: {error}; expected MODULE:NAME, "
+                f"{self.profile.at('simulated', 'app')}: {self.simulated.app!r} cannot be had: {error}; expected MODULE:NAME, "
                 f"importable from {self.folder}"
             ) from error
         return found
@@ -81,6 +81,6 @@ class SimulatedMerchant:
         if asgi.is_application(found):
             return await asgi.serve(found)
         raise SetupFailed(
-            f"{self.profile.path}: [simulated] app = {self.simulated.app!r} is {type(found).__name__}; expected an aiohttp "
-            "or ASGI application, or a function without arguments that makes one"
+            f"{self.profile.at('simulated', 'app')}: {self.simulated.app!r} is {type(found).__name__}; expected an aiohttp or "
+            "ASGI application, or a function without arguments that makes one"
         )

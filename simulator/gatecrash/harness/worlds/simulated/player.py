@@ -19,7 +19,7 @@ from gatecrash.harness.explore.fault import Play, Schedule, Told
 from gatecrash.harness.history import Note
 from gatecrash.harness.run import Outcome, play
 from gatecrash.harness.story import Story, load, parse_document
-from gatecrash.harness.world import Host
+from gatecrash.harness.world import Host, SetupFailed
 from gatecrash.harness.worlds.simulated import alphabet, clock, databases, entropy, guard, labels, network
 from gatecrash.harness.worlds.simulated.gateway import SimulatedGateway
 from gatecrash.harness.worlds.simulated.hosts import Crashed, Incarnation
@@ -151,6 +151,10 @@ class Player:
         guard.forget()
         try:
             done = self._loop.run_until_complete(main())
+        except SetupFailed as failed:
+            if guard.found:  # which is why
+                raise guard.found[0] from failed
+            raise
         finally:
             self._world = self._points = None
             self._loop.close()
