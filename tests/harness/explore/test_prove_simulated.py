@@ -16,6 +16,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from gatecrash import resources
+from gatecrash.cli._progress import line
+from gatecrash.harness.explore.progress import Progress
 from tests.harness.explore.toys import truth
 from tests.support.waiting import written
 
@@ -74,6 +76,13 @@ def test_one_of_something_is_told_as_one(prove: Prove) -> None:
     done = prove("--faults", "0")
     assert re.search(r"^proved +happy-path +1 schedule +0 states$", done.stdout, re.MULTILINE), done.stdout
     assert "reference: proved in 1 of 1 story, up to 0 faults of 0 kinds, 1 schedule, 0 states, " in done.stdout
+
+
+def test_how_far_it_has_come_is_told_in_a_line() -> None:
+    one = Progress("exploring", done=1, left=0.0, rate=2.0, eta_s=0.5, stories_done=1, stories=1, violations=1)
+    assert line(one) == "exploring: 1 schedule, 2/s, 1 of 1 story, 1 violation"
+    more = one._replace(done=1234, left=5612.0, eta_s=90.0, stories=40, violations=2, things=("workload", "workloads"))
+    assert line(more) == "exploring: 1,234 schedules, about 5,600 left, 2/s, 1m 30s to go, 1 of 40 workloads, 2 violations"
 
 
 def test_a_counterexample_is_told_shrunk_and_saved(prove: Prove, tmp_path: Path) -> None:
