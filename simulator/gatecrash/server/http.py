@@ -7,11 +7,12 @@ there whole in good time, a large answer is to be taken in good time, and there 
 import asyncio
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from gatecrash.core.errors import Refused
@@ -39,7 +40,10 @@ class _Connection(RequestHandler):
     """aiohttp's connection, except that what it cannot parse is answered as a problem, and nothing is logged for it."""
 
     _server: "HttpServer"
+    _newest: StreamReader
     _late: asyncio.TimerHandle | None = None
+    _answered = 0
+    half_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         capacity = self._server.capacity
@@ -63,10 +67,17 @@ class _Connection(RequestHandler):
         before = self._request_count
         super().data_received(data)
         if self._request_count != before:
+            self._newest = self._messages[-1][1]
             self._in_time()
         elif self._waiter is not None and self._late is None:
             # the start of a request; the rest may take its time, but not for ever
             self._late = self._loop.call_later(self._server.request_s, self._end_with, too_slow(self._server.request_s))
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp's own says nothing
+        """The client says no more: what it has said whole is answered before the connection ends."""
+        whole = self._answered < self._request_count and self._newest.is_eof()
+        self.half_closed = whole and not self._server.watches(self)
+        return self.half_closed
 
     def _in_time(self) -> None:
         if self._late is not None:
@@ -81,6 +92,15 @@ class _Connection(RequestHandler):
         self.force_close()
 
     async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        finished = await self._finish_in_time(request, resp, start_time)
+        self._answered += 1
+        if self.half_closed and self._answered == self._request_count:
+            self.close()
+        return finished
+
+    async def _finish_in_time(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         if not isinstance(resp, web.Response) or resp.content_length is None or resp.content_length <= _BUFFERED:
@@ -136,11 +156,20 @@ class HttpServer(web.Server):
         return connection
 
     def when_gone(self, request: web.BaseRequest, left: asyncio.Event) -> None:
-        """Have `left` set when the connection of `request` is lost."""
+        """Have `left` set when the connection of `request` is lost. Who asks for that takes a client that says no more for gone:
+        nobody can tell one that only half-closes from one that does not wait any longer.
+        """
+        connection = cast(_Connection, request.protocol)
+        if request.transport is not None and connection.half_closed:
+            connection.force_close()
         if request.transport is None:
             left.set()
         else:
-            self._leaving[request.protocol] = left
+            self._leaving[connection] = left
+
+    def watches(self, connection: RequestHandler) -> bool:
+        """Whether somebody wants to know when this client leaves."""
+        return connection in self._leaving
 
     def forget(self, request: web.BaseRequest) -> None:
         self._leaving.pop(request.protocol, None)
