@@ -259,7 +259,7 @@ def write(
     runs = {**drawn, **dict(zip(more, played(spec, more)[0], strict=True))}
     proof = Proof(
         merchant=said.merchant, world="simulated", outcomes=tuple(runs[each] for each in wanted), left_out=tuple(left_out),
-        seconds=said.seconds, bound=bound,
+        seconds=said.seconds, bound=bound, explored=said.verdict,
     )  # fmt: skip
     files = {name: saved[name, each.oracle] for name, each in first.items()}
     _proof.write(proof, files, junit=asked.junit, report=asked.report)

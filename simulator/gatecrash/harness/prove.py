@@ -26,8 +26,8 @@ _NEEDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """Outcomes in the stories' order; `left_out` are stories that were not played, with the reason. `bound` says what was proved
-    where more was played than these outcomes.
+    """Outcomes in the stories' order; `left_out` are stories that were not played, with the reason. Where more was played than
+    these outcomes, `bound` says what was proved by it, and `explored` the verdict in a word.
     """
 
     merchant: str
@@ -36,9 +36,12 @@ class Proof:
     left_out: tuple[tuple[Story, str], ...]
     seconds: float
     bound: str = ""
+    explored: str = ""
 
     @property
     def verdict(self) -> str:
+        if self.explored:
+            return self.explored
         return VIOLATED if any(outcome.violations for outcome in self.outcomes) else HELD
 
     def as_json(self) -> dict[str, Any]:

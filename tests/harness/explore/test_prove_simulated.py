@@ -139,6 +139,7 @@ def test_a_counterexample_is_drawn_and_reported_like_any_other_failure(prove: Pr
     assert "    customer  " in done.stdout
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert "violated in 1 of 1 story, up to 3 faults" in page
+    assert '<span class="stamp violated">violated</span>' in page
     suite = ElementTree.fromstring((tmp_path / "out" / "junit.xml").read_text(encoding="utf-8"))  # noqa: S314 - our own
     assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
     [failure] = suite.iter("failure")
@@ -146,7 +147,9 @@ def test_a_counterexample_is_drawn_and_reported_like_any_other_failure(prove: Pr
     assert failure.get("type") in done.stdout
     assert "charges.create #1: lost" in failure.text
     assert prove("--faults", "1", "--report", "held").returncode == 0
-    assert "proved in 1 of 1 story, up to 1 fault" in (tmp_path / "held" / "index.html").read_text(encoding="utf-8")
+    page = (tmp_path / "held" / "index.html").read_text(encoding="utf-8")
+    assert "proved in 1 of 1 story, up to 1 fault" in page
+    assert '<span class="stamp proved">proved</span>' in page
 
 
 def test_random_schedules_reach_beyond_the_bound(prove: Prove) -> None:
