@@ -102,7 +102,8 @@ class SqliteTransaction:
     def next_timer(self, after: int = -1, besides: str = "") -> Timer | None:
         # the plus keeps SQLite from trying the index of some kinds, for which it would prepare the statement anew each time
         row = self._execute(
-            "SELECT id, due_at, kind, ref FROM timers WHERE sandbox = ? AND due_at > ? AND +kind <> ? ORDER BY due_at, id LIMIT 1",
+            "SELECT id, due_at, kind, ref FROM timers WHERE sandbox = ? AND due_at > ? AND +kind <> ? "
+            "ORDER BY due_at, id LIMIT 1",
             (self._sandbox, after, besides),
         ).fetchone()
         return None if row is None else TABLES[Timer].record(row)
