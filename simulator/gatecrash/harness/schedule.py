@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
+from gatecrash import yaml_text
 from gatecrash.harness.documents import read
 from gatecrash.harness.explore.fault import Fault
 from gatecrash.harness.explore.fault import Schedule as Faults
@@ -75,7 +76,7 @@ def _path(outcome: Outcome, merchant: MerchantProfile, folder: Path) -> Path:
 def load(path: Path) -> Schedule:
     """Raises StoryError, which says what is wrong with the file."""
     try:
-        document: Any = yaml.safe_load(read(path, StoryError, "; expected a schedule that gatecrash prove has saved"))
+        document: Any = yaml_text.read(read(path, StoryError, "; expected a schedule that gatecrash prove has saved"))
     except yaml.YAMLError as error:
         raise StoryError(f"{path}: cannot be read as a schedule: {error}") from error
     if not isinstance(document, Mapping) or document.get("gatecrash") != "schedule" or "story" not in document:

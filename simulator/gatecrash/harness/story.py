@@ -16,6 +16,7 @@ from gatecrash import resources
 from gatecrash.harness.channels import CHANNELS
 from gatecrash.harness.documents import Origin, Place, hold_to, read, schema
 from gatecrash.spelling import no_such
+from gatecrash.yaml_text import read_with_places
 
 Rule = dict[str, Any]
 _STEP = "a step: a verb, or one verb with its argument (contracts/story.schema.json lists them)"
@@ -70,12 +71,12 @@ def load(path: Path) -> Story:
 def parse(text: str, path: Path) -> Story:
     """The story in a YAML text; `path` is for the errors, and its stem must be the story's name."""
     try:
-        raw = yaml.safe_load(text)
-        lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader))
+        raw, node = read_with_places(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise StoryError(f"{where}: not YAML: {getattr(error, 'problem', None) or error}") from error
+    lines = _lines(node)
     story = parse_document(raw, path, lines)
     if story.name != path.stem:
         raise StoryError(

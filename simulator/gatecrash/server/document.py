@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any
 
 import msgspec
-import yaml
 
 from gatecrash import resources
 
@@ -21,8 +20,8 @@ def served(host: str | None) -> bytes:
 
 @cache
 def _document() -> dict[str, Any]:
-    """Read when it is first asked for: most gateways never are."""
-    # the C loader, where there is one, takes a tenth of a second, and the other one eight times as long
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    document: dict[str, Any] = yaml.load((resources.contracts() / FILE).read_text(encoding="utf-8"), loader)  # noqa: S506
+    """Read when it is first asked for, by what is loaded then: most gateways never are."""
+    from gatecrash import yaml_text
+
+    document: dict[str, Any] = yaml_text.read((resources.contracts() / FILE).read_text(encoding="utf-8"))
     return document
