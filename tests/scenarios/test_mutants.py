@@ -1,12 +1,10 @@
-"""Every mutant in each story that claims to catch it, in real processes and in simulated time: what its row names objects, or
-a stronger oracle.
+"""Every mutant in each story that claims to catch it, in real processes: what its row names objects, or a stronger oracle.
+`test_table_of_mutants.py` has them in simulated time, and their counterexamples in both worlds.
 """
 
 import pytest
 
 from gatecrash.harness.demo import play_for_real
-from gatecrash.harness.explore.fault import Failure
-from gatecrash.harness.explore.pool import PlayerSpec, Pool
 from gatecrash.harness.merchant_profile import reference
 from gatecrash.harness.mutants import Mutant, counts, known
 from gatecrash.harness.story import Story, load_all
@@ -24,14 +22,3 @@ async def test_the_mutant_is_caught_by_what_its_row_names(name: str, story: Stor
     found = {violation.oracle for violation in outcome.violations}
     assert any(counts(oracle, mutant.violates) for oracle in found), outcome.history
     assert outcome.history.unfired == ()
-
-
-@pytest.mark.parametrize("name", MUTANTS)
-def test_the_mutant_is_caught_in_simulated_time_as_well(name: str) -> None:
-    stories = {story.name: str(story.path) for claimed, story in CLAIMS if claimed == name}
-    made = {"profile_path": "", "stories": stories, "mutant": name}
-    with Pool(PlayerSpec("gatecrash.harness.worlds.simulated.player:make", made), 1) as pool:
-        for story in stories:
-            play = pool.play(story, ())
-            assert not isinstance(play, Failure), play.detail
-            assert any(counts(oracle, MUTANTS[name].violates) for oracle, _ in play.violations), (story, play.violations)
