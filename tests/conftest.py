@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 # behind everything else, so that an installed gatecrash is tested as it was installed
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
+from tests import parts
 from tests.support import held
 from tests.support.client import Client
 from tests.support.core import Core
@@ -34,6 +35,23 @@ held.install()
 # who runs the tests in the background of a script hands SIGINT down ignored, to every program that a test starts and interrupts
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--part", choices=("once", "each"), help="only what is run by one Python (tests/parts.py), or by each")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    part = config.getoption("--part")
+    if part is None or collection_path.is_dir():
+        return None
+    return ((parts.place(collection_path) is None) == (part == "once")) or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long ones first."""
+    places = {item.path: parts.place(item.path) for item in items}
+    items.sort(key=lambda item: len(parts.ONCE) if (place := places[item.path]) is None else place)
 
 
 @pytest.fixture(autouse=True)
