@@ -8,7 +8,7 @@ from gatecrash.harness.explore.fault import Failure
 from gatecrash.harness.explore.pool import Pool
 from gatecrash.harness.workloads.scope import Scope
 from gatecrash.harness.workloads.script import Script
-from gatecrash.harness.workloads.trials import Objection, Over, Trials
+from gatecrash.harness.workloads.trials import Enough, Objection, Over, Trials
 from gatecrash.harness.world import SetupFailed
 
 
@@ -58,9 +58,10 @@ def run(trials: Trials, scope: Scope) -> Trials:
 
     scope, trials.left_out = taken(trials.pool, scope)
     try:
-        with suppress(Objection):
+        with suppress(Objection, Enough):
             write(scope, trials, workloads=trials.wanted, seeded=trials.seed)
-        trials.shrink(scope)
+        with suppress(Enough):
+            trials.shrink(scope)
     except Over:
         if trials.error is not None:
             raise trials.error from None

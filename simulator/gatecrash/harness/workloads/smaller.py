@@ -27,7 +27,7 @@ def smallest(document: Document, scope: Scope, fails: Callable[[Script], bool]) 
         smaller = False
         for candidate in _candidates(document):
             script = retold(scope, candidate)
-            if script is None or _weight(script.document()) >= _weight(document):
+            if script is None or weight(script.document()) >= weight(document):
                 continue
             if fails(script):
                 document, smaller = script.document(), True
@@ -35,7 +35,7 @@ def smallest(document: Document, scope: Scope, fails: Callable[[Script], bool]) 
     return document
 
 
-def _weight(document: Document) -> tuple[int, int]:
+def weight(document: Document) -> tuple[int, int]:
     """What it makes less of: steps, then how odd they and the order are."""
     steps = document["steps"]
     odd = sum(isinstance(step, dict) and step != _plain(step) for step in steps) + sum(map(_oddness, steps))

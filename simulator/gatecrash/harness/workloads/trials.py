@@ -21,7 +21,7 @@ from gatecrash.harness.story import Story, parse_document
 from gatecrash.harness.variants import in_channels
 from gatecrash.harness.workloads.scope import Scope
 from gatecrash.harness.workloads.script import Script, verb
-from gatecrash.harness.workloads.smaller import smallest
+from gatecrash.harness.workloads.smaller import smallest, weight
 
 #: No workload is worth more smaller ones than this: of Hypothesis', and of ours after that.
 SMALLER_MAX = 40
@@ -40,6 +40,10 @@ class Over(KeyboardInterrupt):
     """Nothing more is to be written: there is enough, somebody wants to stop, or it cannot go on."""
 
 
+class Enough(Over):
+    """No more smaller ones are to be tried."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """A workload and what exploring it came to; `stories` are what it is in each set of channels."""
@@ -51,7 +55,7 @@ class Trial:
 
 class Trials:
     """Called with each script, until `wanted` have held. `channels`: each is explored in each of these sets. `held` are the
-    workloads that nobody objected to, `failed` the one that failed last: once all is over, the smallest.
+    workloads that nobody objected to, `failed` the smallest of those that failed.
 
     `interrupted`: `stop` said so. `error`: why it could not go on.
     """
@@ -85,19 +89,20 @@ class Trials:
         self._target: tuple[str, str, Bound] | None = None  # who objected, in which channels, to what
 
     def __call__(self, script: Script) -> None:
-        """Raises Objection for a workload that fails, Over when no more are wanted."""
+        """Raises Objection for a workload that fails, Over when no more are wanted, Enough when no smaller ones are."""
         document = script.document()
         name = document["name"]
         try:
             if name not in self._known:
                 if self._target is not None and self.smaller >= self._smaller_max:
-                    return  # enough is enough, and nothing is known of it
+                    raise Enough
                 self._known[name] = self._tried(document)
         except Exception as error:
             self.error = error
             raise Over from error
         if (trial := self._known[name]) is not None:
-            self.failed = trial
+            if self.failed is None or weight(document) <= weight(self.failed.document):
+                self.failed = trial
             raise Objection(trial)
         if self.failed is None and len(self.held) >= self.wanted:
             raise Over
