@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -20,6 +21,11 @@ def gatecrash(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "gatecrash", *arguments], capture_output=True, text=True, timeout=30, check=False
     )
+
+
+@cache
+def help_of(verb: str) -> subprocess.CompletedProcess[str]:
+    return gatecrash(verb, "--help")
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])
@@ -43,7 +49,7 @@ def test_an_unknown_verb_is_refused_in_words() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help(verb: str) -> None:
-    shown = gatecrash(verb, "--help")
+    shown = help_of(verb)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert f"gatecrash {verb}" in shown.stdout
 
@@ -65,7 +71,7 @@ def test_every_verb_has_help(verb: str) -> None:
     ],
 )
 def test_the_help_of_a_verb_names_its_exit_codes(verb: str, codes: list[int]) -> None:
-    told = gatecrash(verb, "--help").stdout.partition("Exit code: ")[2].partition("\n\n")[0]
+    told = help_of(verb).stdout.partition("Exit code: ")[2].partition("\n\n")[0]
     assert list(map(int, re.findall(r"\b[0-9]+\b", told))) == codes
 
 

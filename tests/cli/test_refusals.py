@@ -1,6 +1,7 @@
 """What `serve` cannot do, it says in one line, with exit status 2 and without a traceback."""
 
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -71,12 +72,18 @@ def test_a_url_file_that_is_a_folder_is_named(tmp_path: Path) -> None:
     assert_refused(serve("--memory", "--port", "0", "--url-file", str(tmp_path)), "--url-file", str(tmp_path))
 
 
-@pytest.fixture
-def used(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder that a gateway has used."""
-    data = tmp_path / "data"
-    assert ServerProcess(tmp_path, "--data", str(data)).stop() == 0
-    return data
+    folder = tmp_path_factory.mktemp("used")
+    assert ServerProcess(folder, "--data", str(folder / "data")).stop() == 0
+    return folder / "data"
+
+
+@pytest.fixture
+def used(left: Path, tmp_path: Path) -> Path:
+    """A copy of it to do harm to."""
+    return Path(shutil.copytree(left, tmp_path / "data"))
 
 
 def test_a_database_of_a_newer_version_is_left_alone(used: Path) -> None:
@@ -149,9 +156,9 @@ def test_a_folder_in_the_place_of_the_vault_key_is_told(tmp_path: Path) -> None:
     assert_refused(serve("--port", "0", "--data", str(tmp_path)), "vault.key")
 
 
-def test_the_vault_key_is_for_its_owner_alone(used: Path) -> None:
-    assert (used / "vault.key").stat().st_mode & 0o777 == 0o600
-    assert len((used / "vault.key").read_bytes()) == 32
+def test_the_vault_key_is_for_its_owner_alone(left: Path) -> None:
+    assert (left / "vault.key").stat().st_mode & 0o777 == 0o600
+    assert len((left / "vault.key").read_bytes()) == 32
 
 
 @pytest.mark.parametrize("flags", [("--port", "65536"), ("--port", "-1"), ("--port", "http"), ("--colour", "red")])

@@ -35,7 +35,8 @@ Prove = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", CODE, "prove", PROFILE, "--world", "simulated", "--story", "happy-path", *arguments]
+    world = ("--world", "simulated", "--jobs", "1")
+    return [sys.executable, "-c", CODE, "prove", PROFILE, *world, "--story", "happy-path", *arguments]
 
 
 def surroundings(bug: str, gate: str = "") -> dict[str, str]:
@@ -161,7 +162,7 @@ def test_random_schedules_reach_beyond_the_bound(prove: Prove) -> None:
 
 def test_who_presses_ctrl_c_goes_on_from_the_checkpoint(prove: Prove, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        command("--faults", "3", "--checkpoint", "kept.json", "--json"),
+        command("--jobs", "2", "--faults", "3", "--checkpoint", "kept.json", "--json"),
         cwd=tmp_path, env=surroundings(BUG, "gate"), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     written(tmp_path / "gate", process)  # all schedules of fewer faults are played

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,5 +97,5 @@ def test_the_workload_that_fails_in_the_end_is_small() -> None:
             raise Failed(script.document()["steps"])
 
     with pytest.raises(Failed) as failed:
-        write(Scope(), told, workloads=200, seeded=0)
+        write(replace(SMALL, refunds=True), told, workloads=200, seeded=0)
     assert [verb(step) for step in failed.value.args[0]].count("refund") == 2
