@@ -185,8 +185,8 @@ async def test_a_scaled_clock_runs_at_its_rate(server_client: Client) -> None:
 
 @pytest.mark.asyncio
 async def test_an_automatic_clock_jumps_to_what_falls_due_when_nothing_is_going_on(server_client: Client) -> None:
-    (await server_client.post("/v1/webhook_endpoints", {"url": "http://127.0.0.1:9/"})).expect(201)
     charge = await server_client.charge(capture=False)
+    (await server_client.post("/v1/webhook_endpoints", {"url": "http://127.0.0.1:9/"})).expect(201)
     began = await now(server_client)
     (await server_client.post("/_gatecrash/clock", {"mode": "auto"})).expect(200)
 
