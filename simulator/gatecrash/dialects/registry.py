@@ -9,10 +9,13 @@ from gatecrash.dialects.interface import Dialect
 GROUP = "gatecrash.dialects"
 
 
+def load() -> dict[str, Dialect]:
+    """Name → dialect, native first."""
+    return dict(_installed())
+
+
 @cache
-def load() -> Mapping[str, Dialect]:
-    """Name → dialect, native first. Looked for once: that reads the metadata of everything that is installed."""
-    found: dict[str, Dialect] = {}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name != "native", point.name)):
-        found[point.name] = point.load()
-    return found
+def _installed() -> Mapping[str, Dialect]:
+    """Looked for once: that reads the metadata of everything that is installed."""
+    points = sorted(entry_points(group=GROUP), key=lambda point: (point.name != "native", point.name))
+    return {point.name: point.load() for point in points}

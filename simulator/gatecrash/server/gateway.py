@@ -1,7 +1,7 @@
 """The gateway, whole and without a socket: what it knows, and those who tend its timers and webhooks."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from gatecrash.core.errors import Refused
@@ -19,7 +19,7 @@ T = TypeVar("T")
 class Gateway(State):
     """A state that is alive: what falls due in it happens."""
 
-    def __init__(self, store: Store, host: Host, dialects: Mapping[str, Dialect] | None = None) -> None:
+    def __init__(self, store: Store, host: Host, dialects: dict[str, Dialect] | None = None) -> None:
         super().__init__(store, host, dialects)
         self.timekeeper = Timekeeper(self)
         self.timers_changed = self.timekeeper.poke

@@ -5,7 +5,7 @@ import errno
 import os
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -106,7 +106,7 @@ def _open(settings: Settings) -> tuple[SqliteStore, bytes]:
         raise
 
 
-async def _bind(settings: Settings, dialects: Mapping[str, Dialect], name: str, rebinding: bool) -> socket.socket:
+async def _bind(settings: Settings, dialects: dict[str, Dialect], name: str, rebinding: bool) -> socket.socket:
     """A bound socket for a dialect; a port that is taken is an error that names it."""
     deadline = asyncio.get_running_loop().time() + (_REBIND_S if rebinding else 0)
     port = _port(settings, dialects, name)
@@ -121,7 +121,7 @@ async def _bind(settings: Settings, dialects: Mapping[str, Dialect], name: str, 
             raise SetupError(_why_not_bound(settings.host, name, port, error)) from error
 
 
-def _port(settings: Settings, dialects: Mapping[str, Dialect], name: str) -> int:
+def _port(settings: Settings, dialects: dict[str, Dialect], name: str) -> int:
     """The port it was given or had before; else its own, as far from native's as always; any free one if native's is."""
     if name in settings.ports:
         return settings.ports[name]

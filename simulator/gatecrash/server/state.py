@@ -7,7 +7,7 @@ the timers stands above this and is told through `timers_changed`.
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -38,7 +38,7 @@ T = TypeVar("T")
 class State:
     """`store` keeps it; `host` gives time, randomness and death."""
 
-    def __init__(self, store: Store, host: Host, dialects: Mapping[str, Dialect] | None = None) -> None:
+    def __init__(self, store: Store, host: Host, dialects: dict[str, Dialect] | None = None) -> None:
         self.store = store
         self.host = host
         self.dialects = registry.load() if dialects is None else dialects

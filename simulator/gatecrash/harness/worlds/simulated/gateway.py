@@ -34,7 +34,7 @@ class SimulatedGateway:
 
     def __init__(
         self,
-        dialects: Mapping[str, Dialect],
+        dialects: dict[str, Dialect],
         connection: sqlite3.Connection | None,
         *,
         now_ms: Callable[[], int],
