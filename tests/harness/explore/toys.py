@@ -11,13 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
-from gatecrash import resources
 from gatecrash.harness.explore.fault import Fault, Play, Point, Schedule
-from gatecrash.harness.history import History, Note
-from gatecrash.harness.oracles import Violation
-from gatecrash.harness.run import Outcome
-from gatecrash.harness.story import load
 
 TRIES_MAX = 4
 
@@ -140,8 +136,15 @@ class Toy:
         raise ValueError("cannot play this")
 
 
-def told(story: str, fired: list[Fault], violated: tuple[tuple[str, str], ...]) -> Outcome:
+def told(story: str, fired: list[Fault], violated: tuple[tuple[str, str], ...]) -> Any:
     """What a whole run would have left behind, as far as a report of it goes."""
+    # heavy, and few processes that play toys are asked to tell
+    from gatecrash import resources
+    from gatecrash.harness.history import History, Note
+    from gatecrash.harness.oracles import Violation
+    from gatecrash.harness.run import Outcome
+    from gatecrash.harness.story import load
+
     notes = tuple(Note(number, "shop", "shop", str(fault)) for number, fault in enumerate(fired))
     history = History(story=story, merchant="toy", orders=(), notes=notes)
     found = tuple(Violation(*each) for each in violated)

@@ -7,10 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from gatecrash.harness.explore.fault import Fault, Play, Point, Schedule, Told
-from gatecrash.harness.history import History, Note
-from gatecrash.harness.oracles import Violation
-from gatecrash.harness.run import Outcome
-from gatecrash.harness.story import parse_document
 from gatecrash.harness.workloads.script import verb
 
 KINDS = ("lost request", "lost answer")
@@ -64,8 +60,14 @@ class Toy:
         return ()
 
 
-def whole(told: Mapping[str, Any], violated: tuple[tuple[str, str], ...]) -> Outcome:
+def whole(told: Mapping[str, Any], violated: tuple[tuple[str, str], ...]) -> Any:
     """What a run would have left behind, as far as a report of it goes."""
+    # heavy, and few processes that play toys are asked to tell
+    from gatecrash.harness.history import History, Note
+    from gatecrash.harness.oracles import Violation
+    from gatecrash.harness.run import Outcome
+    from gatecrash.harness.story import parse_document
+
     history = History(story=told["name"], merchant="toy", orders=(), notes=(Note(0, "shop", "shop", "all is said"),))
     story = parse_document(told, Path("toy.yaml"))
     found = tuple(Violation(*each) for each in violated)
