@@ -1,9 +1,16 @@
-"""Every shipped story in real processes: the reference merchant holds and lint finds nothing; the naive one is caught by both."""
+"""Every shipped story: the reference merchant holds in real processes, and lint finds nothing; the naive one is caught by what
+the story teaches and by lint, in simulated time, and in real processes where the demo shows it.
+"""
 
 import pytest
 
+from gatecrash.harness.demo import STORIES as DEMO
 from gatecrash.harness.demo import play_for_real
+from gatecrash.harness.explore.fault import Failure
+from gatecrash.harness.explore.pool import PlayerSpec, Pool
 from gatecrash.harness.merchant_profile import reference
+from gatecrash.harness.run import Outcome
+from gatecrash.harness.smallest import PLAYER
 from gatecrash.harness.story import Story, load_all
 from gatecrash.lint import lint
 
@@ -19,13 +26,27 @@ async def test_the_reference_merchant_survives(story: Story) -> None:
     assert lint(outcome.history.journal) == []
 
 
-@pytest.mark.asyncio
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
-async def test_the_naive_merchant_is_caught_by_what_the_story_teaches(story: Story) -> None:
-    outcome = await play_for_real(story, reference("naive"))
-    caught = {violation.oracle for violation in outcome.violations}
-    assert story.teaches <= caught, outcome.history
+def assert_caught(outcome: Outcome) -> None:
+    """The naive merchant, by the oracles that the story teaches and by lint."""
+    story, history = outcome.story, outcome.history
+    assert story.teaches <= {violation.oracle for violation in outcome.violations}, (story.name, history)
     if story.group != "refunds and captures":  # it neither captures nor gives back
-        assert outcome.history.unfired == ()
-    charged = any(not charge.elsewhere for charge in outcome.history.charges)
-    assert not charged or "post_without_key" in {finding.rule for finding in lint(outcome.history.journal)}
+        assert history.unfired == (), story.name
+    charged = any(not charge.elsewhere for charge in history.charges)
+    assert not charged or "post_without_key" in {finding.rule for finding in lint(history.journal)}, story.name
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("story", [story for story in STORIES if story.name in DEMO], ids=lambda story: story.name)
+async def test_the_naive_merchant_is_caught_in_each_story_of_the_demo(story: Story) -> None:
+    assert_caught(await play_for_real(story, reference("naive")))
+
+
+def test_the_naive_merchant_is_caught_in_every_story_in_simulated_time() -> None:
+    made = {"profile_path": "", "stories": {story.name: str(story.path) for story in STORIES}, "mutant": "naive", "tells": True}
+    with Pool(PlayerSpec(PLAYER, made)) as pool:
+        for story in STORIES:
+            play = pool.play(story.name, ())
+            assert not isinstance(play, Failure), play.detail
+            assert play.outcome is not None
+            assert_caught(play.outcome)
