@@ -21,9 +21,10 @@ Json = dict[str, Any]
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _BY_SCHEMA_TYPE = {"integer": int, "number": float}
 
-# what the HTTP edge answers, whatever was asked: code → response
+# what the HTTP edge answers, whatever was asked, unless the operation has its own: code → response
 AT_THE_EDGE = {
     "http_malformed": "HttpMalformed", "request_timeout": "RequestTimeout", "too_many_connections": "TooManyConnections",
+    "control_from_elsewhere": "FaultForbidden", "control_token_required": "FaultUnauthorized",
 }  # fmt: skip
 
 
@@ -99,7 +100,7 @@ class Contract:
     def _response(self, method: str, path: str, status: int, body: bytes) -> tuple[str, Json]:
         operation, shared = self.find(method, path), self.document["components"]["responses"]
         for code, name in AT_THE_EDGE.items():
-            if b'"code":"%s"' % code.encode() in body:
+            if b'"code":"%s"' % code.encode() in body and not self._names(operation, status, code):
                 return name, shared[name]
         if operation is None:
             name = "RouteUnknown" if self._template(path) is None else "MethodNotAllowed"
@@ -116,6 +117,18 @@ class Contract:
                 f"add '{status}' to its `responses` in {self.file}, or mend the answer, which was {body[:500]!r}"
             )
         return f"{operation.id} {status}", self.resolve(responses[str(status)])
+
+    def _names(self, operation: Operation | None, status: int, code: str) -> bool:
+        """Whether an operation has this code under this status."""
+        response = {} if operation is None else self.resolve(operation.spec["responses"].get(str(status), {}))
+        schema = response.get("content", {}).get("application/problem+json", {}).get("schema")
+        return schema is not None and code in self.codes_of(schema["properties"]["code"])
+
+    def codes_of(self, schema: Json) -> set[str]:
+        """The codes a schema of `code` lets through."""
+        schema = self.resolve(schema)
+        found = set(schema.get("enum", ())) | ({schema["const"]} if "const" in schema else set())
+        return found.union(*(self.codes_of(part) for part in schema.get("anyOf", ())))
 
     def check(self, method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Raise Breach unless the contract has this answer to this request."""

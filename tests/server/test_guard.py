@@ -1,4 +1,4 @@
-"""Who may drive the control API: no web page from elsewhere; with a control token, only who has it."""
+"""Who may use control powers: no web page from elsewhere; with a control token, only callers that have it."""
 
 import subprocess
 import sys
@@ -9,8 +9,11 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from gatecrash.dialects.native.routes import ROUTES as PAYMENT
+from gatecrash.faults.rule import HEADER
 from gatecrash.server import guard
 from gatecrash.server.control import ROUTES
+from tests.support.cards import token_of
 from tests.support.client import Client
 from tests.support.gateway import LiveGateway
 from tests.support.process import ServerProcess
@@ -52,6 +55,35 @@ async def test_a_web_page_from_elsewhere_drives_nothing(client: Client, headers:
         assert "Access-Control-Allow-Origin" not in reply.headers
     (await client.get("/healthz", headers=headers)).expect(200)
     (await client.get("/v1/charges", headers=headers)).expect(200)
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}], ids=str)
+@pytest.mark.asyncio
+async def test_a_web_page_cannot_kill_the_gateway_with_a_header(
+    http: aiohttp.ClientSession, server: ServerProcess, headers: dict[str, str]
+) -> None:
+    client = Client(http, server.url)
+    pid = (await client.get("/healthz"))["pid"]
+    fault = headers | {HEADER: "request.received=crash"}
+    refused = await client.post("/v1/tokens", token_of("visa"), key="pk", headers=fault)
+    refused.refused(403, "control_from_elsewhere", next(iter(headers)))
+    assert HEADER in refused["detail"]
+    assert (await client.get("/healthz"))["pid"] == pid
+    assert not await client.journal("fault")
+
+
+@pytest.mark.parametrize("value", ["operation.committed=reset", "nonsense", ""])
+@pytest.mark.asyncio
+async def test_every_route_of_payment_wants_the_control_token_with_a_fault_header(guarded: Client, value: str) -> None:
+    for route in PAYMENT:
+        body = {} if route.method == "POST" else None
+        for key in ("sk", "pk", None):
+            path = route.path.replace("{id}", "x")
+            for sent in ({HEADER: value}, {HEADER: value, guard.TOKEN_HEADER: "wrong-horse-battery"}):
+                reply = await guarded.call(route.method, path, body, key=key, headers=sent)
+                reply.refused(401, "control_token_required", guard.TOKEN_HEADER)
+    with_token = WITH | {HEADER: "request.received=status;status=503"}
+    (await guarded.get("/v1/charges", headers=with_token)).expect(503)
 
 
 @pytest.mark.parametrize(

@@ -12,17 +12,13 @@ from gatecrash.dialects.interface import Asked, Dialect, Route
 from gatecrash.dialects.native.errors import problem
 from gatecrash.faults.exchange import Broken
 from gatecrash.server import control, hosted
+from gatecrash.server.cors import add_cors, preflight
 from gatecrash.server.gateway import Gateway
 from gatecrash.server.http import HttpServer, NoAnswer, identified, to_response, too_slow
-from gatecrash.server.pipeline import Pipeline, add_cors
+from gatecrash.server.pipeline import Pipeline
 from gatecrash.sockets import break_connection
 
 BODY_MAX = 1024 * 1024
-_PREFLIGHT = {
-    "Access-Control-Allow-Methods": "POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Gatecrash-Fault",
-    "Access-Control-Max-Age": "600",
-}
 
 
 # what a route leads to, in the app that serves it; `Asked` is the request, read whole
@@ -151,6 +147,6 @@ def _no_route(request: web.BaseRequest, match: Any) -> Refused:
 
 
 def _preflight(asked: Asked) -> web.StreamResponse:
-    response = web.Response(status=204, headers=_PREFLIGHT)
+    response = web.Response(status=204, headers=preflight(asked.headers))
     add_cors(response, asked.headers.get("Origin"))
     return response

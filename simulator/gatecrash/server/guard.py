@@ -1,8 +1,8 @@
-"""Who may drive the control API: with a control token, whoever has it; without one, whoever is no web page from elsewhere.
+"""Who may use control powers: with a control token, whoever has it; without one, any caller but a web page from elsewhere.
 
-The gateway of a developer listens on loopback, where every page in the developer's browser can reach it too. What a page
-cannot do is lie about where it comes from: the browser says so in `Origin` and `Sec-Fetch-Site`, and a name that was bound to
-loopback to look like the gateway's own (DNS rebinding) still stands in `Host`.
+Control powers are the control API and the header `Gatecrash-Fault`. A developer's gateway listens on loopback, where every page
+in the developer's browser can reach it too. A page cannot lie about its origin: the browser sends `Origin` and `Sec-Fetch-Site`.
+A name that was bound to loopback to look like the gateway's own (DNS rebinding) still stands in `Host`.
 """
 
 import hmac
@@ -33,16 +33,19 @@ def is_loopback(host: str) -> bool:
     return all(ipaddress.ip_address(address[4][0]).is_loopback for address in found)
 
 
-def check(headers: Mapping[str, str], token: str | None) -> None:
-    """Refuse a request without the control token; where there is none, a request that a page from elsewhere sent."""
+def check(headers: Mapping[str, str], token: str | None, power: str = "the control API") -> None:
+    """Refuse a request without the control token; where there is none, a request that a page from elsewhere sent.
+
+    `power` names what the request wants to use.
+    """
     if token is None:
-        _refuse_pages_from_elsewhere(headers)
+        _refuse_pages_from_elsewhere(headers, power)
         return
     given = headers.get(TOKEN_HEADER)
     if given is None:
         raise Refused(
             "control_token_required",
-            f"the control API of this gateway needs its token; send `{TOKEN_HEADER}: TOKEN`, as printed at the start or given "
+            f"{power} of this gateway needs its token; send `{TOKEN_HEADER}: TOKEN`, as printed at the start or given "
             "with --control-token.",
             TOKEN_HEADER,
         )
@@ -54,22 +57,22 @@ def check(headers: Mapping[str, str], token: str | None) -> None:
         )
 
 
-def _refuse_pages_from_elsewhere(headers: Mapping[str, str]) -> None:
+def _refuse_pages_from_elsewhere(headers: Mapping[str, str], power: str) -> None:
     host = headers.get("Host", "")
     if not _is_own_name(host):
-        raise _elsewhere("Host", host, "call it by an IP address or as localhost")
+        raise _elsewhere("Host", host, power, "call it by an IP address or as localhost")
     site = headers.get("Sec-Fetch-Site", "none")
     if site not in ("none", "same-origin"):
-        raise _elsewhere("Sec-Fetch-Site", site, "call it from a program, or from a page of the gateway itself")
+        raise _elsewhere("Sec-Fetch-Site", site, power, "call it from a program, or from a page of the gateway itself")
     origin = headers.get("Origin")
     if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
-        raise _elsewhere("Origin", origin, "call it from a program, or from a page of the gateway itself")
+        raise _elsewhere("Origin", origin, power, "call it from a program, or from a page of the gateway itself")
 
 
-def _elsewhere(header: str, value: str, instead: str) -> Refused:
+def _elsewhere(header: str, value: str, power: str, instead: str) -> Refused:
     return Refused(
         "control_from_elsewhere",
-        f"{header} was {value[:100]!r}, so a web page from elsewhere may have sent this, and the control API is not for those; "
+        f"{header} was {value[:100]!r}, so a web page from elsewhere may have sent this, and {power} is not for those; "
         f"{instead}, or start the gateway with --control-token.",
         header,
     )

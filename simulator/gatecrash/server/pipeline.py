@@ -17,6 +17,8 @@ from gatecrash.core.transaction import Context
 from gatecrash.dialects.interface import Answer, Asked, Call, Caller, Dialect, Route
 from gatecrash.faults.exchange import Broken, Instead
 from gatecrash.faults.rule import HEADER, Labels, Rule, parse_header
+from gatecrash.server import guard
+from gatecrash.server.cors import add_cors
 from gatecrash.server.http import HttpServer, NoAnswer, to_response
 from gatecrash.server.request_exchange import RequestExchange
 from gatecrash.server.sandbox import Sandbox
@@ -56,6 +58,8 @@ class Pipeline:
     async def handle(self, route: Route, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
         dialect = self._dialect
         try:
+            if HEADER in asked.headers:
+                guard.check(asked.headers, self._state.host.control_token, f"the header {HEADER}")
             caller = dialect.authenticate(asked)
         except Refused as refused:
             request_id = self._state.request_id()
@@ -317,11 +321,3 @@ def _about(ctx: Context, operation: str, params: Any) -> _About:
         order_id = getattr(params, "order_id", None)
     card = getattr(about, "card", None)
     return _About(order_id, None if card is None else card["last4"])
-
-
-def add_cors(response: web.StreamResponse, origin: str | None) -> None:
-    """Let a browser page of any origin read the answer: these calls carry a key of their own, never a cookie."""
-    if origin:
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = "Request-Id, Idempotent-Replayed, Retry-After"
-        response.headers["Vary"] = "Origin"
