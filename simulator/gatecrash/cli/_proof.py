@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from gatecrash.cli._failed import WrongUse
+from gatecrash.cli._worlds import look_closer
 from gatecrash.counted import counted
 
 if TYPE_CHECKING:
     from gatecrash.harness.merchant_profile import MerchantProfile
-    from gatecrash.harness.prove import Proof
+    from gatecrash.harness.prove import Proof, Unjudged
     from gatecrash.harness.run import Outcome
     from gatecrash.harness.story import Story
 
@@ -45,19 +46,34 @@ def require_writable(*, files: Mapping[str, Path | None], folders: Mapping[str, 
             raise WrongUse(f"{option} was {path}, but this user may not write {there}; name another place")
 
 
-async def followed(runs: "AsyncIterator[Outcome]", stories: "Sequence[Story]", *, quiet: bool) -> "list[Outcome]":
-    """All outcomes, each told in a line as it comes unless `quiet`; on a terminal, how far it is stands below."""
+async def followed(
+    runs: "AsyncIterator[Outcome | Unjudged]", stories: "Sequence[Story]", merchant: "MerchantProfile", *, quiet: bool
+) -> "tuple[list[Outcome], list[Unjudged]]":
+    """All outcomes, each told in a line as it comes unless `quiet`, and the stories that came to none; on a terminal, how far it
+    is stands below. Raises WrongUse when the set-up is wrong before anything was judged, and when nothing was.
+    """
     from rich.console import Console
+
+    from gatecrash.harness.prove import Unjudged
 
     wide = max((len(story.name) for story in stories), default=0)
     outcomes: list[Outcome] = []
+    unjudged: list[Unjudged] = []
     with Console(stderr=True, highlight=False).status(_progress(outcomes, stories)) as status:
         async for outcome in runs:
+            if isinstance(outcome, Unjudged):
+                if outcome.set_up_wrong and not outcomes:
+                    raise WrongUse(f"{outcome.reason}{look_closer(merchant.path)}")
+                unjudged.append(outcome)
+                continue
             outcomes.append(outcome)
             if not quiet:
                 tell_one(outcome, outcome.seconds, wide)
             status.update(_progress(outcomes, stories))
-    return outcomes
+    if not outcomes:
+        reasons = "\n".join(f"  {each.story.name}: {each.reason}" for each in unjudged)
+        raise WrongUse(f"none of these stories came to a verdict:\n{reasons}")
+    return outcomes, unjudged
 
 
 def _progress(outcomes: "Sequence[Outcome]", stories: "Sequence[Story]") -> str:
@@ -167,5 +183,5 @@ def write(proof: "Proof", saved: Mapping[str, Path], *, junit: Path | None, repo
 
 
 def ended(proof: "Proof") -> None:
-    """End with the exit code of the verdict."""
-    sys.exit(1 if proof.verdict != "held" else 0)
+    """End with the exit code of the verdict: 2 where nothing was violated, and a story was left out since the set-up is wrong."""
+    sys.exit(1 if proof.verdict != "held" else 2 if proof.set_up_wrong else 0)

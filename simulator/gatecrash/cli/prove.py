@@ -14,7 +14,7 @@ from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
 from gatecrash.cli._simulated import simulated
 from gatecrash.cli._values import Whole
-from gatecrash.cli._worlds import look_closer, run, runs_worlds
+from gatecrash.cli._worlds import run, runs_worlds
 
 if TYPE_CHECKING:
     from gatecrash.harness.merchant_profile import MerchantProfile
@@ -72,22 +72,19 @@ async def play(
     stories: "list[Story]", merchant: "MerchantProfile", jobs: int, *, quiet: bool, struck_by: "Sequence[Blow]" = ()
 ) -> "Proof":
     """Plays in the real world what the merchant's profile allows, struck by what there is besides the story."""
-    from gatecrash.harness.demo import in_turn, play_for_real
-    from gatecrash.harness.prove import Proof
-    from gatecrash.harness.world import SetupFailed
+    from gatecrash.harness.demo import in_turn
+    from gatecrash.harness.prove import Proof, judged
 
     playable, left_out = _proof.sorted_out(stories, merchant)
     began = asyncio.get_running_loop().time()
-    works = [partial(play_for_real, story, merchant, struck_by) for story in playable]
-    try:
-        # a merchant that runs already is there once, and knows one gateway
-        async with aclosing(in_turn(works, jobs if merchant.start else 1)) as runs:
-            outcomes = await _proof.followed(runs, playable, quiet=quiet)
-    except SetupFailed as error:
-        raise WrongUse(f"{error}{look_closer(merchant.path)}") from error
+    works = [partial(judged, story, merchant, struck_by) for story in playable]
+    # a merchant that runs already is there once, and knows one gateway
+    async with aclosing(in_turn(works, jobs if merchant.start else 1)) as runs:
+        outcomes, unjudged = await _proof.followed(runs, playable, merchant, quiet=quiet)
     return Proof(
-        merchant=merchant.name, world="real", outcomes=tuple(outcomes), left_out=tuple(left_out),
-        seconds=asyncio.get_running_loop().time() - began,
+        merchant=merchant.name, world="real", outcomes=tuple(outcomes),
+        left_out=(*left_out, *((each.story, each.reason) for each in unjudged)),
+        seconds=asyncio.get_running_loop().time() - began, set_up_wrong=any(each.set_up_wrong for each in unjudged),
     )  # fmt: skip
 
 

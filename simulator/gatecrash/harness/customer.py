@@ -13,15 +13,19 @@ from urllib.parse import urlencode
 
 from gatecrash.core import money
 from gatecrash.harness import answers, history
-from gatecrash.harness.cards import CARDS
+from gatecrash.harness.cards import CARDS, GOOD_CARDS
 from gatecrash.harness.gateway import Gateway
 from gatecrash.harness.history import FAILED, PAYMENT_MADE, PENDING
 from gatecrash.harness.merchant_profile import Call, MerchantProfile, resolve
-from gatecrash.harness.world import Host, Reply, SetupFailed, World
+from gatecrash.harness.world import CannotPlay, Host, Reply, SetupFailed, World
 
 ERROR = "error"
 #: What means the same however often it is asked.
 _REPEATED = frozenset({"edit_order", "cancel"})
+#: The order that any shop takes, and with which `check` tries it; a shop may sell in one currency alone, or have a least price.
+ORDINARY = (4200, "usd", "now")
+#: Statuses of an order that the shop does not want.
+_REFUSED = (400, 403, 409, 422)
 #: Statuses of a route that the shop does not have.
 _NOT_THERE = (404, 405)
 
@@ -100,8 +104,8 @@ class Customer:
         return f"{self.world.cart}-{len(self.orders) + 1}"
 
     async def place_order(self, amount: int, currency: str, *, capture: str = "now", customer: str = "ada") -> OrderInProgress:
-        """Orders something of this price. Raises SetupFailed when the shop takes no order: nothing to judge
-        then.
+        """Orders something of this price. Raises SetupFailed when the shop takes no order, and CannotPlay when it refuses one
+        that is out of the ordinary.
         """
         call, number = self.profile.place_order, len(self.orders) + 1
         self.note("customer", "shop", f"orders for {money.shown(amount, currency)}", number)
@@ -113,6 +117,9 @@ class Customer:
         try:
             order_id = answers.order_id(self.profile, call, reply)
         except answers.Unpromised as error:
+            if reply.status in _REFUSED and (amount, currency, capture) != ORDINARY:
+                wanted = f"an order of {money.shown(amount, currency)}{', charged when it ships' if capture == 'later' else ''}"
+                raise CannotPlay(f"the shop does not take {wanted}: {reply.told()}") from error
             raise self._failed(error, reply) from error
         order = OrderInProgress(str(order_id), number, amount, currency)
         self.given_ids[order.id] = order_id
@@ -141,7 +148,7 @@ class Customer:
             )
         finally:
             order.pressing -= 1
-        told = await self._told(order, reply)
+        told = await self._told(order, card, reply)
         detail = reply.error or f"{reply.status}"
         self.note("shop", "customer", f"{told}, {detail}", order.number)
         order.attempts.append(history.Attempt(card=card, nonce=nonce, told=told, detail=detail, early=early))
@@ -236,13 +243,14 @@ class Customer:
         order.fulfilments, order.refunded = page.fulfilments, page.refunded
         return page.status
 
-    async def _told(self, order: OrderInProgress, reply: Reply) -> str:
+    async def _told(self, order: OrderInProgress, card: str, reply: Reply) -> str:
         """What an answer to a payment tells the customer: a status, or `error`."""
         try:
             return answers.outcome(self.profile, self.profile.pay, reply)
         except answers.Unpromised as error:
-            # a second click may be turned away as the shop likes
-            amiss = reply.ok or reply.status in _NOT_THERE or (reply.status >= 500 and len(order.nonces) == 1)
+            # a second click may be turned away as the shop likes; one that fails at a declined card has a bug, and is judged
+            first = len(order.nonces) == 1 and card in GOOD_CARDS
+            amiss = reply.ok or reply.status in _NOT_THERE or (reply.status >= 500 and first)
             if amiss and await self._nothing_is_broken():
                 raise self._failed(error, reply) from error
         if reply.status == 0 and await self._nothing_is_broken():

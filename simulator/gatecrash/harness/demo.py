@@ -11,7 +11,7 @@ from typing import TypeVar
 from gatecrash.harness.merchant_profile import MerchantProfile
 from gatecrash.harness.run import Outcome, play
 from gatecrash.harness.story import Story
-from gatecrash.harness.world import SetupFailed
+from gatecrash.harness.world import CannotPlay, SetupFailed
 from gatecrash.harness.worlds.real import RealWorld
 from gatecrash.harness.worlds.struck import Blow, StruckWorld
 
@@ -32,11 +32,13 @@ STORIES = (
 
 async def play_for_real(story: Story, profile: MerchantProfile, struck_by: Sequence[Blow] = ()) -> Outcome:
     """One story against one merchant, in processes of their own, struck by what else there is. Raises SetupFailed, saying whose
-    run it was.
+    run it was; CannotPlay says the reason alone.
     """
     try:
         async with StruckWorld(profile, struck_by) if struck_by else RealWorld(profile) as world:
             return await play(story, world)
+    except CannotPlay:
+        raise
     except SetupFailed as error:
         raise SetupFailed(f"story {story.name}, merchant {profile.name}: {error}") from error
 

@@ -26,6 +26,8 @@ TERMINAL: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 
+#: The note of a process that a story kills.
+KILLED = "killed"
 #: How the note begins that a shop ended without being killed.
 ENDED = "ended by itself"
 
@@ -150,6 +152,7 @@ class History:
     order_by_event: Mapping[str, str | None] = field(default_factory=dict)
     balanced: bool = True
     customer_gone: bool = False
+    never_back: str = ""  #: how the merchant ended when it was started again, if it never came back
     unfired: tuple[str, ...] = ()  #: the story's faults that never struck: this run proves nothing about them
     expect: Mapping[str, Any] | None = None
     notes: tuple[Note, ...] = ()
@@ -188,6 +191,13 @@ class History:
     def faults(self) -> int:
         """How many struck, at the gateway or elsewhere."""
         return sum(1 for _ in self.entries("fault")) + sum(note.fault for note in self.notes)
+
+    @property
+    def untested(self) -> str:
+        """Which faults never struck, where none of the story's did and no process was killed: nothing was tested then."""
+        if self.faults or any(note.text == KILLED for note in self.notes):
+            return ""
+        return ", ".join(self.unfired)
 
     def entries(self, kind: str) -> Iterator[Mapping[str, Any]]:
         """The journal's entries of one kind (`request`, `answer`, `fault`, `delivery`, …), oldest first."""

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gatecrash.harness.demo import play_for_real
 from gatecrash.harness.merchant_profile import MerchantProfile, placeholders
 from gatecrash.harness.run import Outcome
 from gatecrash.harness.story import Story
+from gatecrash.harness.world import CannotPlay, SetupFailed
+from gatecrash.harness.worlds.struck import Blow
 
 HELD, VIOLATED, LEFT_OUT = "held", "violated", "left out"
 
@@ -37,6 +40,7 @@ class Proof:
     seconds: float
     bound: str = ""
     explored: str = ""
+    set_up_wrong: bool = False  #: whether one was left out because the set-up is wrong, and not because it does not apply
 
     @property
     def verdict(self) -> str:
@@ -66,6 +70,28 @@ class Proof:
         return {
             "merchant": self.merchant, "world": self.world, "stories": [*played, *skipped], "verdict": self.verdict,
         }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unjudged:
+    """A story that came to no verdict, and why. `set_up_wrong`: the profile or the merchant is to be mended first."""
+
+    story: Story
+    reason: str
+    set_up_wrong: bool = False
+
+
+async def judged(story: Story, merchant: MerchantProfile, struck_by: Sequence[Blow] = ()) -> Outcome | Unjudged:
+    """Play one story in the real world. A story none of whose faults struck has tested nothing: it is no verdict, unless
+    an oracle objects all the same.
+    """
+    try:
+        outcome = await play_for_real(story, merchant, struck_by)
+    except SetupFailed as error:
+        return Unjudged(story=story, reason=str(error), set_up_wrong=not isinstance(error, CannotPlay))
+    if outcome.violations or not (untested := outcome.history.untested):
+        return outcome
+    return Unjudged(story=story, reason=f"{untested} never struck: the merchant never did what the story breaks")
 
 
 def sort_out(stories: Sequence[Story], profile: MerchantProfile) -> tuple[list[Story], list[tuple[Story, str]]]:

@@ -16,7 +16,7 @@ from gatecrash.harness.history import FAILED, PAID, PENDING, History
 from gatecrash.harness.oracles import Violation, judge
 from gatecrash.harness.steps import HARMLESS, VERBS, Stage, bring_up
 from gatecrash.harness.story import Story
-from gatecrash.harness.world import Host, SetupFailed, World
+from gatecrash.harness.world import Host, NeverBack, SetupFailed, World
 
 #: All webhook attempts of the native schedule, 0 to 24 h apart, and an hour for the last one to be answered.
 WEBHOOK_BUDGET_S = 5 + 300 + 1800 + 3600 * (2 + 5 + 10 + 14 + 20 + 24) + 3600
@@ -38,12 +38,19 @@ class Outcome:
 
 
 async def play(story: Story, world: World) -> Outcome:
-    """Sets the stage in an entered world, plays both phases, judges. Raises SetupFailed."""
+    """Set the stage in an entered world, play both phases, judge. Raises SetupFailed; or CannotPlay for this story alone.
+
+    A merchant that never comes back after it was killed ends the story there, and is judged.
+    """
     started = world.now()
     stage = await _set_up(story, world)
     try:
-        await _faults(stage)
-        await _calm(stage)
+        try:
+            await _faults(stage)
+            await _calm(stage)
+        except NeverBack as error:
+            stage.never_back = str(error)
+            stage.customer.note("shop", "shop", str(error).splitlines()[0])
         history = await _finish(stage)
     finally:
         for page in stage.spinning:
@@ -79,6 +86,8 @@ async def _faults(stage: Stage) -> None:
             stage.steps_begun += 1
             stage.customer.provoked |= step.verb not in HARMLESS
             await VERBS[step.verb](stage, step.argument)
+    except NeverBack:
+        raise
     except SetupFailed:
         if not stage.world.struck:
             raise
@@ -183,6 +192,8 @@ async def _finish(stage: Stage) -> History:
     order_by_nonce = stage.customer.order_by_nonce
     journal = await stage.gateway.journal()
     struck = {entry.get("rule_id") for entry in journal if entry.get("kind") == "fault"}
+    armed = stage.gateway.armed
+    unfired = (*(what for rule_id, what in armed.items() if rule_id not in struck), *stage.world.missed())
     return History(
         story=stage.story.name,
         merchant=stage.world.profile.name,
@@ -190,13 +201,12 @@ async def _finish(stage: Stage) -> History:
         charges=await stage.gateway.charges(order_by_nonce),
         order_by_event=await stage.gateway.order_by_event(order_by_nonce),
         journal=tuple(journal),
-        unfired=(
-            *(what for rule_id, what in stage.gateway.armed.items() if rule_id not in struck),
-            *stage.world.missed(),
-        ),
+        unfired=unfired,
         balanced=await stage.gateway.balanced(),
         customer_gone=stage.story.customer_gone,
-        expect=None if stage.world.struck else stage.story.expect,
+        never_back=stage.never_back,
+        # a story that went otherwise than it is told, since another fault struck or one of its own did not, may end otherwise
+        expect=None if stage.world.struck or unfired else stage.story.expect,
         notes=(*stage.customer.notes, *stage.world.notes),
         posted=tuple(stage.posted),
         log=stage.world.merchant_log(),

@@ -11,9 +11,9 @@ from typing import Any
 from gatecrash.harness import stranger
 from gatecrash.harness.customer import Customer, OrderInProgress
 from gatecrash.harness.gateway import Gateway
-from gatecrash.harness.history import WEBHOOK_ANSWER_S, Posted
+from gatecrash.harness.history import KILLED, WEBHOOK_ANSWER_S, Posted
 from gatecrash.harness.story import Story
-from gatecrash.harness.world import Host, SetupFailed, World
+from gatecrash.harness.world import CannotPlay, Host, SetupFailed, World
 
 #: A customer tries a payment this often before giving up for the day.
 TRIES = 3
@@ -38,6 +38,7 @@ class Stage:
     posted: list[Posted] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)  #: signing secrets that were rotated away
     steps_begun: int = 0
+    never_back: str = ""  #: how the merchant ended when it was started again
     at: int = -1  #: which order is at hand: the newest, unless a step has turned to another
 
     @property
@@ -137,7 +138,7 @@ async def _event(stage: Stage, signature: str, argument: Mapping[str, Any]) -> d
         return stranger.forgery(stage.order, argument, now)
     event = await stage.gateway.newest_event(stage.order.id, stage.customer.order_by_nonce)
     if event is None:
-        raise SetupFailed(f"story {stage.story.name}: the gateway has no event about the order that could be posted once more")
+        raise CannotPlay("post_webhook: the gateway has no event about the order that could be posted once more")
     return stranger.genuine(event, argument, now)
 
 
@@ -179,9 +180,9 @@ async def wait_for(stage: Stage, station: str) -> None:
 
     within_s = min(STRIKE_WITHIN_S, stage.world.strike_s)
     if not await stage.world.until(struck, within_s=within_s):
-        raise SetupFailed(
-            f"story {stage.story.name}: no fault struck at {station} within {within_s:.0f} s; "
-            "does a rule of the story match what the merchant asks?"
+        raise CannotPlay(
+            f"no fault struck at {station} within {within_s:.0f} s: the merchant never did what the story breaks there; "
+            "in a story of your own, look whether a rule matches what the merchant asks"
         )
 
 
@@ -190,7 +191,7 @@ async def kill_merchant(stage: Stage, argument: Mapping[str, str] | None) -> Non
         await wait_for(stage, argument["at"])
     elif argument:
         await _shows(stage, argument["when"])
-    stage.customer.note("shop", "shop", "killed")
+    stage.customer.note("shop", "shop", KILLED)
     await stage.world.kill(Host.MERCHANT)
 
 
@@ -203,7 +204,7 @@ async def _shows(stage: Stage, status: str) -> None:
 
 
 async def kill_gateway(stage: Stage, _: None) -> None:
-    stage.customer.note("gateway", "gateway", "killed")
+    stage.customer.note("gateway", "gateway", KILLED)
     await stage.world.kill(Host.GATEWAY)
 
 

@@ -32,6 +32,14 @@ class SetupFailed(RuntimeError):
     """
 
 
+class CannotPlay(SetupFailed):
+    """This story cannot be played to this merchant, which is no fault of either. Others can: the run goes on without it."""
+
+
+class NeverBack(SetupFailed):
+    """The merchant was killed, started again on its old data, and ended by itself: a bug of the merchant, and a verdict."""
+
+
 class Host(Enum):
     GATEWAY = "gateway"
     MERCHANT = "merchant"
@@ -123,8 +131,8 @@ class World(ABC):
 
     @abstractmethod
     async def start_merchant(self) -> None:
-        """Brings the merchant up on its old port and database; does nothing when it is up. Raises
-        SetupFailed.
+        """Brings the merchant up on its old port and database; does nothing when it is up. Raises SetupFailed, or NeverBack for
+        one that was up before and now ends by itself.
         """
 
     @abstractmethod

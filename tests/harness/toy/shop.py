@@ -34,8 +34,11 @@ class Shop(BaseHTTPRequestHandler):
             self.answer(200, {})
 
     def place(self, asked: dict[str, object]) -> None:
-        if BREAK == "dies-of-an-order":
+        if BREAK == "dies-of-an-order" or (BREAK == "dies-of-a-second-order" and ORDERS):
             die()
+        if BREAK == "dollars-only" and asked["currency"] != "usd":
+            self.answer(422, {"error": "we take dollars"})
+            return
         order = {"id": len(ORDERS) + 1, "status": "new", "parcels": [], **asked}
         ORDERS[str(order["id"])] = order
         self.answer(201, order)
@@ -49,6 +52,7 @@ class Shop(BaseHTTPRequestHandler):
             return
         order = ORDERS[str(asked["order"])]
         body = {
+            **({"capture": False} if BREAK == "captures-later" else {}),
             "amount": order["amount"],
             "currency": order["currency"],
             "payment_nonce": asked["nonce"],
@@ -58,8 +62,15 @@ class Shop(BaseHTTPRequestHandler):
         call = urllib.request.Request(f"{os.environ['GATEWAY']}/v1/charges", json.dumps(body).encode(), headers)
         try:
             with urllib.request.urlopen(call, timeout=5) as answer:
-                json.load(answer)
+                charge = json.load(answer)
+            if BREAK == "captures-later":
+                capture = f"{os.environ['GATEWAY']}/v1/charges/{charge['id']}/capture"
+                with urllib.request.urlopen(urllib.request.Request(capture, b"{}", headers), timeout=5):
+                    pass
         except OSError:
+            if BREAK == "fails-at-declines":
+                self.answer(500, "<h1>Internal Server Error</h1>")
+                return
             self.answer(402, {"status": "declined"})
             return
         order |= {"status": "complete", "parcels": ["a parcel"]}
@@ -85,6 +96,11 @@ def die() -> None:
 if __name__ == "__main__":
     if BREAK == "dies-at-once":
         sys.exit("no database today")
+    if BREAK.startswith("locks-itself "):
+        lock = os.path.join(BREAK.partition(" ")[2], "lock")
+        if os.path.exists(lock):
+            sys.exit("another one is running")
+        open(lock, "w").close()
     if BREAK == "never-listens":
         time.sleep(600)
     ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Shop).serve_forever()

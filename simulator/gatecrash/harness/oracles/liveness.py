@@ -39,8 +39,11 @@ def stuck(history: History) -> Findings:
     after the calm, for orders that were tried and not charged: still PENDING; FAILED or CANCELLED although the customer kept
     trying with a good card and none had been declined before (that would be L5); or so closed behind the back of a customer
     who had gone, although the gateway never refused the charge: a broken connection, a 5xx, a 409 or a 429 is no refusal, but a
-    hold whose time is over is one.
+    hold whose time is over is one. A shop is stuck, too, that was killed, is started again on its old data and ends by itself.
     """
+    if history.never_back:
+        yield f"the shop never came back: {history.never_back}"
+        return
     for order in history.orders:
         if history.captured(order) > 0 or not order.attempts:
             continue

@@ -21,7 +21,7 @@ import aiohttp
 
 from gatecrash.harness.history import ENDED, Note
 from gatecrash.harness.merchant_profile import SHOP_SETTINGS, MerchantProfile, fill
-from gatecrash.harness.world import Host, Reply, SetupFailed, T, World
+from gatecrash.harness.world import Host, NeverBack, Reply, SetupFailed, T, World
 from gatecrash.harness.worlds.process import Port, Process, mind
 
 GATEWAY_READY_S = 30.0
@@ -155,12 +155,15 @@ class RealWorld(World):
         if await self._ready(merchant, self._merchant_looked_at, self.profile.ready_s) and self._last_look.ok:
             return
         when = "when it was started again, after it had been killed" if again else "before it was ready"
+        failed: type[SetupFailed] = SetupFailed
         if ended := merchant.ended():
             advice = _TAKEN if any(each in merchant.last_words().lower() for each in _TAKEN_WORDS) else ""
             at, what = self.profile.at("start", "command"), f"the merchant {ENDED}, with {ended}, {when}{advice}"
+            # a port that was taken says nothing about the shop; nor does a start that takes too long, on a machine that is busy
+            failed = NeverBack if again and not advice else SetupFailed
         else:
             at, what = self.profile.at("ready"), self._never_ready()
-        raise SetupFailed(f"{at}: {what}\n{_told_of(merchant)}")
+        raise failed(f"{at}: {what}\n{_told_of(merchant)}")
 
     async def _reach_running_merchant(self) -> None:
         self._reset_running_merchant()

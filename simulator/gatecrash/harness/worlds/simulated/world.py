@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from gatecrash.harness.history import Note
 from gatecrash.harness.merchant_profile import SHOP_SETTINGS
-from gatecrash.harness.world import Host, Reply, SetupFailed, World
+from gatecrash.harness.world import Host, NeverBack, Reply, SetupFailed, World
 from gatecrash.harness.worlds.simulated import clock
 from gatecrash.harness.worlds.simulated.alphabet import DOWN_S, RETRY_AFTER_S
 from gatecrash.harness.worlds.simulated.client import Client, content
@@ -185,8 +185,10 @@ class SimulatedWorld(World):
             if isinstance(error, SetupFailed):
                 raise error
             if error is not None:
-                at = f"{self.profile.at('simulated', 'app')}: " if life.name == Host.MERCHANT.value else ""
-                raise SetupFailed(f"{at}the {life.name} did not start: {type(error).__name__}: {error}") from error
+                is_merchant = life.name == Host.MERCHANT.value
+                at = f"{self.profile.at('simulated', 'app')}: " if is_merchant else ""
+                failed = NeverBack if is_merchant and life.number > 1 else SetupFailed
+                raise failed(f"{at}the {life.name} did not start: {type(error).__name__}: {error}") from error
 
     # --- the faults of the world's own
 
