@@ -48,3 +48,14 @@ async def test_a_charge_that_cannot_be_written_did_not_happen(kept_gateway: Live
     await kept_gateway.restart()
     assert (await client.books())["orders"][0]["captured"] == 40
     assert len({charge["id"] for charge in (await client.get("/v1/charges?limit=100"))["data"]}) == 40
+
+
+async def test_readyz_tells_whether_the_gateway_can_commit(kept_gateway: LiveGateway, http: aiohttp.ClientSession) -> None:
+    client = Client(http, kept_gateway.url)
+    (await client.get("/readyz", key=None)).expect(200)
+    await kept_gateway.gateway.store.submit("", lambda tx: tx.run("PRAGMA query_only = ON"))  # type: ignore[attr-defined]
+    refused = (await client.get("/readyz", key=None)).refused(503, "not_ready")
+    assert "cannot commit" in refused["detail"]
+    (await client.get("/healthz", key=None)).expect(200)
+    await kept_gateway.gateway.store.submit("", lambda tx: tx.run("PRAGMA query_only = OFF"))  # type: ignore[attr-defined]
+    (await client.get("/readyz", key=None)).expect(200)

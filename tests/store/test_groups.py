@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from gatecrash.core.records import Timer
-from gatecrash.store.errors import StoreFailed
+from gatecrash.store.errors import StoreFailed, Unwritable
 from gatecrash.store.sqlite import SqliteStore, SqliteTransaction
 
 pytestmark = pytest.mark.asyncio
@@ -90,6 +90,44 @@ async def test_undoing_inside_a_job_takes_back_what_it_wrote_and_lets_it_go_on(s
 
     assert await store.submit("a", work) is False
     assert await names(store) == ["t2"]
+
+
+class Buffered:
+    """Buffers a note for each sandbox; what is noted for those in `broken` cannot be written."""
+
+    def __init__(self, *sandboxes: str, broken: str) -> None:
+        self.waiting, self.broken, self.commits = dict.fromkeys(sandboxes, "note"), broken, 0
+
+    def write(self, tx: Any) -> None:
+        for sandbox, name in self.waiting.items():
+            if sandbox == self.broken:
+                raise Unwritable(sandbox, ValueError("not to be encoded"))
+            tx.of(sandbox).insert(timer(name))
+
+    def written(self) -> None:
+        self.waiting.clear()
+        self.commits += 1
+
+    def drop(self, sandbox: str) -> None:
+        del self.waiting[sandbox]
+
+
+async def test_a_sandbox_whose_buffer_cannot_be_written_fails_alone(store: SqliteStore) -> None:
+    buffered = Buffered("a", "b", "c", broken="b")
+    store.before_commit(buffered)
+    undone: list[str] = []
+    outcomes = await asyncio.gather(
+        *(store.submit(sandbox, add(f"{sandbox}1"), lambda sandbox=sandbox: undone.append(sandbox)) for sandbox in "abc"),
+        return_exceptions=True,
+    )
+    assert [outcomes[0], outcomes[2]] == ["a1", "c1"]
+    assert isinstance(outcomes[1], StoreFailed)
+    assert "not to be encoded" in str(outcomes[1])
+    assert undone == ["c", "b", "a"]  # those of `a` and `c` ran once more
+    assert buffered.commits == 1
+    found = {sandbox: [one.id for one in await store.submit(sandbox, lambda tx: tx.find(Timer))] for sandbox in "abc"}
+    assert found == {"a": ["a1", "note"], "b": [], "c": ["c1", "note"]}
+    assert await store.submit("b", add("b2")) == "b2"
 
 
 async def test_who_has_stopped_waiting_harms_nobody(store: SqliteStore) -> None:

@@ -18,7 +18,7 @@ _LINES = {
 # what a line says besides, if the entry has it
 _ALSO = (
     "order_id", "idempotency_key", "amount", "event_type", "attempt", "replayed", "copy", "status", "error", "broken", "rule_id",
-    "seconds", "mode", "timers_fired",
+    "seconds", "mode", "timers_fired", "entries",
 )  # fmt: skip
 
 

@@ -54,6 +54,7 @@ CATALOGUE: dict[str, Explanation] = {
     "sandbox_of_another_key": Explanation("Another sandbox's key", "A key acts on its own sandbox; sk_test_NAME on NAME."),
     # --- what was sent
     "body_malformed": Explanation("Malformed body", "Send one JSON object, UTF-8, not nested beyond reason."),
+    "body_unexpected": Explanation("Body where none is read", "Send no body with GET or DELETE; parameters go into the query."),
     "body_too_large": Explanation("Body too large", "Keep request bodies within 1 MiB."),
     "body_incomplete": Explanation("Body incomplete", "Send as many bytes as Content-Length announces."),
     "content_type_unsupported": Explanation("Not JSON", "Send `Content-Type: application/json`."),

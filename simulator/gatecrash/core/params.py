@@ -46,6 +46,14 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise Refused("body_malformed", "the body is nested too deeply; send one plain JSON object.") from error
 
 
+def refuse_body(method: str, body: bytes) -> None:
+    """Refuse content that nothing would read (RFC 9110 §9.3.1: content of a GET has no meaning); an empty object says nothing."""
+    if body.strip() not in (b"", b"{}"):
+        raise Refused(
+            "body_unexpected", f"{method} was sent a body of {len(body)} bytes, and reads none; put parameters into the query."
+        )
+
+
 def _integral(value: Any) -> Any:
     """Floats that are whole become the integers they are: JSON Schema counts 299.0 as an integer."""
     if isinstance(value, float):

@@ -45,12 +45,16 @@ class Caller(NamedTuple):
 
 
 class Call(NamedTuple):
-    """What is asked: an operation, its parameters, and how to tell this request from another."""
+    """What is asked: an operation, its parameters, and how to tell this request from another.
+
+    `body` is what the request's body was parsed into, for the journal; None where there is none.
+    """
 
     operation: Operation
     params: Any
     idempotency_key: str | None
     fingerprint: bytes
+    body: Any = None
 
 
 class Route(NamedTuple):

@@ -11,7 +11,7 @@ from gatecrash.core import ledger, subscriptions
 from gatecrash.core.cards import DECLINES
 from gatecrash.core.clock import Mode, parse_rfc3339, rfc3339
 from gatecrash.core.errors import Refused
-from gatecrash.core.params import parse_object, refuse_card_numbers, to_params
+from gatecrash.core.params import parse_object, refuse_body, refuse_card_numbers, to_params
 from gatecrash.core.redaction import has_long_number
 from gatecrash.dialects.interface import Answer, Asked
 from gatecrash.dialects.native.errors import problem
@@ -22,6 +22,7 @@ from gatecrash.server.gateway import Gateway
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.sandbox_calls import CreateSandbox, NameSnapshot, key_sandbox, named_sandbox
 from gatecrash.server.state import forget_rules, keep_rules
+from gatecrash.store.errors import StoreFailed
 
 # findings shown at once; who has more has seen enough
 FINDINGS_MAX = 1000
@@ -105,6 +106,8 @@ async def handle(gateway: Gateway, route: ControlRoute, asked: Asked, connection
         if sandbox is not None and route.whose == "key":
             sandbox.admit(connection)
         texts = asked.method in ("GET", "DELETE")
+        if texts:
+            refuse_body(asked.method, asked.body)
         given = {**asked.query} if texts else parse_object(asked.body)
         if has_long_number(asked.body):
             refuse_card_numbers(given)  # a rule is kept, and may be answered with
@@ -143,6 +146,12 @@ async def _healthz(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: A
 async def _readyz(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
     if not gateway.ready:
         raise Refused("not_ready", "the gateway is starting or stopping; ask again.", retry_after_s=1)
+    try:
+        await gateway.store.submit("", lambda tx: tx.probe())
+    except StoreFailed as failed:
+        raise Refused(
+            "not_ready", f"the gateway cannot commit: {failed.why}; free some space, and ask again.", retry_after_s=1
+        ) from failed
     return {"status": "ready"}
 
 

@@ -8,6 +8,7 @@ from gatecrash.core.clock import rfc3339
 from gatecrash.core.redaction import redact, suspicious
 from gatecrash.server import strict
 from gatecrash.server.sandbox import Sandbox
+from gatecrash.store.errors import Unwritable
 from gatecrash.store.interface import Store, StoreTransaction
 
 _encode = msgspec.json.Encoder().encode
@@ -27,20 +28,29 @@ class Journal:
 
     A `request` entry is always in the commit of its operation, or in an earlier one. What a group adds to a sandbox's
     journal is one row: a JSON array, named by the number of its last entry.
+
+    An entry is encoded, and what must not be kept is removed from it, when it is noted. So what cannot be encoded fails the
+    request that brought it, and never the group that other sandboxes write in.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._pending: dict[str, list[bytes]] = {}
         self._dirty: dict[str, Sandbox] = {}
-        store.before_commit(self._write, self._written)
+        # sandbox → how many entries could not be written; its next entry is preceded by one that says so
+        self._lost: dict[str, int] = {}
+        store.before_commit(self)
 
     def note(self, sandbox: Sandbox, kind: str, fields: dict[str, Any]) -> None:
         """Append an entry. Whatever must not be kept is removed before it is written."""
         if sandbox.removed:
             return
+        if lost := self._lost.pop(sandbox.name, 0):
+            self.note(sandbox, "control", {"action": "journal.lost", "entries": lost})
+        entry = _encode({"seq": sandbox.journal_length + 1, "at": rfc3339(sandbox.now()), "kind": kind, **fields})
+        if suspicious(entry):
+            entry = _encode(redact(_decode(entry)))
         sandbox.journal_length += 1
-        entry = _encode({"seq": sandbox.journal_length, "at": rfc3339(sandbox.now()), "kind": kind, **fields})
         self._pending.setdefault(sandbox.name, []).append(entry)
         self.touch(sandbox)
         self._store.schedule_within(_LINGER_S)
@@ -54,8 +64,8 @@ class Journal:
 
     def forget(self, sandbox: Sandbox) -> None:
         """Drop what is buffered for a sandbox that begins anew, or goes."""
-        self._pending.pop(sandbox.name, None)
-        self._dirty.pop(sandbox.name, None)
+        for kept in (self._pending, self._dirty, self._lost):
+            kept.pop(sandbox.name, None)
 
     async def read(self, sandbox: Sandbox, after: int, limit: int, kind: str | None) -> tuple[list[msgspec.Raw], bool]:
         """Entries numbered above `after`, oldest first, at most `limit`; and whether there are more."""
@@ -87,20 +97,27 @@ class Journal:
         if entries := self._pending.get(sandbox.name):
             tx.add_journal(sandbox.journal_length, _array(entries))
 
-    def _write(self, tx: StoreTransaction) -> None:
-        for name, entries in self._pending.items():
-            tx.of(name).add_journal(self._dirty[name].journal_length, _array(entries))
-        for sandbox in self._dirty.values():
-            tx.of(sandbox.name).keep_row(sandbox.row())
+    # --- store.interface.Buffer
 
-    def _written(self) -> None:
+    def write(self, tx: StoreTransaction) -> None:
+        for name, sandbox in self._dirty.items():
+            one = tx.of(name)
+            try:
+                if entries := self._pending.get(name):
+                    one.add_journal(sandbox.journal_length, _array(entries))
+                one.keep_row(sandbox.row())
+            except Exception as why:
+                raise Unwritable(name, why) from why
+
+    def written(self) -> None:
         self._pending.clear()
         self._dirty.clear()
 
+    def drop(self, sandbox: str) -> None:
+        self._dirty.pop(sandbox, None)
+        self._lost[sandbox] = self._lost.get(sandbox, 0) + len(self._pending.pop(sandbox, ()))
+
 
 def _array(entries: list[bytes]) -> str:
-    """Entries as one JSON array, without what must not be kept."""
-    joined = b",".join(entries)
-    if suspicious(joined):
-        joined = b",".join(_encode(redact(_decode(entry))) for entry in entries)
-    return f"[{joined.decode()}]"
+    """Entries as one JSON array."""
+    return f"[{b','.join(entries).decode()}]"

@@ -260,8 +260,8 @@ class Pipeline:
                 "method": asked.method, "path": asked.path, "idempotency_key": labels.idempotency_key,
                 "order_id": labels.order_id, "amount": labels.amount,
                 **_misused_headers(asked, self._dialect.policy.header),
-                # what could not be understood is not kept: nobody knows what is in it
-                "body": None if call is None or not asked.body.strip() else msgspec.Raw(asked.body),
+                # only what was parsed is kept: bytes that were not could break the journal, or forge entries of it
+                "body": None if call is None else call.body,
             },
         )  # fmt: skip
 

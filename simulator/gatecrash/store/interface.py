@@ -66,15 +66,31 @@ class StoreTransaction(Transaction, Protocol):
     def journal(self, after: int) -> Iterator[str]:
         """The arrays that hold entries numbered above `after`, in order."""
 
+    def probe(self) -> None:
+        """Write something that changes nothing, to see whether the store can still be written."""
+
     def mark(self, key: str, value: str) -> str:
         """What the store itself is marked with under `key`: `value`, if it had no mark yet."""
+
+
+class Buffer(Protocol):
+    """What is kept outside the store until the next group commits, and is written with it."""
+
+    def write(self, tx: StoreTransaction) -> None:
+        """Add what is buffered to the group. `store.errors.Unwritable` names the one sandbox whose part cannot be written."""
+
+    def written(self) -> None:
+        """The group is committed: what was written is durable."""
+
+    def drop(self, sandbox: str) -> None:
+        """Remove what is buffered for this sandbox, since it cannot be written: no later group may fail because of it."""
 
 
 class Store(Protocol):
     """Runs jobs in groups, each group one durable commit."""
 
-    def before_commit(self, write: Callable[[StoreTransaction], None], written: Callable[[], None]) -> None:
-        """Have `write` add what is buffered to every group, and `written` called when that group is committed."""
+    def before_commit(self, buffer: Buffer) -> None:
+        """Have what is buffered written with every group."""
 
     def submit(
         self, sandbox: str, work: Callable[[StoreTransaction], T], undo: Callable[[], None] | None = None

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from gatecrash.core.records import Record, Timer
 from gatecrash.core.transaction import Balance, OrderTotals, PendingDelivery
-from gatecrash.store.errors import StoreFailed, StoreUnusable
-from gatecrash.store.interface import OF, SandboxRow, StoreTransaction
+from gatecrash.store.errors import StoreFailed, StoreUnusable, Unwritable
+from gatecrash.store.interface import OF, Buffer, SandboxRow
 from gatecrash.store.tables import TABLES
 
 R = TypeVar("R", bound=Record)
@@ -215,6 +215,9 @@ class SqliteTransaction:
         query = "SELECT entries FROM journal WHERE sandbox = ? AND last_seq > ? ORDER BY last_seq"
         return (entries for (entries,) in self._execute(query, (self._sandbox, after)))
 
+    def probe(self) -> None:
+        self._execute("INSERT INTO meta (key, value) VALUES ('probe', '') ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+
     def mark(self, key: str, value: str) -> str:
         self._execute("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO NOTHING", (key, value))
         found: str = self._execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0]
@@ -250,15 +253,15 @@ class SqliteStore:
         self._path = path
         self._db = connection or _open(path, durable)
         self._jobs: list[_Job] = []
-        self._hooks: list[tuple[Callable[[StoreTransaction], None], Callable[[], None]]] = []
+        self._buffers: list[Buffer] = []
         self._scheduled = self._closed = False
         self._gathered = self._quiet_turns = 0
         self._patience_turns = _PATIENCE_TURNS if durable else 0
         self._later: asyncio.TimerHandle | None = None
         self.groups = 0
 
-    def before_commit(self, write: Callable[[StoreTransaction], None], written: Callable[[], None]) -> None:
-        self._hooks.append((write, written))
+    def before_commit(self, buffer: Buffer) -> None:
+        self._buffers.append(buffer)
 
     def submit(
         self, sandbox: str, work: Callable[[SqliteTransaction], T], undo: Callable[[], None] | None = None
@@ -305,23 +308,38 @@ class SqliteStore:
             self._later = None
         jobs, self._jobs = self._jobs, []
         self.groups += 1
-        try:
-            outcomes = self._run_group(jobs)
-        except Exception as error:
-            # the group is lost as a whole: a full disk, say. Everybody is told that nothing happened
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            for job in reversed(jobs):
-                if job.undo is not None:
-                    job.undo()
-            _tell([Outcome(job, None, StoreFailed(self._path, error)) for job in jobs])
-            return
-        for _, written in self._hooks:
-            written()
+        outcomes: list[Outcome] = []
+        while True:
+            try:
+                outcomes += self._run_group(jobs)
+            except Unwritable as unwritable:
+                # one sandbox fails alone: its jobs are refused, and the group runs again without them
+                self._take_back(jobs)
+                for buffer in self._buffers:
+                    buffer.drop(unwritable.sandbox)
+                failed = [job for job in jobs if job.sandbox == unwritable.sandbox]
+                outcomes += [Outcome(job, None, StoreFailed(self._path, unwritable.why)) for job in failed]
+                jobs = [job for job in jobs if job.sandbox != unwritable.sandbox]
+            except Exception as error:
+                # the group is lost as a whole: a full disk, say. Everybody is told that nothing happened
+                self._take_back(jobs)
+                _tell([*outcomes, *(Outcome(job, None, StoreFailed(self._path, error)) for job in jobs)])
+                return
+            else:
+                break
+        for buffer in self._buffers:
+            buffer.written()
         _tell(outcomes)
 
+    def _take_back(self, jobs: list[_Job]) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        for job in reversed(jobs):
+            if job.undo is not None:
+                job.undo()
+
     def _run_group(self, jobs: list[_Job]) -> list[Outcome]:
-        """Run the jobs and the hooks in one transaction. A job that raises is rolled back alone."""
+        """Run the jobs, and write what is buffered, in one transaction. A job that raises is rolled back alone."""
         execute = self._db.execute
         outcomes: list[Outcome] = []
         execute("BEGIN")
@@ -339,8 +357,13 @@ class SqliteStore:
                 failed = StoreFailed(self._path, error) if isinstance(error, sqlite3.OperationalError) else error
                 outcomes.append(Outcome(job, None, failed))
             execute(_RELEASE)
-        for write, _ in self._hooks:
-            write(SqliteTransaction(execute, ""))
+        for buffer in self._buffers:
+            try:
+                buffer.write(SqliteTransaction(execute, ""))
+            except Unwritable as unwritable:
+                if isinstance(unwritable.why, sqlite3.OperationalError):
+                    raise unwritable.why from None  # the disk's fault, so everybody's
+                raise
         execute("COMMIT")
         return outcomes
 

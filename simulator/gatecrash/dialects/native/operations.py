@@ -9,7 +9,7 @@ import msgspec
 from gatecrash.core.errors import Refused
 from gatecrash.core.idempotency import Policy, parse_key
 from gatecrash.core.operations import OPERATIONS
-from gatecrash.core.params import parse_object, refuse_card_numbers, to_params
+from gatecrash.core.params import parse_object, refuse_body, refuse_card_numbers, to_params
 from gatecrash.core.redaction import find_card_number, has_long_number, mask
 from gatecrash.core.tokens import sandbox_of_client_token
 from gatecrash.dialects.interface import Asked, Call, Caller, Digest, Route
@@ -81,6 +81,7 @@ def decode(asked: Asked, route: Route, policy: Policy, digest: Digest) -> Call:
                 policy.header,
             )
     else:
+        refuse_body(asked.method, asked.body)
         given = asked.query
         refuse_card_numbers(given)
     _refuse_misplaced(asked.path_params.keys() & given.keys(), "stands in the path")
@@ -89,7 +90,7 @@ def decode(asked: Asked, route: Route, policy: Policy, digest: Digest) -> Call:
         operation.check(params)
     # digested as understood, not as spelt: order of keys, white space and spelt-out defaults make no other request
     fingerprint = digest(operation.name.encode() + b"\0" + _encode_sorted(params)) if key is not None else b""
-    return Call(operation, params, key, fingerprint)
+    return Call(operation, params, key, fingerprint, given if asked.method == "POST" and asked.body.strip() else None)
 
 
 def _refuse_misplaced(names: Iterable[str], where: str) -> None:
