@@ -1,5 +1,6 @@
 """`gatecrash serve`: the gateway, under a supervisor that restarts it when it crashes."""
 
+import json
 import os
 import secrets
 import shutil
@@ -9,6 +10,8 @@ import tempfile
 from pathlib import Path
 
 import click
+
+from gatecrash import files
 
 
 @click.command("serve")
@@ -126,19 +129,19 @@ def _serve(
         data = Path(tempfile.mkdtemp(prefix="gatecrash-"))
     else:
         try:
-            data.mkdir(parents=True, exist_ok=True)
+            files.make_folder(data)
         except OSError as error:
             return _fail(f"--data was {data}, which cannot be a folder: {error.strerror}; give one that this user may write.")
         if not os.access(data, os.W_OK | os.X_OK):
             return _fail(f"--data was {data}, which this user may not write; give another folder, or mend its rights.")
     from gatecrash.client.http import url_of
     from gatecrash.server.serving import Settings
-    from gatecrash.server.supervisor import Supervisor, write_urls
+    from gatecrash.server.supervisor import Supervisor
 
     def announce(ports: dict[str, int]) -> None:
         urls = {dialect: url_of(host, number) for dialect, number in ports.items()}
         if url_file is not None:
-            write_urls(url_file, urls)
+            files.replace(url_file, json.dumps(urls).encode() + b"\n")
         kept = "in memory, gone when it stops" if memory else f"in {data}"
         print(f"Gatecrash is ready at {urls['native']} (state {kept})")
         for dialect, url in urls.items():

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from gatecrash import files
+
 
 class GatewayStartError(RuntimeError):
     """The gateway could not start; the message says why, and what to do."""
@@ -44,7 +46,7 @@ def _folder(data: object) -> Path | None:
         raise TypeError(f"data was {data!r}; expected the path of a folder, or None to keep the state in memory.")
     folder = Path(data).absolute()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(folder)
     except OSError as error:
         raise ValueError(f"data was {str(data)!r}, which cannot be a folder: {error.strerror}; give one that can.") from error
     return folder

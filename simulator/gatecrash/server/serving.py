@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from gatecrash import files
 from gatecrash.core.vault import KEY_BYTES
 from gatecrash.dialects.interface import Dialect
 from gatecrash.server.app import App
@@ -98,6 +99,8 @@ def _open(settings: Settings) -> tuple[SqliteStore, bytes]:
     database = settings.data / DATABASE
     # a new database gets its key first: a crash in between leaves none that lacks one
     key = None if database.exists() else vault_key(settings.data, make=True)
+    if key is None:  # the folder of an earlier gateway, perhaps one that let everybody read it
+        files.tighten(settings.data)
     store = SqliteStore(str(database), durable=settings.durable)
     try:
         return store, key or vault_key(settings.data, make=False)
@@ -168,10 +171,12 @@ async def _listen(gateway: Gateway, name: str, bound: socket.socket, grace_s: fl
 def vault_key(data: Path, *, make: bool = True) -> bytes:
     """The key that seals card numbers, beside the database, readable by its owner alone. `make` it if it is not there."""
     path = data / VAULT_KEY
-    if not make and not path.exists():
-        raise SetupError(f"{path} is missing, and the database beside it needs it. Restore it, or give an empty --data folder.")
     try:
-        if not path.exists():
+        if not files.claim(path, make=False):
+            if not make:
+                raise SetupError(
+                    f"{path} is missing, and the database beside it needs it. Restore it, or give an empty --data folder."
+                )
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as file:
                 file.write(os.urandom(KEY_BYTES))

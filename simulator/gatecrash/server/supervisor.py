@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import NamedTuple
 
 import msgspec
 
+from gatecrash import files
 from gatecrash.server import worker
 from gatecrash.server.serving import Settings, SetupError
 from gatecrash.server.worker import Report
@@ -23,7 +25,37 @@ from gatecrash.server.worker import Report
 LOCK = "gatecrash.lock"
 _DEATHS_BEFORE_READY_MAX = 3
 _GRACE_S = 5
+# The worker of a supervisor that was killed holds the lock until it notices. Wait for it: longer where the supervisor is
+# known to be gone, and a little in any case, since a process that nobody has reaped yet seems to be there.
+_LOCK_WITHIN_S = 1.0
+_LOCK_OF_THE_DEAD_WITHIN_S = 10.0
+_LOCK_LOOK_S = 0.01
 _STOPS = (signal.SIGTERM, signal.SIGINT)
+
+# A worker that dies within a second of being ready rests before the next one starts: not after the first deaths, then
+# twice as long each time. SIGKILL comes from a person or a test, who want the gateway back soon.
+_SHORT_LIFE_S = 1.0
+_FREE_DEATHS = 3
+_FIRST_REST_S = 0.1
+_REST_MAX_S = 10.0
+_REST_AFTER_KILL_MAX_S = 0.2
+
+
+class Life(NamedTuple):
+    """One worker's: its last words, its wait status, and for how long it was ready; None if it never was."""
+
+    last: Report
+    status: int
+    ready_s: float | None
+
+
+def rest_s(short_lives: int, status: int) -> float:
+    """How long to stay down after the last of so many short lives in a row."""
+    if short_lives <= _FREE_DEATHS:
+        return 0.0
+    killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    longest_s = _REST_AFTER_KILL_MAX_S if killed else _REST_MAX_S
+    return float(min(longest_s, _FIRST_REST_S * 2 ** min(short_lives - _FREE_DEATHS - 1, 20)))
 
 
 class Supervisor:
@@ -49,28 +81,29 @@ class Supervisor:
             signal.signal(number, self._stop)
         signal.signal(signal.SIGALRM, self._end)
         ready_once = False
-        deaths = 0
+        unready = short_lives = 0
         while True:
-            last, status, was_ready = self._one_life(rebinding=ready_once, announce=not ready_once)
-            ready_once = ready_once or was_ready
+            life = self._one_life(rebinding=ready_once, announce=not ready_once)
+            ready_once = ready_once or life.ready_s is not None
             if self._stopping:
                 return 0
-            if last.error is not None:
-                print(f"gatecrash: {last.error}", file=sys.stderr)
+            if life.last.error is not None:
+                print(f"gatecrash: {life.last.error}", file=sys.stderr)
                 return 2
-            deaths = 0 if was_ready else deaths + 1
-            if deaths >= _DEATHS_BEFORE_READY_MAX:
+            unready = unready + 1 if life.ready_s is None else 0
+            if unready >= _DEATHS_BEFORE_READY_MAX:
                 print(
-                    f"gatecrash: the gateway died {deaths} times before it was ready; its messages above say why",
+                    f"gatecrash: the gateway died {unready} times before it was ready; its messages above say why",
                     file=sys.stderr,
                 )
                 return 1
-            down_s = last.down_s or 0.0
-            print(
-                f"gatecrash: the gateway {_how(status)}; up again in {down_s:g} s",
-                file=sys.stderr,
-                flush=True,
-            )
+            down_s, why = life.last.down_s, ""
+            if down_s is None:  # no fault rule: it died by itself, or was killed
+                short_lives = short_lives + 1 if life.ready_s is not None and life.ready_s < _SHORT_LIFE_S else 0
+                down_s = rest_s(short_lives, life.status)
+                if down_s:
+                    why = f", for the {short_lives}th time in a row within {_SHORT_LIFE_S:g} s of being ready"
+            print(f"gatecrash: the gateway {_how(life.status)}{why}; up again in {down_s:g} s", file=sys.stderr, flush=True)
             if down_s:
                 self._stay_down(down_s)
             if self._stopping:
@@ -95,8 +128,8 @@ class Supervisor:
         if self._child:
             os.kill(self._child, signal.SIGKILL)
 
-    def _one_life(self, *, rebinding: bool, announce: bool) -> tuple[Report, int, bool]:
-        """Fork a worker and listen to it until it ends: its last words, its wait status, whether it was ever ready."""
+    def _one_life(self, *, rebinding: bool, announce: bool) -> Life:
+        """Fork a worker and listen to it until it ends."""
         told, tell = os.pipe()
         alive_here, alive_there = os.pipe()
         sys.stdout.flush()
@@ -114,19 +147,20 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
         if self._stopping:
             os.kill(child, signal.SIGTERM)
-        last, ready = Report(), False
+        last, ready_at = Report(), None
         with os.fdopen(told, "rb") as lines:
             for line in lines:
                 last = msgspec.json.decode(line, type=Report)
                 if last.ready is not None:
-                    ready = True
+                    ready_at = time.monotonic()
                     self._settings = self._settings._replace(ports=last.ready)
                     if announce:
                         self._on_ready(last.ready)
+        ready_s = None if ready_at is None else time.monotonic() - ready_at
         status = self._reap(child)
         os.close(alive_there)
         self._child = 0
-        return last, status, ready
+        return Life(last, status, ready_s)
 
     def _reap(self, child: int) -> int:
         """Wait for a worker that has said its last; one that will not go is killed."""
@@ -165,31 +199,42 @@ def lock(data: Path) -> int:
     """
     path = data / LOCK
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        files.claim(path, make=True)
+        handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     except OSError as error:
         raise SetupError(f"cannot lock {path}: {error.strerror}; give --data a folder that this user may write.") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.read(handle, 20).decode(errors="replace").strip()
-        os.close(handle)
-        by = f"gateway with process id {holder}" if holder.isdigit() else "other gateway"
-        raise SetupError(
-            f"the folder {data} is in use by the {by}; stop it, or give --data a folder that no other gateway uses."
-        ) from error
-    os.ftruncate(handle, 0)
-    os.write(handle, b"%d\n" % os.getpid())
+    began_at = time.monotonic()
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError as error:
+            holder = os.pread(handle, 20, 0).decode(errors="replace").strip()
+            within_s = _LOCK_WITHIN_S if _is_alive(holder) else _LOCK_OF_THE_DEAD_WITHIN_S
+            if isinstance(error, BlockingIOError) and time.monotonic() - began_at < within_s:
+                time.sleep(_LOCK_LOOK_S)
+                continue
+            os.close(handle)
+            by = f"gateway with process id {holder}" if holder.isdigit() else "other gateway"
+            raise SetupError(
+                f"the folder {data} is in use by the {by}; stop it, or give --data a folder that no other gateway uses."
+            ) from error
+    os.pwrite(handle, b"%-20d\n" % os.getpid(), 0)  # of one length, so that nothing need ever be cut off
     return handle
+
+
+def _is_alive(holder: str) -> bool:
+    """Whether the process that a lock file names is there, as far as can be told."""
+    try:
+        os.kill(int(holder), 0)
+    except (ValueError, OverflowError, ProcessLookupError):
+        return False
+    except OSError:
+        return True  # of another user
+    return True
 
 
 def _how(status: int) -> str:
     if os.WIFSIGNALED(status):
         return f"was killed by {signal.Signals(os.WTERMSIG(status)).name}"
     return f"ended with status {os.WEXITSTATUS(status)}"
-
-
-def write_urls(path: Path, urls: dict[str, str]) -> None:
-    """Write the url file whole or not at all: who waits for it never reads half of it."""
-    draft = path.with_name(path.name + ".part")
-    draft.write_bytes(msgspec.json.encode(urls) + b"\n")
-    os.replace(draft, path)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from gatecrash import files
 from gatecrash.core.records import Record, Timer
 from gatecrash.core.transaction import Balance, OrderTotals, PendingDelivery
 from gatecrash.store.errors import StoreFailed, StoreUnusable, Unwritable
@@ -20,6 +21,7 @@ from gatecrash.store.tables import TABLES
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
+MEMORY = ":memory:"
 SCHEMA_VERSION = 2
 _SCHEMA = Path(__file__).with_name("schema.sql")
 # how many turns without a new job end a group, and how many jobs do
@@ -400,6 +402,9 @@ def _open(path: str, durable: bool) -> sqlite3.Connection:
     """Open or create; refused in one clear line if the file cannot be used."""
     db: sqlite3.Connection | None = None
     try:
+        if path != MEMORY:
+            for name in (path, f"{path}-wal", f"{path}-shm"):  # SQLite gives a new one the mode of the database
+                files.claim(Path(name), make=name == path)
         db = sqlite3.connect(path, isolation_level=None, cached_statements=256, timeout=1)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
@@ -412,11 +417,12 @@ def _open(path: str, durable: bool) -> sqlite3.Connection:
         db.execute("ROLLBACK")
         if version == 0:
             db.executescript(f"BEGIN; {_SCHEMA.read_text()}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         if db is not None:
             db.close()
+        why = error.strerror if isinstance(error, OSError) else error
         raise StoreUnusable(
-            f"cannot open the database {path}: {error}; give --data a folder that this user may write and no other gateway uses."
+            f"cannot open the database {path}: {why}; give --data a folder that this user may write and no other gateway uses."
         ) from error
     if version not in (0, SCHEMA_VERSION):
         db.close()
