@@ -25,7 +25,7 @@ def test_only_a_rule_that_matches_and_is_not_exhausted_could_strike() -> None:
     assert made.could_strike("request.received", Labels(operation="charges.create"))
     assert not made.could_strike("request.received", Labels(operation="charges.get"))
     assert not made.could_strike("response.sent", Labels(operation="charges.create"))
-    made.rules["rule_1"].meets(Labels(operation="charges.create"))
+    made.rules["rule_1"].fired = 1
     made.add(new_rule("rule_2", RuleParams("response.sent", "close"), "7"))
     assert not made.could_strike("request.received", Labels(operation="charges.create"))
 

@@ -38,10 +38,18 @@ def where() -> str:
 
 
 def kinds() -> str:
-    rows = ["| kind | params | what it does |", "|---|---|---|"]
+    rows = ["| kind | params | what it does | to the exchange |", "|---|---|---|---|"]
     for name, kind in KINDS.items():
-        rows.append(f"| `{name}` | {_params(kind)} | {' '.join(cleandoc(kind.__doc__ or '').split())} |")
+        rows.append(f"| `{name}` | {_params(kind)} | {' '.join(cleandoc(kind.__doc__ or '').split())} | {_effects(kind)} |")
     return "\n".join(rows)
+
+
+def _effects(kind: type[Kind]) -> str:
+    """What a strike does to the exchange, and where it does something else."""
+    elsewhere: dict[str, list[str]] = {}
+    for station, effect in kind.effect_at.items():
+        elsewhere.setdefault(effect, []).append(f"`{station}`")
+    return "; ".join([kind.effect, *(f"{effect} at {', '.join(stations)}" for effect, stations in elsewhere.items())])
 
 
 def _params(kind: type[Kind]) -> str:

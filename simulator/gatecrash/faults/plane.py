@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from gatecrash.faults.exchange import Exchange
-from gatecrash.faults.rule import FROM_HEADER, Labels, Rule
+from gatecrash.faults.kinds.kind import Effect
+from gatecrash.faults.rule import FROM_HEADER, Labels, Rule, struck_together
 
 # called with the rules that matched and those that strike, before they do; durable when it returns
 Recorder = Callable[[Sequence[Rule], Sequence[Rule], Labels], Awaitable[None]]
@@ -55,20 +56,46 @@ class Plane:
     async def strike(
         self, station: str, labels: Labels, exchange: Exchange, record: Recorder, now: int, extra: Sequence[Rule] = ()
     ) -> None:
-        """Let every armed rule that matches strike, in the order they were added.
+        """Count the occurrence for every rule that matches, and strike: the waits first, then the rest (`struck_together`).
 
-        `now` is sandbox time; `extra` are a request's own rules.
+        `now` is sandbox time; `extra` are a request's own rules, which come before those that are armed. A rule that is kept
+        from striking has not fired, and strikes a later occurrence.
         """
-        candidates = [*self.armed.get(station, ()), *(rule for rule in extra if rule.station == station)]
+        candidates = [*(rule for rule in extra if rule.station == station), *self.armed.get(station, ())]
         matched = [rule for rule in candidates if rule.match.fits(labels) and not rule.exhausted]
-        striking = [rule for rule in matched if rule.meets(labels, now)]
         if not matched:
             return
+        met = [rule for rule in matched if rule.meets(labels, now)]
+        waits = [rule for rule in met if rule.effect == Effect.WAITS]
+        for wait in waits:
+            # another request may have spent the rule, or the user removed it, during the wait before
+            if self._stands(wait):
+                await self._strike([wait], matched, labels, exchange, record)
+        striking = struck_together([rule for rule in met if rule not in waits and self._stands(rule)])
+        if striking or not waits:
+            await self._strike(striking, matched, labels, exchange, record)
+
+    async def _strike(
+        self, striking: Sequence[Rule], matched: Sequence[Rule], labels: Labels, exchange: Exchange, record: Recorder
+    ) -> None:
+        """Strike with these rules, once that is on record with the counts of all that matched."""
+        for rule in striking:
+            rule.fired += 1
         self._index()
-        await record(matched, striking, labels)
+        try:
+            await record(matched, striking, labels)
+        except Exception:  # nothing of it is on record: the store failed
+            for rule in striking:
+                rule.fired -= 1
+            self._index()
+            raise
         for rule in striking:
             exchange.held_by, exchange.window = rule.id, rule.window
             await rule.make().strike(exchange)
+
+    def _stands(self, rule: Rule) -> bool:
+        """Whether a rule can still strike: armed or of a header, and not exhausted."""
+        return not rule.exhausted and (rule.id == FROM_HEADER or self.rules.get(rule.id) is rule)
 
     def _index(self) -> None:
         self.armed = {}

@@ -1,5 +1,6 @@
 """A fault rule: where it strikes, what it does, whom it matches, and when. Also its short form in a header."""
 
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from gatecrash.core.params import to_params
 from gatecrash.faults import stations
 from gatecrash.faults.exchange import Window
 from gatecrash.faults.kinds import KINDS
-from gatecrash.faults.kinds.kind import Kind
+from gatecrash.faults.kinds.kind import Effect, Kind
 
 HEADER = "Gatecrash-Fault"
 # the operation that webhook attempts are matched as
@@ -81,23 +82,28 @@ class Rule(Struct):
         return self.times is not None and self.fired >= self.times
 
     def meets(self, labels: Labels, now: int = 0) -> bool:
-        """Count an occurrence at sandbox time `now` if it matches; whether to strike it. No chance, so it repeats."""
+        """Count an occurrence at sandbox time `now` if it matches; whether it is to be struck. No chance, so it repeats.
+
+        Whoever strikes it counts that in `fired`.
+        """
         if self.exhausted or not self.match.fits(labels):
             return False
         self.seen += 1
         if self.seen < self.nth or not self._drawn():
             return False
         strikes, self.window = self.make().counts(self.window, now)
-        if not strikes:
-            return False
-        self.fired += 1
-        return True
+        return strikes
 
     def _drawn(self) -> bool:
         if self.probability is None:
             return True
         draw = blake2b(f"{self.seed}:{self.seen}".encode(), digest_size=8).digest()
         return int.from_bytes(draw, "big") / 2**64 < self.probability
+
+    @property
+    def effect(self) -> Effect:
+        """What a strike does to the exchange."""
+        return KINDS[self.kind].does_at(self.station)
 
     def make(self) -> Kind:
         return msgspec.convert(self.params, KINDS[self.kind])
@@ -191,7 +197,49 @@ def parse_header(value: str, operation: str) -> list[Rule]:
         rule = new_rule(FROM_HEADER, RuleParams(station.strip(), kind.strip(), given), "")
         _check_for_one(rule, operation)
         rules.append(rule)
+    _check_together(rules)
     return rules
+
+
+def _check_together(rules: Sequence[Rule]) -> None:
+    """Refuse a rule of a header that could not strike because of another one at its station: it has no later request."""
+    for station in {rule.station: None for rule in rules}:
+        here = [rule for rule in rules if rule.station == station]
+        struck = struck_together(here)
+        for rule in here:
+            if rule.effect != Effect.WAITS and rule not in struck:
+                raise Refused(
+                    "fault_rule_invalid",
+                    f"{HEADER} named {rule.kind} at {station} beside {struck[0].kind}, and only one of them can strike this "
+                    "request; leave one out.",
+                    HEADER,
+                )
+
+
+def struck_together(rules: Sequence[Rule]) -> list[Rule]:
+    """Of rules that are to strike one exchange at one station, those that do once the waits are over; the others keep.
+
+    The first that puts the exchange off does so, with what changes it; else the first that ends it does that alone; else it is
+    changed. A rule of the request's own header gives way to no armed rule, since it has no other request to strike.
+    """
+    own = [rule for rule in rules if rule.id == FROM_HEADER]
+    struck = _together(own)
+    for rule in rules if struck else ():
+        with_it = _together([*struck, rule])
+        if rule not in own and len(with_it) > len(struck):
+            struck = with_it
+    return struck or _together(rules)
+
+
+def _together(rules: Sequence[Rule]) -> list[Rule]:
+    by_effect = {effect: [rule for rule in rules if rule.effect == effect] for effect in Effect}
+    changes: list[Rule] = []
+    for rule in by_effect[Effect.CHANGES]:
+        if KINDS[rule.kind].adds_up or all(rule.kind != other.kind for other in changes):
+            changes.append(rule)
+    if by_effect[Effect.PUTS_OFF]:
+        return [*by_effect[Effect.PUTS_OFF][:1], *changes]
+    return by_effect[Effect.ENDS][:1] or changes
 
 
 def _check_for_one(rule: Rule, operation: str) -> None:

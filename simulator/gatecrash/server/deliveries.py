@@ -122,7 +122,13 @@ class Deliveries:
             exchange.station = "webhook.sent"
             message = exchange.compose(dialect, told.event, told.endpoint, told.secrets)
             held = "webhook.sent" in sandbox.plane.armed
-            sent = await self._courier.send(url, message, timeout_s, (lambda: pass_station("webhook.sent")) if held else None)
+            try:
+                sent = await self._courier.send(url, message, timeout_s, (lambda: pass_station("webhook.sent")) if held else None)
+            except (Lost, Cut, Broken):
+                # the fault took this attempt alone: the copies are on record
+                exchange.check_life()
+                await send_copies()
+                raise
             await send_copies()
             if sent.status is not None:
                 await pass_station("webhook.acknowledged")

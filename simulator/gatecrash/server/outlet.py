@@ -65,10 +65,10 @@ class Outlet:
 
     async def _write(self, body_end: int) -> None:
         whole = len(self._body)
-        end = min(body_end, whole // 2 if self._kept is None else self._kept) if self._cut else body_end
-        await self._put((self._head + self._body)[self._sent : len(self._head) + end])
-        if self._cut and (end < body_end or body_end == whole):
-            raise Broken(f"a fault rule cut the answer off after {end} of the {whole} bytes of its body")
+        last = min(whole, whole // 2 if self._kept is None else self._kept) if self._cut else whole
+        await self._put((self._head + self._body)[self._sent : len(self._head) + min(body_end, last)])
+        if self._cut and body_end >= last:
+            raise Broken(f"a fault rule cut the answer off after {last} of the {whole} bytes of its body")
 
     async def _put(self, raw: bytes) -> None:
         size = self._size or len(raw) or 1

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from gatecrash.core.errors import CATALOGUE
 from gatecrash.faults.exchange import RequestExchange
-from gatecrash.faults.kinds.kind import ALL_IS_SENT, HALF_IS_SENT, NOTHING_OURS, Kind
+from gatecrash.faults.kinds.kind import ALL_IS_SENT, HALF_IS_SENT, NOTHING_OURS, Effect, Kind
 
 _FRAMING = ("content-length", "transfer-encoding", "connection")
 _FIELD_NAME = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
@@ -18,6 +18,7 @@ _FIELD_VALUE = "^[\t\x20-\x7e]*$"
 class Status(Kind):
     """Answer with `status`, any `headers` and any `body` (JSON, or text); without a body, with a problem."""
 
+    effect: ClassVar[Effect] = Effect.ENDS
     refused: ClassVar[Mapping[str, str]] = {
         "response.partial": HALF_IS_SENT,
         "response.sent": ALL_IS_SENT,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from gatecrash.faults.exchange import Exchange
-from gatecrash.faults.kinds.kind import CONNECTION_IS_DONE, Kind
+from gatecrash.faults.kinds.kind import CONNECTION_IS_DONE, Effect, Kind
 
 _NOT_OPEN = {
     "webhook.due": "no connection is open yet; use drop",
@@ -16,6 +16,7 @@ _NOT_OPEN = {
 class Reset(Kind):
     """Break the connection with RST: the other side reads `connection reset by peer`."""
 
+    effect: ClassVar[Effect] = Effect.ENDS
     refused: ClassVar[Mapping[str, str]] = _NOT_OPEN
 
     async def strike(self, exchange: Exchange) -> None:
@@ -25,6 +26,7 @@ class Reset(Kind):
 class Close(Kind):
     """Break the connection with FIN: the other side reads the end of the stream."""
 
+    effect: ClassVar[Effect] = Effect.ENDS
     refused: ClassVar[Mapping[str, str]] = _NOT_OPEN
 
     async def strike(self, exchange: Exchange) -> None:

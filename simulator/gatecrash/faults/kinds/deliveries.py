@@ -7,12 +7,13 @@ from msgspec import Meta
 
 from gatecrash.core.events import TYPES
 from gatecrash.faults.exchange import AttemptExchange
-from gatecrash.faults.kinds.kind import Kind
+from gatecrash.faults.kinds.kind import Effect, Kind
 
 
 class Drop(Kind):
     """Lose the attempt before it is sent, or its answer once it is: it counts as failed, and the schedule goes on."""
 
+    effect: ClassVar[Effect] = Effect.ENDS
     refused: ClassVar[Mapping[str, str]] = {
         "request": "a request cannot be un-asked; use reset or close to lose its answer",
         "webhook.recorded": "the outcome is recorded; drop it at webhook.acknowledged",
@@ -25,6 +26,8 @@ class Drop(Kind):
 class Duplicate(Kind):
     """Send the attempt `count` times more than asked."""
 
+    effect: ClassVar[Effect] = Effect.CHANGES
+    adds_up: ClassVar[bool] = True
     refused: ClassVar[Mapping[str, str]] = {
         "request": "only webhooks are sent by the gateway; to repeat a request, send it again",
         "webhook.sent": "copies are ordered before sending; use webhook.due",
@@ -46,6 +49,7 @@ class Hold(Kind):
     It ends at the latest after `seconds` of sandbox time, or when the rule is removed.
     """
 
+    effect: ClassVar[Effect] = Effect.PUTS_OFF
     refused: ClassVar[Mapping[str, str]] = {
         "request": "a request waits for nothing but itself; use delay or hang",
         "webhook.sent": _ON_ITS_WAY,

@@ -1,6 +1,7 @@
 """What a kind of fault is: its params, where it makes no sense and why, and what it does."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -8,14 +9,34 @@ from msgspec import Struct
 from gatecrash.faults.exchange import Window
 
 
+class Effect(StrEnum):
+    """What a strike does to the exchange at a station, in the order in which strikes of one station happen."""
+
+    WAITS = "waits"
+    PUTS_OFF = "puts off"
+    CHANGES = "changes"
+    ENDS = "ends"
+
+
 class Kind(Struct, forbid_unknown_fields=True):
-    """The fields of a kind are its params. `refused`: station, or way (request, webhook) → why it cannot strike there."""
+    """The fields of a kind are its params. `refused`: station, or way (request, webhook) → why it cannot strike there.
+
+    `effect`, and `effect_at` for stations where it differs: what a strike does to the exchange. `adds_up`: two changes of this
+    kind at one station both happen; of any other kind the second would replace the first.
+    """
 
     refused: ClassVar[Mapping[str, str]] = {}
+    effect: ClassVar[Effect]
+    effect_at: ClassVar[Mapping[str, Effect]] = {}
+    adds_up: ClassVar[bool] = False
     # the one operation that it can strike, if it is for one only
     operation: ClassVar[str | None] = None
     # whether a rule that does not say how often strikes always
     always: ClassVar[bool] = False
+
+    @classmethod
+    def does_at(cls, station: str) -> Effect:
+        return cls.effect_at.get(station, cls.effect)
 
     def counts(self, window: Window | None, now: int) -> tuple[bool, Window | None]:
         """Whether to strike a matching occurrence at sandbox time `now`, and what to remember of it."""

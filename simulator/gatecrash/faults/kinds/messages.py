@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from gatecrash.faults.exchange import AttemptExchange
-from gatecrash.faults.kinds.kind import Kind
+from gatecrash.faults.kinds.kind import Effect, Kind
 
 _SIGNED_BY_THEN = "the attempt is written by then; use webhook.due"
 _ONLY_BEFORE_SENDING = {
@@ -21,6 +21,7 @@ _ONLY_BEFORE_SENDING = {
 class Forge(Kind):
     """Sign the attempt with a wrong secret: all of it is as it should be, but that it does not come from the gateway."""
 
+    effect: ClassVar[Effect] = Effect.CHANGES
     refused: ClassVar[Mapping[str, str]] = _ONLY_BEFORE_SENDING
 
     async def strike(self, exchange: AttemptExchange) -> None:
@@ -30,6 +31,8 @@ class Forge(Kind):
 class Tamper(Kind):
     """Change the body once it is signed. `set`: dotted path → value, as in `{"data.amount": 1}`; left out, the amount grows."""
 
+    effect: ClassVar[Effect] = Effect.CHANGES
+    adds_up: ClassVar[bool] = True
     refused: ClassVar[Mapping[str, str]] = _ONLY_BEFORE_SENDING
 
     set: Annotated[dict[Annotated[str, Meta(min_length=1, max_length=200)], Any], Meta(max_length=20)] = msgspec.field(
@@ -43,6 +46,7 @@ class Tamper(Kind):
 class Stale(Kind):
     """Sign the attempt rightly, with a timestamp `age_s` real seconds old: a recording, played again."""
 
+    effect: ClassVar[Effect] = Effect.CHANGES
     refused: ClassVar[Mapping[str, str]] = _ONLY_BEFORE_SENDING
 
     age_s: Annotated[float, Meta(ge=1, le=86_400 * 3660)] = 600

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from gatecrash.core.cards import DECLINES
 from gatecrash.faults.exchange import RequestExchange, Window
-from gatecrash.faults.kinds.kind import ALL_IS_SENT, HALF_IS_SENT, Kind
+from gatecrash.faults.kinds.kind import ALL_IS_SENT, HALF_IS_SENT, Effect, Kind
 
 _NOT_COMPUTED = "no outcome is computed yet; force it at operation.executed"
 _DURABLE = "the outcome is durable by then; force it at operation.executed"
@@ -17,6 +17,7 @@ _COUNTED_IN = "requests are counted as they come in; use request.received"
 class Decline(Kind):
     """Have the issuer decline: the charge fails with `decline_code`, whatever its card; a result like any other."""
 
+    effect: ClassVar[Effect] = Effect.CHANGES
     refused: ClassVar[Mapping[str, str]] = {
         "request.received": _NOT_COMPUTED,
         "operation.claimed": _NOT_COMPUTED,
@@ -40,6 +41,7 @@ class Decline(Kind):
 class RateLimit(Kind):
     """Let `limit` requests through in each `window_s` seconds of sandbox time; refuse the others with 429 and Retry-After."""
 
+    effect: ClassVar[Effect] = Effect.ENDS
     refused: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(
             ("operation.claimed", "operation.executed", "operation.committed", "response.partial", "response.sent"), _COUNTED_IN

@@ -1,11 +1,11 @@
 """Faults of the process: it dies."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
 from gatecrash.faults.exchange import Exchange
-from gatecrash.faults.kinds.kind import Kind
+from gatecrash.faults.kinds.kind import Effect, Kind
 
 
 class Crash(Kind):
@@ -15,6 +15,7 @@ class Crash(Kind):
     meanwhile every connection that comes for it is reset. Nobody else notices.
     """
 
+    effect: ClassVar[Effect] = Effect.ENDS
     down_s: Annotated[float, Meta(ge=0, le=3600)] = 0.2
     scope: Literal["process", "sandbox"] = "process"
 

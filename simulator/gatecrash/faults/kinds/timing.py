@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from gatecrash.faults.exchange import Exchange
-from gatecrash.faults.kinds.kind import ATTEMPT_IS_OVER, NOBODY_WAITS, Kind
+from gatecrash.faults.kinds.kind import ATTEMPT_IS_OVER, NOBODY_WAITS, Effect, Kind
 
 Seconds = Annotated[float, Meta(ge=0, le=86_400 * 30)]
 
@@ -14,6 +14,8 @@ Seconds = Annotated[float, Meta(ge=0, le=86_400 * 30)]
 class Delay(Kind):
     """Go on after `seconds`: of real time on a request's way, of sandbox time before a webhook attempt."""
 
+    effect: ClassVar[Effect] = Effect.WAITS
+    effect_at: ClassVar[Mapping[str, Effect]] = {"webhook.due": Effect.PUTS_OFF}
     refused: ClassVar[Mapping[str, str]] = {
         "response.sent": NOBODY_WAITS,
         "webhook.recorded": f"{ATTEMPT_IS_OVER}; delay the next one at webhook.due",
@@ -28,6 +30,7 @@ class Delay(Kind):
 class Hang(Kind):
     """Never answer. Ends when the other side leaves, the rule is removed, or `seconds` of real time pass."""
 
+    effect: ClassVar[Effect] = Effect.ENDS
     refused: ClassVar[Mapping[str, str]] = {
         "response.sent": NOBODY_WAITS,
         "webhook.due": "an attempt that never starts is a drop, one that starts late is a delay",

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from gatecrash.faults.exchange import RequestExchange
-from gatecrash.faults.kinds.kind import ALL_IS_SENT, HALF_IS_SENT, NO_ANSWER_YET, NOTHING_OURS, Kind
+from gatecrash.faults.kinds.kind import ALL_IS_SENT, HALF_IS_SENT, NO_ANSWER_YET, NOTHING_OURS, Effect, Kind
 
 _BEFORE_THE_ANSWER = dict.fromkeys(("request.received", "operation.claimed", "operation.executed"), NO_ANSWER_YET)
 Size = Annotated[int, Meta(ge=1, le=65_536)]
@@ -15,6 +15,7 @@ Size = Annotated[int, Meta(ge=1, le=65_536)]
 class Truncate(Kind):
     """Send the head, which promises the whole body, and `size` bytes of it (half, by default); then end the connection."""
 
+    effect: ClassVar[Effect] = Effect.CHANGES
     refused: ClassVar[Mapping[str, str]] = {
         **_BEFORE_THE_ANSWER,
         "response.partial": f"{HALF_IS_SENT}; close ends it there",
@@ -31,6 +32,7 @@ class Truncate(Kind):
 class Drip(Kind):
     """Send what is left of the answer `size` bytes at a time, with `interval_s` real seconds between them."""
 
+    effect: ClassVar[Effect] = Effect.CHANGES
     refused: ClassVar[Mapping[str, str]] = {
         **_BEFORE_THE_ANSWER,
         "response.sent": ALL_IS_SENT,
@@ -47,6 +49,8 @@ class Drip(Kind):
 class Garbage(Kind):
     """Send bytes that mean nothing: `size` of them instead of the answer, or behind it; or the rest of its body."""
 
+    effect: ClassVar[Effect] = Effect.ENDS
+    effect_at: ClassVar[Mapping[str, Effect]] = {"response.partial": Effect.CHANGES, "response.sent": Effect.CHANGES}
     refused: ClassVar[Mapping[str, str]] = {"webhook": f"{NOTHING_OURS}; to send a webhook that says something else, use tamper"}
 
     size: Size = 64

@@ -142,11 +142,11 @@ class ExploringPlane(Plane):
         way = _way(labels)
         letter = None if way is None else self._points.reach(_label(labels), way, station)
         if letter is not None:
-            await self._strike(letter, labels, exchange, record)
+            await self._strike_letter(letter, labels, exchange, record)
         if self.rules or extra:
             await super().strike(station, labels, exchange, record, now, extra)
 
-    async def _strike(self, letter: alphabet.Letter, labels: Labels, exchange: Exchange, record: Recorder) -> None:
+    async def _strike_letter(self, letter: alphabet.Letter, labels: Labels, exchange: Exchange, record: Recorder) -> None:
         self._number += 1
         asked = RuleParams(letter.station, letter.kind, letter.filled(self._points.patience_s))
         rule = new_rule(f"{EXPLORED}{self._number}", asked, "")
