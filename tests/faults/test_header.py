@@ -60,6 +60,9 @@ def test_a_header_is_read_as_rules(value: str, expected: list[tuple[str, str, di
         ("request.received=rate_limit;limit=1", HEADER, "POST /_gatecrash/faults"),
         ("operation.executed=decline", HEADER, "charges.create alone, and this request is charges.list"),
         ("request.received=reset;hard=true", "params.hard", "known are: none"),
+        ("operation.committed=reset,operation.committed=crash", HEADER, "only one of them"),
+        ("operation.committed=truncate,operation.committed=close", HEADER, "only one of them"),
+        ("response.partial=drip,response.partial=drip;size=9", HEADER, "only one of them"),
     ],
 )
 def test_a_header_that_makes_no_sense_is_refused_with_the_reason(value: str, param: str, says: str) -> None:

@@ -215,3 +215,13 @@ async def test_garbage_behind_an_answer_waits_for_the_next_request_of_the_connec
     assert all(byte >= 0x80 for byte in noise)
     await wire.ask("GET", "/v1/charges", Connection="close")
     assert (await wire.listen()).head[0] == "HTTP/1.1 200 OK"
+
+
+@pytest.mark.asyncio
+async def test_an_answer_that_is_cut_off_at_its_half_passes_no_station_behind_it(server_client: Client) -> None:
+    client = server_client
+    await client.add_fault("operation.committed", "truncate")
+    later = await client.add_fault("response.partial", "garbage")
+    heard = await ask(client, "GET", "/v1/charges")
+    assert len(heard.body) == int(heard.header("Content-Length") or 0) // 2
+    assert (await client.get(f"/_gatecrash/faults/{later}"))["fired"] == 0, "it would have changed bytes that nobody was sent"

@@ -101,6 +101,20 @@ async def test_a_duplicate_brings_the_same_event_more_often(
     assert len(shop.hits) == 2 + count, "the rule struck once"
 
 
+@pytest.mark.parametrize("kind", ["reset", "close", "drop"])
+@pytest.mark.asyncio
+async def test_copies_that_were_ordered_go_out_also_when_the_attempt_is_lost(client: Client, shop: Receiver, kind: str) -> None:
+    await shop.register(client)
+    await client.add_fault("webhook.due", "duplicate", params={"count": 2})
+    await client.add_fault("webhook.sent", kind)
+    await client.charge()
+    await client.advance(0)
+    entries = await client.journal("delivery")
+    assert [(entry["copy"], entry["outcome"]) for entry in entries] == [
+        (True, "succeeded"), (True, "succeeded"), (False, "failed")
+    ]  # fmt: skip
+
+
 @pytest.mark.asyncio
 async def test_a_delay_before_an_attempt_is_of_sandbox_time(client: Client, shop: Receiver) -> None:
     await shop.register(client)
