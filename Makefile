@@ -11,10 +11,12 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS ?= 1
 export UV_NATIVE_TLS ?= 1
 
-.PHONY: help demo test bench lint format clean
+.PHONY: help demo test test-all soak bench lint format clean
 help:
 	@echo "make demo    the product in a minute: failure stories against a naive and a careful merchant"
-	@echo "make test    everything CI runs: lint, types and the tests on each Python found (through tox)"
+	@echo "make test    everything CI runs: lint, types and the tests on one Python (through tox)"
+	@echo "make test-all  the same on each Python from 3.11 to 3.13 that is found"
+	@echo "make soak    long hunts: attacks by the hundred, whole tables, a million examples"
 	@echo "make bench   measured speed, as ratios against a bare aiohttp handler"
 	@echo "make lint    style and types only"
 
@@ -31,6 +33,14 @@ demo: .venv/ready
 test: .venv/ready
 	@sh tests/install-browser
 	PATH="$(CURDIR)/$(BIN):$(TOX_PATH):$$PATH" $(BIN)/tox run
+
+test-all: .venv/ready
+	@sh tests/install-browser
+	PATH="$(CURDIR)/$(BIN):$(TOX_PATH):$$PATH" $(BIN)/tox run -e lint,types,py311,py312,py313,once
+
+soak: .venv/ready
+	@sh tests/install-browser
+	PATH="$(CURDIR)/$(BIN):$(TOX_PATH):$$PATH" $(BIN)/tox run -e soak
 
 bench: .venv/ready
 	$(BIN)/python -m tests.benchmarks

@@ -38,14 +38,18 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--part", choices=("once", "each"), help="only what is run by one Python (tests/parts.py), or by each")
+    parser.addoption("--part", choices=parts.PARTS, help="only this part of the suite (tests/parts.py)")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    part = config.getoption("--part")
-    if part is None or collection_path.is_dir():
+    """Without --part, collect everything but the soak, and that too where an argument names it."""
+    if collection_path.is_dir():
         return None
-    return ((parts.place(collection_path) is None) == (part == "once")) or None
+    wanted, part = config.getoption("--part"), parts.part(collection_path)
+    if wanted is None:
+        named = any(parts.SOAK in Path(argument.partition("::")[0]).parts for argument in config.args)
+        return (part == parts.SOAK and not named) or None
+    return (part != wanted) or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

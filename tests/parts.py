@@ -1,6 +1,6 @@
-"""What takes long and depends on the Python least is run by one of them; everything else by each.
+"""The parts of the suite: `soak` is long hunts, run by `make soak` alone; `once` is run by one Python; `each` by every Python.
 
-The paths are below tests/, those that hold the longest tests first: whoever is left with one at the end has the others wait.
+The paths in ONCE are below tests/. Those with the longest tests come first, so that no worker ends up alone with one.
 """
 
 from pathlib import Path
@@ -40,8 +40,25 @@ _TESTS = Path(__file__).parent
 assert all((_TESTS / path).exists() for path in ONCE), [path for path in ONCE if not (_TESTS / path).exists()]
 
 
+#: The folder of what runs for many minutes: attacks by the hundred, whole tables, a million examples.
+SOAK = "soak"
+PARTS = ("each", "once", "soak")
+
+
 def place(file: Path) -> int | None:
-    """Where in the table a file of tests, or a folder that it is in, stands; None for one that each Python runs."""
-    below = file.relative_to(_TESTS)
-    names = [str(below), *map(str, below.parents)]
+    """The index in ONCE of a file of tests or of a folder around it; None for a file that each Python runs."""
+    names = _names(file)
     return next((place for place, path in enumerate(ONCE) if path in names), None)
+
+
+def part(file: Path) -> str:
+    """The part that a file of tests belongs to."""
+    if SOAK in _names(file):
+        return "soak"
+    return "each" if place(file) is None else "once"
+
+
+def _names(file: Path) -> list[str]:
+    """The file's path below tests/, and those of the folders around it."""
+    below = file.relative_to(_TESTS)
+    return [str(below), *map(str, below.parents)]
