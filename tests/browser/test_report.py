@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from gatecrash.harness.page import render
-from gatecrash.harness.prove import Proof
+from gatecrash.harness.prove import LeftOut, Proof
 from tests.harness.test_report import CLEAN, TWICE
 from tests.support.browser import NEEDS_BROWSER, chromium
 
@@ -18,7 +18,9 @@ pytestmark = NEEDS_BROWSER
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
     held = replace(CLEAN, story=replace(CLEAN.story, name="another-story", title="Another story"))
-    proof = Proof(merchant="shop", world="real", outcomes=(TWICE, held), left_out=((CLEAN.story, "no [refund]"),), seconds=1)
+    proof = Proof(
+        merchant="shop", world="real", outcomes=(TWICE, held), left_out=(LeftOut(CLEAN.story, "no [refund]"),), seconds=1
+    )
     file = tmp_path / "index.html"
     file.write_text(render(proof, {TWICE.story.name: Path("shop.yaml")}), encoding="utf-8")
     with chromium() as browser:

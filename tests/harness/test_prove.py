@@ -145,7 +145,7 @@ def test_a_merchant_that_can_play_nothing_is_not_told_that_it_held(gatecrash: Ru
     done = gatecrash("prove", "--story", "refund-answer-lost", "--json")
     assert (done.returncode, done.stdout) == (2, "")
     assert (
-        "this merchant can play none of these stories:\n  refund-answer-lost: refund needs the profile to have [refund]"
+        "none of these stories can be played by this merchant:\n  refund-answer-lost: refund needs the profile to have [refund]"
         in done.stderr
     )
     some = gatecrash("prove", "--story", "refund-answer-lost", "--story", "happy-path", "--json")

@@ -10,7 +10,7 @@ from rich.console import Console
 from gatecrash.harness.history import Charge, History, Order
 from gatecrash.harness.oracles import Violation, judge
 from gatecrash.harness.page import render
-from gatecrash.harness.prove import Proof
+from gatecrash.harness.prove import LeftOut, Proof
 from gatecrash.harness.report import cut, row, show, summary
 from gatecrash.harness.run import Outcome
 from gatecrash.harness.story import load_all
@@ -109,7 +109,7 @@ def test_the_page_holds_no_card_number_and_asks_nobody_for_anything() -> None:
     )
     leak = Violation("S9", f"the log holds {number} <script>alert(1)</script> " + "x" * 5000)
     wrong = replace(TWICE, history=leaking, violations=(*TWICE.violations, leak))
-    proof = Proof(merchant="shop", world="real", outcomes=(wrong, CLEAN), left_out=((STORY, "no [refund]"),), seconds=1)
+    proof = Proof(merchant="shop", world="real", outcomes=(wrong, CLEAN), left_out=(LeftOut(STORY, "no [refund]"),), seconds=1)
     page = render(proof, {STORY.name: Path("a folder/shop.yaml")})
     assert number not in page
     assert "<script>alert" not in page

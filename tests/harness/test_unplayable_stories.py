@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from gatecrash.cli import prove
+from gatecrash.cli import _proof, prove
 from gatecrash.cli._failed import WrongUse
 from gatecrash.harness import steps
 from gatecrash.harness.merchant_profile import load
-from gatecrash.harness.prove import Proof
+from gatecrash.harness.prove import Findings, Proof
 from gatecrash.harness.story import Story, load_all, parse
 
 TOY = Path(__file__).parent / "toy"
@@ -30,7 +30,10 @@ def proved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prove:
         path.write_text(path.read_text(encoding="utf-8").replace('BREAK = ""', f'BREAK = "{how}"'), encoding="utf-8")
         ours = {story.name: story for story in load_all()}
         told = [ours[each] if isinstance(each, str) else each for each in stories]
-        return asyncio.run(prove.play(told, load(path), 2, quiet=True))
+        findings = Findings("toy", "real", told)
+        with _proof.ending(findings, path) as ending:
+            asyncio.run(prove.play(findings, load(path), 2, quiet=True))
+        return ending.proof
 
     return run
 
@@ -50,7 +53,7 @@ def test_a_shop_that_authorizes_and_captures_in_two_calls_is_judged_in_the_other
     proof = proved("captures-later", "lost-acknowledgement", "happy-path")
     assert [outcome.story.name for outcome in proof.outcomes] == ["happy-path"]
     assert "no fault struck at webhook.acknowledged" in left_out(proof)["lost-acknowledgement"]
-    assert (proof.verdict, proof.set_up_wrong) == ("held", False)
+    assert (proof.verdict, proof.not_played) == ("held", ())
 
 
 def test_a_story_whose_faults_never_strike_is_not_told_to_have_held(proved: Prove) -> None:
@@ -74,7 +77,7 @@ def test_a_violation_counts_though_the_faults_of_the_story_never_struck(proved: 
 def test_a_shop_that_sells_in_one_currency_is_judged_by_the_orders_it_takes(proved: Prove) -> None:
     proof = proved("dollars-only", "yen-have-no-cents", "happy-path")
     assert "does not take an order of 500 jpy: 422" in left_out(proof)["yen-have-no-cents"]
-    assert (proof.verdict, proof.set_up_wrong) == ("held", False)
+    assert (proof.verdict, proof.not_played) == ("held", ())
 
 
 def test_a_shop_that_answers_a_decline_with_an_error_is_judged(proved: Prove) -> None:
@@ -95,8 +98,10 @@ def test_a_wrong_set_up_that_shows_late_loses_no_verdict_and_is_no_success(prove
     late = one_story("[place_order, {pay: visa}, place_order]")
     proof = proved("dies-of-a-second-order", "happy-path", late)
     assert [outcome.story.name for outcome in proof.outcomes] == ["happy-path"]
-    assert "[place_order]: when nothing was broken yet" in left_out(proof)["x"]
-    assert (proof.verdict, proof.set_up_wrong) == ("held", True)
+    [(story, reason, crash)] = proof.not_played
+    assert (story.name, crash) == ("x", "")
+    assert "[place_order]: when nothing was broken yet" in reason
+    assert proof.verdict == "unfinished"
 
 
 def test_a_merchant_to_which_no_story_can_be_played_gets_no_verdict(proved: Prove) -> None:

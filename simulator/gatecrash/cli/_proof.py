@@ -1,11 +1,15 @@
 """What `prove` and `replay` say of the runs they play: live, at length, as files."""
 
+import asyncio
 import os
 import shlex
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -15,20 +19,27 @@ from gatecrash.counted import counted
 
 if TYPE_CHECKING:
     from gatecrash.harness.merchant_profile import MerchantProfile
-    from gatecrash.harness.prove import Proof, Unjudged
+    from gatecrash.harness.prove import Findings, LeftOut, NotPlayed, Proof
     from gatecrash.harness.run import Outcome
     from gatecrash.harness.story import Story
 
+#: Exit code when Gatecrash itself failed and nothing was violated.
+GATECRASH_FAILED = 3
 
-def sorted_out(stories: "Sequence[Story]", merchant: "MerchantProfile") -> "tuple[list[Story], list[tuple[Story, str]]]":
+
+def sorted_out(stories: "Sequence[Story]", merchant: "MerchantProfile") -> "tuple[list[Story], list[LeftOut]]":
     """The stories that this merchant can play, and the others with the reason. Raises WrongUse where it can play none."""
     from gatecrash.harness.prove import sort_out
 
     playable, left_out = sort_out(stories, merchant)
     if not playable:
-        reasons = "\n".join(f"  {story.name}: {reason}" for story, reason in left_out)
-        raise WrongUse(f"this merchant can play none of these stories:\n{reasons}")
+        raise _none("can be played by this merchant", left_out)
     return playable, left_out
+
+
+def _none(which: str, left_out: "Iterable[LeftOut]") -> WrongUse:
+    reasons = "\n".join(f"  {story.name}: {reason}" for story, reason in left_out)
+    return WrongUse(f"none of these stories {which}:\n{reasons}")
 
 
 def require_writable(*, files: Mapping[str, Path | None], folders: Mapping[str, Path | None]) -> None:
@@ -46,39 +57,88 @@ def require_writable(*, files: Mapping[str, Path | None], folders: Mapping[str, 
             raise WrongUse(f"{option} was {path}, but this user may not write {there}; name another place")
 
 
-async def followed(
-    runs: "AsyncIterator[Outcome | Unjudged]", stories: "Sequence[Story]", merchant: "MerchantProfile", *, quiet: bool
-) -> "tuple[list[Outcome], list[Unjudged]]":
-    """All outcomes, each told in a line as it comes unless `quiet`, and the stories that came to none; on a terminal, how far it
-    is stands below. Raises WrongUse when the set-up is wrong before anything was judged, and when nothing was.
-    """
+@contextmanager
+def told_live(stories: "Sequence[Story]", *, quiet: bool) -> "Iterator[Callable[[Outcome | LeftOut | NotPlayed], None]]":
+    """Tells of each story in a line as it ends, unless `quiet`; on a terminal, how far it is stands below."""
     from rich.console import Console
 
-    from gatecrash.harness.prove import Unjudged
+    from gatecrash.harness.run import Outcome
 
     wide = max((len(story.name) for story in stories), default=0)
     outcomes: list[Outcome] = []
-    unjudged: list[Unjudged] = []
     with Console(stderr=True, highlight=False).status(_progress(outcomes, stories)) as status:
-        async for outcome in runs:
-            if isinstance(outcome, Unjudged):
-                if outcome.set_up_wrong and not outcomes:
-                    raise WrongUse(f"{outcome.reason}{look_closer(merchant.path)}")
-                unjudged.append(outcome)
-                continue
-            outcomes.append(outcome)
-            if not quiet:
-                tell_one(outcome, outcome.seconds, wide)
+
+        def tell(found: "Outcome | LeftOut | NotPlayed") -> None:
+            if isinstance(found, Outcome):
+                outcomes.append(found)
+                if not quiet:
+                    tell_one(found, found.seconds, wide)
             status.update(_progress(outcomes, stories))
-    if not outcomes:
-        reasons = "\n".join(f"  {each.story.name}: {each.reason}" for each in unjudged)
-        raise WrongUse(f"none of these stories came to a verdict:\n{reasons}")
-    return outcomes, unjudged
+
+        yield tell
 
 
 def _progress(outcomes: "Sequence[Outcome]", stories: "Sequence[Story]") -> str:
     violated = sum(1 for outcome in outcomes if outcome.violations)
     return f"{len(outcomes)} of {counted(len(stories), 'story', 'stories')} played, {violated} violated"
+
+
+class Ending:
+    """How a run ended: with `proof`, and what had cut it short, if anything had."""
+
+    def __init__(self, proof: "Proof", failure: BaseException | None = None) -> None:
+        self.proof, self.failure = proof, failure
+
+    def exit(self, profile: Path | None) -> NoReturn:
+        """End with the exit code of the verdict, or as whatever cut the run short would have ended it."""
+        from gatecrash.harness.prove import VIOLATED
+
+        if self.failure is not None and not isinstance(self.failure, Exception):
+            raise self.failure
+        tell_crashes([each.crash for each in self.proof.crashed], self.failure)
+        if self.proof.verdict == VIOLATED:
+            sys.exit(1)
+        if self.failure is not None or self.proof.crashed:
+            sys.exit(GATECRASH_FAILED)
+        if self.proof.not_played:
+            click.echo(f"gatecrash: not every story could be set up{look_closer(profile)}", err=True)
+            sys.exit(2)
+        sys.exit(0)
+
+
+@contextmanager
+def ending(findings: "Findings", profile: Path | None) -> "Iterator[Ending]":
+    """Makes a proof of what was found, whatever ends the run. Raises WrongUse where no story could be set up."""
+    from gatecrash.harness.prove import CRASHED, INTERRUPTED
+
+    how, incomplete, began = Ending(findings.proof(0.0)), "", time.monotonic()
+    try:
+        yield how
+    except WrongUse:  # a folder for failures that cannot be written
+        raise
+    except (KeyboardInterrupt, asyncio.CancelledError) as error:
+        how.failure, incomplete = error, INTERRUPTED
+    except Exception as error:
+        how.failure, incomplete = error, CRASHED
+    how.proof = findings.proof(time.monotonic() - began, incomplete=incomplete)
+    if how.failure is None and not how.proof.outcomes and not how.proof.crashed:
+        failed = how.proof.not_played
+        raise WrongUse(f"{failed[0].reason}{look_closer(profile)}") if failed else _none("came to a verdict", how.proof.left_out)
+
+
+def tell_crashes(tracebacks: Iterable[str], failure: BaseException | None = None) -> None:
+    """What to do about a bug of Gatecrash's own, and the tracebacks that a report of it needs."""
+    told = dict.fromkeys(tracebacks)
+    if failure is not None:
+        told["".join(traceback.format_exception(failure))] = None
+    for each in told:
+        click.echo(each.rstrip(), err=True)
+    if told:
+        click.echo(
+            "gatecrash: Gatecrash itself failed. That is a bug of Gatecrash, and no verdict on the merchant. "
+            "Please report it with the traceback above, the story, the profile and the output of gatecrash --version.",
+            err=True,
+        )
 
 
 def tell_one(outcome: "Outcome", seconds: float, wide: int = 0) -> None:
@@ -90,13 +150,10 @@ def tell_one(outcome: "Outcome", seconds: float, wide: int = 0) -> None:
 
 
 def tell(proof: "Proof", saved: Mapping[str, Path]) -> None:
-    """What was left out and why, the failures at length, then the verdict in a sentence."""
+    """The failures at length, what has no outcome and why, then the verdict in a sentence."""
     from gatecrash.harness.history import ENDED
     from gatecrash.harness.report import verdict
 
-    wide = max((len(story.name) for story, _ in proof.left_out), default=0)
-    for story, reason in proof.left_out:
-        click.echo(f"{click.style('left out', fg='yellow')}  {story.name.ljust(wide)}  {reason}")
     for outcome in proof.outcomes:
         for what in outcome.history.unfired:
             click.echo(f"{outcome.story.name}: {what} never struck: this run proves nothing about it.")
@@ -105,9 +162,28 @@ def tell(proof: "Proof", saved: Mapping[str, Path]) -> None:
                 click.echo(f"{outcome.story.name}: the shop {note.text}, and was started again.")
         if outcome.violations:
             _tell_failure(outcome, saved.get(outcome.story.name))
+    _tell_missing(proof)
     click.echo()
     _tell_objections(proof)
     click.echo(verdict(proof))
+
+
+def _tell_missing(proof: "Proof") -> None:
+    """What has no outcome, and what nobody could judge: under each reason, where that was so."""
+    from gatecrash.harness.prove import by_reason
+    from gatecrash.harness.report import title
+
+    for word, missing in (("left out  ", proof.left_out), ("not played", proof.not_played)):
+        for reason, names in by_reason(missing).items():
+            click.echo(f"{click.style(word, fg='yellow')}  {_named(names)}: {reason}")
+    for each in proof.not_judged:
+        where = f", in {_named(each.stories)}" if each.stories else ""
+        click.echo(f"{click.style('not judged', fg='yellow')}  {each.oracle} ({title(each.oracle)}{where}): {each.reason}")
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return f"{', '.join(names[:_NAMES])}{more}"
 
 
 def _tell_objections(proof: "Proof") -> None:
@@ -115,9 +191,8 @@ def _tell_objections(proof: "Proof") -> None:
     from gatecrash.harness.report import objected
 
     for code, title, outcomes in objected(proof.outcomes):
-        names = ", ".join(outcome.story.name for outcome in outcomes[:_NAMES])
-        more = f" and {len(outcomes) - _NAMES} more" if len(outcomes) > _NAMES else ""
-        click.echo(f"{click.style(code.ljust(6), fg='red')} {title}, in {len(outcomes)}: {names}{more}")
+        names = _named([outcome.story.name for outcome in outcomes])
+        click.echo(f"{click.style(code.ljust(6), fg='red')} {title}, in {len(outcomes)}: {names}")
 
 
 #: How many stories are named behind an oracle.
@@ -144,7 +219,12 @@ def tell_next(oracles: Sequence[str], schedule: Path | None, *, indent: str) -> 
         click.echo(f"{indent}play it again:      gatecrash replay {shlex.quote(str(schedule))}")
 
 
-def annotate(violations: Iterable[tuple[str, str, str]], profile: Path | None) -> None:
+def annotate(proof: "Proof", profile: Path | None) -> None:
+    """`annotate_all` for what a proof holds."""
+    annotate_all(((each.oracle, one.story.name, each.message) for one in proof.outcomes for each in one.violations), profile)
+
+
+def annotate_all(violations: Iterable[tuple[str, str, str]], profile: Path | None) -> None:
     """A line for each violation (oracle, story, message) that GitHub shows beside the profile, on stderr; nothing where GitHub
     does not read.
     """
@@ -180,8 +260,3 @@ def write(proof: "Proof", saved: Mapping[str, Path], *, junit: Path | None, repo
         except OSError as error:
             raise WrongUse(f"{path} cannot be written: {error.strerror or error}") from error
         click.echo(f"report: {path}", err=True)
-
-
-def ended(proof: "Proof") -> None:
-    """End with the exit code of the verdict: 2 where nothing was violated, and a story was left out since the set-up is wrong."""
-    sys.exit(1 if proof.verdict != "held" else 2 if proof.set_up_wrong else 0)

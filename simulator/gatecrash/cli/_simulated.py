@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gatecrash.harness.explore.pool import PlayerSpec
     from gatecrash.harness.explore.verdict import Counterexample, StoryVerdict, Verdict
     from gatecrash.harness.merchant_profile import MerchantProfile
+    from gatecrash.harness.prove import LeftOut
     from gatecrash.harness.run import Outcome
     from gatecrash.harness.story import Story
 
@@ -238,20 +239,20 @@ def drawn_runs(spec: "PlayerSpec", said: "Verdict") -> "Drawn":
 
 def annotate(said: "Verdict", merchant: "MerchantProfile") -> None:
     found = ((each.oracle, story.name, each.message) for story in said.stories for each in story.violations)
-    _proof.annotate(found, merchant.path)
+    _proof.annotate_all(found, merchant.path)
 
 
 def write(
-    spec: "PlayerSpec", said: "Verdict", stories: "Sequence[Story]", left_out: "Sequence[tuple[Story, str]]", drawn: "Drawn",
+    spec: "PlayerSpec", said: "Verdict", stories: "Sequence[Story]", left_out: "Sequence[LeftOut]", drawn: "Drawn",
     saved: "Saved", asked: "Asked", bound: str,
 ) -> None:  # fmt: skip
     """The reports that were asked for: of each story the run in which it was violated first, or the one without a fault. A story
     that cannot be played is left out.
     """
-    from gatecrash.harness.prove import Proof
+    from gatecrash.harness.prove import LeftOut, Proof
 
     unplayed = {story.name: story.unplayable.why for story in said.stories if story.unplayable}
-    left_out = [*left_out, *((story, unplayed[story.name]) for story in stories if story.name in unplayed)]
+    left_out = [*left_out, *(LeftOut(story, unplayed[story.name]) for story in stories if story.name in unplayed)]
     first = {story.name: story.violations[0] for story in said.stories if story.violations}
     names = [story.name for story in said.stories if story.name not in unplayed]
     wanted: list[tuple[str, Faults]] = [(name, first[name].schedule if name in first else ()) for name in names]

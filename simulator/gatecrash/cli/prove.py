@@ -1,7 +1,6 @@
 """`gatecrash prove`: every failure story against a merchant, judged against the gateway's books."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,8 @@ from gatecrash.cli._worlds import run, runs_worlds
 
 if TYPE_CHECKING:
     from gatecrash.harness.merchant_profile import MerchantProfile
-    from gatecrash.harness.prove import Proof
+    from gatecrash.harness.prove import Findings, LeftOut, NotPlayed
+    from gatecrash.harness.run import Outcome
     from gatecrash.harness.story import Story
     from gatecrash.harness.worlds.struck import Blow
 
@@ -49,53 +49,65 @@ def command(
     every combination of faults.
 
     Exit code: 0 when all held, 1 when an oracle was violated, 2 when the set-up is wrong (in the simulated world also when
-    nothing was violated, and not everything proved), 130 when it was interrupted (the simulated world leaves a checkpoint of
-    its stories then, to --resume from).
+    nothing was violated, and not everything proved), 3 when Gatecrash itself failed and nothing was violated, 130 when it was
+    interrupted. However it ends, what was found until then is told, saved and written to the reports, marked as incomplete (the
+    simulated world also leaves a checkpoint of its stories, to --resume from).
     """
     from gatecrash.harness.merchant_profile import load
+    from gatecrash.harness.prove import Findings
     from gatecrash.harness.story import choose, gather
 
     merchant = load(profile)
-    proof = run(play(choose(gather(folders, ours=not only_mine), names), merchant, jobs, quiet=as_json))
-    saved = _save_failures(proof, merchant, failures)
+    playable, left_out = _proof.sorted_out(choose(gather(folders, ours=not only_mine), names), merchant)
+    findings = Findings(merchant.name, "real", playable, left_out)
+    saved: dict[str, Path] = {}
+    with _proof.ending(findings, merchant.path) as ending:
+        run(play(findings, merchant, jobs, quiet=as_json, keep=partial(_keep, saved, merchant, failures)))
+    _proof.annotate(ending.proof, merchant.path)
+    _proof.write(ending.proof, saved, junit=junit, report=report)
     if as_json:
-        document(proof.as_json())
+        document(ending.proof.as_json())
     else:
-        _proof.tell(proof, saved)
-    found = ((each.oracle, outcome.story.name, each.message) for outcome in proof.outcomes for each in outcome.violations)
-    _proof.annotate(found, merchant.path)
-    _proof.write(proof, saved, junit=junit, report=report)
-    _proof.ended(proof)
+        _proof.tell(ending.proof, saved)
+    ending.exit(merchant.path)
 
 
 async def play(
-    stories: "list[Story]", merchant: "MerchantProfile", jobs: int, *, quiet: bool, struck_by: "Sequence[Blow]" = ()
-) -> "Proof":
-    """Plays in the real world what the merchant's profile allows, struck by what there is besides the story."""
+    findings: "Findings", merchant: "MerchantProfile", jobs: int, *, quiet: bool, struck_by: "Sequence[Blow]" = (),
+    keep: "Callable[[Outcome], None]" = lambda outcome: None,
+) -> None:  # fmt: skip
+    """Play in the real world, struck by what there is besides the story; what is found goes to `findings`, and each outcome to
+    `keep`. Stops where not even the first story can be set up.
+    """
     from gatecrash.harness.demo import in_turn
-    from gatecrash.harness.prove import Proof, judged
+    from gatecrash.harness.prove import NotPlayed, judged
+    from gatecrash.harness.run import Outcome
 
-    playable, left_out = _proof.sorted_out(stories, merchant)
-    began = asyncio.get_running_loop().time()
-    works = [partial(judged, story, merchant, struck_by) for story in playable]
+    async def play_one(story: "Story") -> "Outcome | LeftOut | NotPlayed":
+        found = await judged(story, merchant, struck_by)
+        findings.add(found)
+        if isinstance(found, Outcome):
+            keep(found)
+        return found
+
+    works = [partial(play_one, story) for story in findings.stories]
     # a merchant that runs already is there once, and knows one gateway
     async with aclosing(in_turn(works, jobs if merchant.start else 1)) as runs:
-        outcomes, unjudged = await _proof.followed(runs, playable, merchant, quiet=quiet)
-    return Proof(
-        merchant=merchant.name, world="real", outcomes=tuple(outcomes),
-        left_out=(*left_out, *((each.story, each.reason) for each in unjudged)),
-        seconds=asyncio.get_running_loop().time() - began, set_up_wrong=any(each.set_up_wrong for each in unjudged),
-    )  # fmt: skip
+        with _proof.told_live(findings.stories, quiet=quiet) as tell:
+            async for found in runs:
+                tell(found)
+                if isinstance(found, NotPlayed) and not findings.outcomes:
+                    return
 
 
-def _save_failures(proof: "Proof", merchant: "MerchantProfile", folder: Path) -> dict[str, Path]:
-    """Where each failure is; what an earlier run had saved of a story that holds now is gone."""
+def _keep(saved: dict[str, Path], merchant: "MerchantProfile", folder: Path, outcome: "Outcome") -> None:
+    """Save a failure at once; what an earlier run had saved of a story that holds now is gone."""
     from gatecrash.harness import schedule
 
     try:
-        for outcome in proof.outcomes:
-            if not outcome.violations:
-                schedule.forget(outcome, merchant, folder)
-        return {outcome.story.name: schedule.save(outcome, merchant, folder) for outcome in proof.outcomes if outcome.violations}
+        if outcome.violations:
+            saved[outcome.story.name] = schedule.save(outcome, merchant, folder)
+        else:
+            schedule.forget(outcome, merchant, folder)
     except OSError as error:
         raise WrongUse(f"{folder} cannot be written: {error.strerror}; --failures names another folder") from error

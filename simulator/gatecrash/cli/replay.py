@@ -47,27 +47,32 @@ def command(
         raise WrongUse(f"{file} was found with {where}, which is not there; give it: gatecrash replay {file} merchant.toml")
     merchant = load(where)
     if (world or ("real" if found.faults is None else "simulated")) == "simulated":
-        proof = _in_simulated_time(found, merchant, where, quiet=as_json)
+        ending = _proof.Ending(_in_simulated_time(found, merchant, where, quiet=as_json))
     else:
-        proof = run(_for_real(found, merchant, file, quiet=as_json))
-    saved = {found.story.name: file}
+        ending = _for_real(found, merchant, file, quiet=as_json)
+    proof, saved = ending.proof, {found.story.name: file}
+    _proof.write(proof, saved, junit=junit, report=report)
     if as_json:
         document(proof.as_json())
     else:
         _proof.tell(proof, saved)
-    _proof.write(proof, saved, junit=junit, report=report)
-    _proof.ended(proof)
+    ending.exit(where)
 
 
-async def _for_real(found: "Schedule", merchant: "MerchantProfile", file: Path, *, quiet: bool) -> "Proof":
+def _for_real(found: "Schedule", merchant: "MerchantProfile", file: Path, *, quiet: bool) -> _proof.Ending:
     from gatecrash.cli.prove import play
+    from gatecrash.harness.prove import Findings
     from gatecrash.harness.worlds.struck import NoEquivalent, blows
 
     try:
         struck_by = blows(found.faults or (), merchant)
     except NoEquivalent as error:
         raise WrongUse(f"no equivalent in the real world: {error}; play it with gatecrash replay {file}") from error
-    return await play([found.story], merchant, 1, quiet=quiet, struck_by=struck_by)
+    playable, left_out = _proof.sorted_out([found.story], merchant)
+    findings = Findings(merchant.name, "real", playable, left_out)
+    with _proof.ending(findings, merchant.path) as ending:
+        run(play(findings, merchant, 1, quiet=quiet, struck_by=struck_by))
+    return ending
 
 
 def _in_simulated_time(found: "Schedule", merchant: "MerchantProfile", where: Path, *, quiet: bool) -> "Proof":
@@ -80,4 +85,4 @@ def _in_simulated_time(found: "Schedule", merchant: "MerchantProfile", where: Pa
     [outcome], seconds = played(PlayerSpec(FACTORY, kwargs), [(found.story.name, found.faults or ())])
     if not quiet:
         _proof.tell_one(outcome, seconds)
-    return Proof(merchant=merchant.name, world="simulated", outcomes=(outcome,), left_out=(), seconds=seconds)
+    return Proof(merchant=merchant.name, world="simulated", outcomes=(outcome,), seconds=seconds)

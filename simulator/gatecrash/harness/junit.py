@@ -3,31 +3,47 @@
 from xml.etree import ElementTree as xml
 
 from gatecrash.harness import sequence
-from gatecrash.harness.prove import Proof
+from gatecrash.harness.prove import INTERRUPTED, LeftOut, NotPlayed, Proof
 from gatecrash.harness.timeline import folded, timeline
 
 
 def render(proof: Proof) -> str:
-    """A test suite with a test case per story; what was left out is skipped, with the reason."""
+    """A test suite with a test case per story. What was left out is skipped, with the reason; what ought to have been played and
+    was not is an error, or skipped where the run was stopped. A proof that is incomplete says so in a property.
+    """
     failed = [outcome for outcome in proof.outcomes if outcome.violations]
+    errors = [each for each in proof.not_played if each.reason != INTERRUPTED]
+    stopped = (each for each in proof.not_played if each.reason == INTERRUPTED)
+    skipped: list[LeftOut | NotPlayed] = [*proof.left_out, *stopped]
     suite = xml.Element(
-        "testsuite", name=f"gatecrash prove {proof.merchant}", tests=str(len(proof.outcomes) + len(proof.left_out)),
-        failures=str(len(failed)), skipped=str(len(proof.left_out)), time=f"{proof.seconds:.3f}",
+        "testsuite", name=f"gatecrash prove {proof.merchant}", tests=str(len(proof.outcomes) + len(errors) + len(skipped)),
+        failures=str(len(failed)), errors=str(len(errors)), skipped=str(len(skipped)), time=f"{proof.seconds:.3f}",
     )  # fmt: skip
+    _properties(suite, proof)
     for outcome in proof.outcomes:
         case = xml.SubElement(
             suite, "testcase", classname=f"gatecrash.{proof.merchant}", name=outcome.story.name, time=f"{outcome.seconds:.3f}"
         )
         if outcome.violations:
             codes = ", ".join(dict.fromkeys(each.oracle for each in outcome.violations))
-            failure = xml.SubElement(case, "failure", type=codes, message=outcome.violations[0].message)
+            failure = xml.SubElement(case, "failure", type=codes, message=_printable(outcome.violations[0].message))
             told = [f"{each.oracle}: {each.message}" for each in outcome.violations]
             failure.text = _printable("\n".join([*told, "", *sequence.text(folded(timeline(outcome.history)))]))
-    for story, reason in proof.left_out:
-        case = xml.SubElement(suite, "testcase", classname=f"gatecrash.{proof.merchant}", name=story.name, time="0")
-        xml.SubElement(case, "skipped", message=reason)
+    for each in (*errors, *skipped):
+        case = xml.SubElement(suite, "testcase", classname=f"gatecrash.{proof.merchant}", name=each.story.name, time="0")
+        why = xml.SubElement(case, "error" if each in errors else "skipped", message=_printable(each.reason))
+        why.text = _printable(each.crash) if isinstance(each, NotPlayed) and each.crash else None
     xml.indent(suite)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + xml.tostring(suite, encoding="unicode") + "\n"
+
+
+def _properties(suite: xml.Element, proof: Proof) -> None:
+    told = [("incomplete", proof.incomplete)] if proof.incomplete else []
+    told += [(f"not judged: {each.oracle}", each.reason) for each in proof.not_judged]
+    if told:
+        properties = xml.SubElement(suite, "properties")
+        for name, value in told:
+            xml.SubElement(properties, "property", name=name, value=_printable(value))
 
 
 def _printable(text: str) -> str:

@@ -52,6 +52,7 @@ def _figures(proof: Proof) -> list[tuple[str, str, str]]:
         (held, f"{stories} held", "held"),
         (str(violated), "violated", "violated" if violated else ""),
         (str(len(proof.left_out)), "left out", "left" if proof.left_out else ""),
+        *([(str(len(proof.not_played)), "not played", "left")] if proof.not_played else []),
         (struck, f"{faults} struck", ""),
     ]
     for currency, amount in sorted(_wrong(proof).items()):

@@ -1,8 +1,9 @@
 """Every story against one merchant: which can be played, what was found, and what it comes to."""
 
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gatecrash.harness.demo import play_for_real
 from gatecrash.harness.merchant_profile import MerchantProfile, placeholders
@@ -11,7 +12,11 @@ from gatecrash.harness.story import Story
 from gatecrash.harness.world import CannotPlay, SetupFailed
 from gatecrash.harness.worlds.struck import Blow
 
-HELD, VIOLATED, LEFT_OUT = "held", "violated", "left out"
+HELD, VIOLATED, UNFINISHED = "held", "violated", "unfinished"
+#: The verdict of a story without an outcome.
+LEFT_OUT, NOT_PLAYED = "left out", "not played"
+#: Why a proof is incomplete, and why the rest of its stories were not played.
+INTERRUPTED, CRASHED = "interrupted", "Gatecrash itself failed"
 
 #: What a step needs the profile to have: its field, and the table of merchant.toml that gives it.
 _NEEDS = {
@@ -27,31 +32,66 @@ _NEEDS = {
 }
 
 
+class LeftOut(NamedTuple):
+    """A story that this merchant cannot play, with the reason. It proves nothing, and is nobody's fault."""
+
+    story: Story
+    reason: str
+
+
+class NotPlayed(NamedTuple):
+    """A story that ought to have an outcome and has none: its set-up failed, the run was stopped, or the harness itself failed.
+
+    `crash` is the traceback when the harness itself failed: that is a bug of Gatecrash.
+    """
+
+    story: Story
+    reason: str
+    crash: str = ""
+
+
+class NotJudged(NamedTuple):
+    """What an oracle could not judge, with the reason: the merchant does not tell what it needs. In all stories, or in these."""
+
+    oracle: str
+    reason: str
+    stories: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """Outcomes in the stories' order; `left_out` are stories that were not played, with the reason. Where more was played than
-    these outcomes, `bound` says what was proved by it, and `explored` the verdict in a word.
+    """What was found of one merchant: `outcomes` in the stories' order, and what is missing, each with its reason.
+
+    `incomplete` says why it is not the whole proof, such as `interrupted`. Where more was played than these outcomes, `bound`
+    says what was proved by it, and `explored` the verdict in a word.
     """
 
     merchant: str
     world: str
     outcomes: tuple[Outcome, ...]
-    left_out: tuple[tuple[Story, str], ...]
+    left_out: tuple[LeftOut, ...] = ()
+    not_played: tuple[NotPlayed, ...] = ()
+    not_judged: tuple[NotJudged, ...] = ()
+    incomplete: str = ""
     seconds: float
     bound: str = ""
     explored: str = ""
-    set_up_wrong: bool = False  #: whether one was left out because the set-up is wrong, and not because it does not apply
 
     @property
     def verdict(self) -> str:
         if self.explored:
             return self.explored
-        return VIOLATED if any(outcome.violations for outcome in self.outcomes) else HELD
+        if any(outcome.violations for outcome in self.outcomes):
+            return VIOLATED
+        return UNFINISHED if self.not_played or self.incomplete else HELD
+
+    @property
+    def crashed(self) -> tuple[NotPlayed, ...]:
+        """The stories in which the harness itself failed."""
+        return tuple(each for each in self.not_played if each.crash)
 
     def as_json(self) -> dict[str, Any]:
-        """`{merchant, world, stories: [{name, verdict, violations: [{oracle, message}], seconds, faults_fired}], verdict}`;
-        a story that was left out has a `reason` as well.
-        """
+        """What contracts/proof.schema.json describes."""
         played = [
             {
                 "name": outcome.story.name,
@@ -63,46 +103,87 @@ class Proof:
             }
             for outcome in self.outcomes
         ]
-        skipped = [
-            {"name": story.name, "verdict": LEFT_OUT, "violations": [], "seconds": 0.0, "faults_fired": 0, "reason": reason}
-            for story, reason in self.left_out
+        without = [
+            {"name": each.story.name, "verdict": word, "violations": [], "seconds": 0.0, "faults_fired": 0, "reason": each.reason}
+            for word, several in ((NOT_PLAYED, self.not_played), (LEFT_OUT, self.left_out))
+            for each in several
+        ]
+        judged = [
+            {"oracle": each.oracle, "reason": each.reason, **({"stories": list(each.stories)} if each.stories else {})}
+            for each in self.not_judged
         ]
         return {
-            "merchant": self.merchant, "world": self.world, "stories": [*played, *skipped], "verdict": self.verdict,
+            "merchant": self.merchant, "world": self.world, "stories": [*played, *without],
+            **({"not_judged": judged} if judged else {}), **({"incomplete": self.incomplete} if self.incomplete else {}),
+            "verdict": self.verdict,
         }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unjudged:
-    """A story that came to no verdict, and why. `set_up_wrong`: the profile or the merchant is to be mended first."""
+class Findings:
+    """What is found while `stories` are played, so that nothing of it is lost, however the run ends."""
 
-    story: Story
-    reason: str
-    set_up_wrong: bool = False
+    def __init__(self, merchant: str, world: str, stories: Sequence[Story], left_out: Sequence[LeftOut] = ()) -> None:
+        self.merchant, self.world, self.stories = merchant, world, tuple(stories)
+        self._left_out = tuple(left_out)
+        self._found: dict[str, Outcome | LeftOut | NotPlayed] = {}
+
+    def add(self, found: Outcome | LeftOut | NotPlayed) -> None:
+        self._found[found.story.name] = found
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """In the stories' order, as far as they are there."""
+        return tuple(each for each in self._in_order() if isinstance(each, Outcome))
+
+    def proof(self, seconds: float, *, incomplete: str = "") -> Proof:
+        """What is there now. A story of which nothing is there was not played, since the run is `incomplete`."""
+        missing = [NotPlayed(story, incomplete or INTERRUPTED) for story in self.stories if story.name not in self._found]
+        found = [*self._in_order(), *missing]
+        return Proof(
+            merchant=self.merchant, world=self.world, outcomes=self.outcomes, seconds=seconds, incomplete=incomplete,
+            left_out=(*self._left_out, *(each for each in found if isinstance(each, LeftOut))),
+            not_played=tuple(each for each in found if isinstance(each, NotPlayed)),
+        )  # fmt: skip
+
+    def _in_order(self) -> list[Outcome | LeftOut | NotPlayed]:
+        return [self._found[story.name] for story in self.stories if story.name in self._found]
 
 
-async def judged(story: Story, merchant: MerchantProfile, struck_by: Sequence[Blow] = ()) -> Outcome | Unjudged:
-    """Play one story in the real world. A story none of whose faults struck has tested nothing: it is no verdict, unless
-    an oracle objects all the same.
+async def judged(story: Story, merchant: MerchantProfile, struck_by: Sequence[Blow] = ()) -> Outcome | LeftOut | NotPlayed:
+    """Play one story in the real world. What keeps it from its outcome is an answer, too: the other stories go on. A story none
+    of whose faults struck has tested nothing: it is no verdict, unless an oracle objects all the same.
     """
     try:
         outcome = await play_for_real(story, merchant, struck_by)
+    except CannotPlay as error:
+        return LeftOut(story, str(error))
     except SetupFailed as error:
-        return Unjudged(story=story, reason=str(error), set_up_wrong=not isinstance(error, CannotPlay))
+        return NotPlayed(story, str(error))
+    except Exception as error:
+        return NotPlayed(story, f"{CRASHED}: {type(error).__name__}: {error}", crash=traceback.format_exc())
     if outcome.violations or not (untested := outcome.history.untested):
         return outcome
-    return Unjudged(story=story, reason=f"{untested} never struck: the merchant never did what the story breaks")
+    return LeftOut(story, f"{untested} never struck: the merchant never did what the story breaks")
 
 
-def sort_out(stories: Sequence[Story], profile: MerchantProfile) -> tuple[list[Story], list[tuple[Story, str]]]:
+def by_reason(missing: Iterable[LeftOut | NotPlayed]) -> Mapping[str, list[str]]:
+    """The names of stories without an outcome, under the reason that they share."""
+    names: dict[str, list[str]] = {}
+    for each in missing:
+        names.setdefault(each.reason, []).append(each.story.name)
+    return names
+
+
+def sort_out(stories: Sequence[Story], profile: MerchantProfile) -> tuple[list[Story], list[LeftOut]]:
     """The stories this profile can play, and the others with the reason."""
-    playable, left_out = [], []
+    playable: list[Story] = []
+    left_out: list[LeftOut] = []
     for story in stories:
         reason = _missing(story, profile)
         if reason is None:
             playable.append(story)
         else:
-            left_out.append((story, reason))
+            left_out.append(LeftOut(story, reason))
     return playable, left_out
 
 

@@ -96,13 +96,13 @@ def _verdict(outcome: Outcome) -> "Text":
 
     if not outcome.violations:
         return Text("yes", style="green")
-    found = dict.fromkeys(_title(each.oracle) for each in outcome.violations)
+    found = dict.fromkeys(title(each.oracle) for each in outcome.violations)
     return Text("NO, " + "; ".join(found), style="bold red")
 
 
 def objections(outcome: Outcome) -> str:
     """What the oracles objected to, `charged twice (S1), …`; nothing for a run that held."""
-    return ", ".join(f"{_title(code)} ({code})" for code in dict.fromkeys(each.oracle for each in outcome.violations))
+    return ", ".join(f"{title(code)} ({code})" for code in dict.fromkeys(each.oracle for each in outcome.violations))
 
 
 def objected(outcomes: Sequence[Outcome]) -> list[tuple[str, str, list[Outcome]]]:
@@ -112,19 +112,24 @@ def objected(outcomes: Sequence[Outcome]) -> list[tuple[str, str, list[Outcome]]
         for code in dict.fromkeys(each.oracle for each in outcome.violations):
             found.setdefault(code, []).append(outcome)
     order = sorted(found, key=lambda code: ("SLP".find(code[0]) % 4, -len(found[code]), code))
-    return [(code, _title(code), found[code]) for code in order]
+    return [(code, title(code), found[code]) for code in order]
 
 
 def verdict(proof: "Proof") -> str:
     """One sentence, with its bound: what was played, in which world, with how many faults struck."""
     if proof.bound:
-        return proof.bound
+        return f"INCOMPLETE, {proof.incomplete}: {proof.bound}" if proof.incomplete else proof.bound
     wrong = sum(1 for outcome in proof.outcomes if outcome.violations)
     fired = counted(sum(outcome.history.faults for outcome in proof.outcomes), "fault")
     stories = counted(len(proof.outcomes), "story", "stories")
-    left_out = f"; {len(proof.left_out)} left out" if proof.left_out else ""
+    without = [f"; {len(missing)} {word}" for missing, word in _without_outcome(proof) if missing]
     said = f"violated in {wrong} of {stories}" if wrong else f"held in {len(proof.outcomes)} of {stories}"
-    return f"{proof.merchant}: {said}, {fired} struck, {proof.world} world, {proof.seconds:.0f} s{left_out}."
+    incomplete = f"INCOMPLETE, {proof.incomplete}: " if proof.incomplete else ""
+    return f"{incomplete}{proof.merchant}: {said}, {fired} struck, {proof.world} world, {proof.seconds:.0f} s{''.join(without)}."
+
+
+def _without_outcome(proof: "Proof") -> list[tuple[Sequence[object], str]]:
+    return [(proof.left_out, "left out"), (proof.not_played, "not played"), (proof.not_judged, "not judged")]
 
 
 def cut(message: str, length: int = 400) -> str:
@@ -144,7 +149,7 @@ def summary(outcomes: Sequence[Outcome]) -> list[str]:
         if not wrong:
             lines.append(f"{name}: clean. In {len(runs)} of {stories} charge and order agree.")
             continue
-        parts = [f"{_title(code)} ({code}) in {times}" for code, times in _count(wrong).items()]
+        parts = [f"{title(code)} ({code}) in {times}" for code, times in _count(wrong).items()]
         lines.append(f"{name}: caught in {len(wrong)} of {stories}: {'; '.join(parts)}.")
     lines += [
         f"{each.merchant}: in {each.story.name}, {what} never struck: that run proves nothing about it."
@@ -154,7 +159,7 @@ def summary(outcomes: Sequence[Outcome]) -> list[str]:
     return lines
 
 
-def _title(code: str) -> str:
+def title(code: str) -> str:
     from gatecrash.harness.oracles import ORACLES
 
     return ORACLES[code].title if code in ORACLES else "not what the story expects"
