@@ -25,6 +25,7 @@ _BY_SCHEMA_TYPE = {"integer": int, "number": float}
 AT_THE_EDGE = {
     "http_malformed": "HttpMalformed", "request_timeout": "RequestTimeout", "too_many_connections": "TooManyConnections",
     "control_from_elsewhere": "FaultForbidden", "control_token_required": "FaultUnauthorized",
+    "host_not_allowed": "HostNotAllowed",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import http.client
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gatecrash import AsyncSandbox, Gateway, GatewayError, GatewayStartError, GatewayUnreachable
+from gatecrash import AsyncSandbox, Gateway, GatewayError, GatewayStartError, GatewayUnreachable, Sandbox
 from tests.support.waiting import PATIENCE_S, until
 
 BOTH = pytest.mark.parametrize("process", [False, True], ids=["thread", "process"])
@@ -226,6 +227,8 @@ def test_what_cannot_start_says_why_in_its_own_words(process: bool, tmp_path: Pa
         ({"host": ""}, "host was ''"),
         ({"seed": None}, "seed was None"),
         ({"allow_hosts": "one.example"}, "allow_hosts was 'one.example'"),
+        ({"server_names": "one.example"}, "server_names was 'one.example'"),
+        ({"server_names": ["one.example:80"]}, "server_names held 'one.example:80'"),
         ({"data": 7}, "data was 7"),
         ({"data": "/dev/null/x"}, "data was '/dev/null/x'"),
     ],
@@ -236,6 +239,26 @@ def test_an_argument_that_cannot_be_is_named_at_once(options: dict[str, Any], na
     assert str(refused.value).startswith(named)
     with pytest.raises(TypeError, match="positional"):
         Gateway(True)  # type: ignore[misc]
+
+
+@BOTH
+def test_beyond_loopback_only_its_own_handles_drive_it(process: bool) -> None:
+    with Gateway(process=process, host="0.0.0.0") as gateway:
+        sandbox = gateway.sandbox()
+        sandbox.reset()
+        stranger = Sandbox(sandbox.url, sandbox.name)
+        with pytest.raises(GatewayError, match="token"):
+            stranger.reset()
+        assert stranger.charges() == []
+
+
+@BOTH
+def test_a_name_that_was_given_is_answered_to(process: bool) -> None:
+    with Gateway(process=process, server_names=["Gateway.Example"]) as gateway:
+        for host, status in (("gateway.example", 200), ("other.example", 403)):
+            with contextlib.closing(http.client.HTTPConnection(*gateway.url.removeprefix("http://").split(":"))) as connection:
+                connection.request("GET", "/healthz", headers={"Host": host})
+                assert connection.getresponse().status == status
 
 
 @BOTH

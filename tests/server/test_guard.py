@@ -13,6 +13,7 @@ from gatecrash.dialects.native.routes import ROUTES as PAYMENT
 from gatecrash.faults.rule import HEADER
 from gatecrash.server import guard
 from gatecrash.server.control import ROUTES
+from tests.server.wire import Wire
 from tests.support.cards import token_of
 from tests.support.client import Client
 from tests.support.gateway import LiveGateway
@@ -34,10 +35,6 @@ async def guarded(http: aiohttp.ClientSession) -> AsyncIterator[Client]:
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Host": "evil.example:8402"},
-        {"Host": "localhost.evil.example"},
-        {"Host": "127.0.0.1.evil.example"},
-        {"Host": "gateway.local"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://localhost:3000"},
@@ -55,6 +52,71 @@ async def test_a_web_page_from_elsewhere_drives_nothing(client: Client, headers:
         assert "Access-Control-Allow-Origin" not in reply.headers
     (await client.get("/healthz", headers=headers)).expect(200)
     (await client.get("/v1/charges", headers=headers)).expect(200)
+
+
+REBOUND = [
+    "evil.example:8402",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "gateway.local",
+    "a:b:c.d",
+    "evil.example.",
+    "a@localhost",
+    "a b",
+    "[::1]x",
+    "1.2.3",
+]
+
+
+@pytest.mark.parametrize("host", REBOUND)
+@pytest.mark.asyncio
+async def test_a_rebound_name_reaches_no_call_but_those_of_browsers(client: Client, host: str) -> None:
+    headers = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
+    for route in (*PAYMENT, *ROUTES):
+        path = route.path.replace("{name}", client.sandbox).replace("{id}", "x").replace("{snapshot}", "x")
+        reply = await client.call(route.method, path, {} if route.method == "POST" else None, headers=headers)
+        if route.path == "/v1/tokens":
+            continue
+        reply.refused(403, "host_not_allowed", "Host")
+        assert host in reply["detail"]
+        assert "Access-Control-Allow-Origin" not in reply.headers
+    assert {entry["operation"] for entry in await client.journal()} == {"tokens.create"}
+    (await client.post("/v1/tokens", token_of("visa"), key="pk", headers=headers)).expect(201)
+    (await client.get("/hosted/card-fields", headers=headers, key=None)).expect(200)
+    fault = headers | {HEADER: "request.received=crash"}
+    (await client.post("/v1/tokens", token_of("visa"), key="pk", headers=fault)).refused(403, "host_not_allowed", "Host")
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["http://evil.example/v1/charges", "http://evil.example:8402/v1/charges", "http://127.0.0.1@evil.example/v1/charges"],
+)
+@pytest.mark.asyncio
+async def test_a_rebound_name_in_a_target_of_absolute_form_counts_too(client: Client, target: str) -> None:
+    wire = await Wire.open(client)
+    wire.writer.write(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+    heard = await wire.listen()
+    assert heard.head[0] in ("HTTP/1.1 403 Forbidden", "HTTP/1.1 400 Bad Request")
+    assert b"host_not_allowed" in heard.body or b"http_malformed" in heard.body
+
+
+@pytest.mark.asyncio
+async def test_a_name_that_was_given_is_good(http: aiohttp.ClientSession, start_server: Callable[..., ServerProcess]) -> None:
+    server = start_server("--memory", "--server-name", "Gateway.Example", "--server-name", "second.example")
+    client = Client(http, server.url)
+    for host in ("gateway.example", "GATEWAY.example:1", "second.example"):
+        (await client.get("/v1/charges", headers={"Host": host})).expect(200)
+        (await client.get("/_gatecrash/clock", headers={"Host": host, "Origin": f"http://{host}"})).expect(200)
+    refused = (await client.get("/v1/charges", headers={"Host": "third.example"})).refused(403, "host_not_allowed", "Host")
+    assert "--server-name third.example" in refused["detail"]
+
+
+@pytest.mark.parametrize("name", ["http://a.example", "a.example:80", "", "a b", "ü.example", "a..b"])
+def test_a_server_name_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gatecrash", "serve", "--port", "0", "--data", str(tmp_path), "--server-name", name]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (run.returncode, run.stderr.count("\n")) == (2, 1)
+    assert f"--server-name was {name!r}; expected a host name" in run.stderr
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}], ids=str)
@@ -156,8 +218,8 @@ async def test_with_it_the_key_says_which_sandbox_and_a_path_may_name_any(guarde
 
 
 @pytest.mark.asyncio
-async def test_with_a_token_it_may_be_called_by_any_name(guarded: Client) -> None:
-    headers = WITH | {"Host": "gateway.shop.example", "Origin": "https://shop.example"}
+async def test_with_a_token_it_may_be_called_by_any_page(guarded: Client) -> None:
+    headers = WITH | {"Origin": "https://shop.example", "Sec-Fetch-Site": "cross-site"}
     (await guarded.get("/_gatecrash/clock", headers=headers)).expect(200)
 
 
@@ -168,6 +230,7 @@ async def test_beyond_loopback_a_token_is_made_up_and_printed(
     server = start_server("--memory", "--host", "0.0.0.0")
     client = Client(http, f"http://127.0.0.1:{server.port}")
     (await client.post("/_gatecrash/reset")).refused(401, "control_token_required", guard.TOKEN_HEADER)
+    (await client.get("/v1/charges", headers={"Host": "gateway.any.example"})).expect(200)
     (line,) = [line for line in server.log.splitlines() if guard.TOKEN_HEADER in line]
     token = line.rpartition(": ")[2].rstrip("`")
     assert len(token) >= 32

@@ -53,6 +53,13 @@ from gatecrash import files
     help="Let webhooks go to this host outside loopback and private addresses; repeatable.",
 )
 @click.option(
+    "--server-name",
+    multiple=True,
+    envvar="GATECRASH_SERVER_NAME",
+    metavar="NAME",
+    help="Answer to this name in Host, besides addresses, localhost and names that no public DNS has; repeatable.",
+)
+@click.option(
     "--strict",
     is_flag=True,
     envvar="GATECRASH_STRICT",
@@ -79,6 +86,7 @@ def command(
     seed: str,
     url_file: Path | None,
     allow_host: tuple[str, ...],
+    server_name: tuple[str, ...],
     strict: bool,
     with_stdin: bool,
     control_token: str | None,
@@ -90,7 +98,8 @@ def command(
     Exit code: 0 when it was stopped, 1 when it died before it was ready, 2 when the set-up is wrong.
     """
     allow_hosts = frozenset(name.lower() for name in allow_host)
-    status = _serve(port, host, data, memory, seed, url_file, allow_hosts, strict, with_stdin, control_token)
+    server_names = frozenset(name.lower() for name in server_name)
+    status = _serve(port, host, data, memory, seed, url_file, allow_hosts, server_names, strict, with_stdin, control_token)
     sys.stdout.flush()
     sys.exit(status)
 
@@ -103,6 +112,7 @@ def _serve(
     seed: str,
     url_file: Path | None,
     allow_hosts: frozenset[str],
+    server_names: frozenset[str],
     strict: bool,
     with_stdin: bool,
     control_token: str | None,
@@ -124,6 +134,11 @@ def _serve(
             f"--control-token was {len(control_token)} characters; expected {guard.TOKEN_MIN} or more of visible ASCII, without "
             "blanks, such as `openssl rand -hex 16` prints."
         )
+    for name in server_names:
+        if not guard.is_server_name(name):
+            return _fail(
+                f"--server-name was {name!r}; expected a host name without scheme and port, such as gateway.example.com."
+            )
     made_up = secrets.token_urlsafe(24) if control_token is None and not guard.is_loopback(host) else None
     if memory:
         data = Path(tempfile.mkdtemp(prefix="gatecrash-"))
@@ -153,7 +168,7 @@ def _serve(
 
     settings = Settings(
         host, {"native": port}, data, durable=not memory, seed=seed, allow_hosts=allow_hosts,
-        lifeline=0 if with_stdin else None, control_token=control_token or made_up, strict=strict,
+        lifeline=0 if with_stdin else None, control_token=control_token or made_up, strict=strict, server_names=server_names,
     )  # fmt: skip
     try:
         return Supervisor(settings, announce).serve()

@@ -49,7 +49,12 @@ CATALOGUE: dict[str, Explanation] = {
     ),
     "control_from_elsewhere": Explanation(
         "Not for web pages from elsewhere",
-        "Call the control API from a program, by an IP address or as localhost; or start the gateway with --control-token.",
+        "Use the control API and Gatecrash-Fault from a program, not from a web page; or start the gateway with --control-token.",
+    ),
+    "host_not_allowed": Explanation(
+        "Not a name of this gateway",
+        "On loopback, call the gateway by an IP address or as localhost, so that no rebound web page can; or start it with "
+        "--server-name NAME.",
     ),
     "sandbox_of_another_key": Explanation("Another sandbox's key", "A key acts on its own sandbox; sk_test_NAME on NAME."),
     # --- what was sent

@@ -39,9 +39,10 @@ class Gateway:
         host: str = "127.0.0.1",
         port: int = 0,
         allow_hosts: Iterable[str] = (),
+        server_names: Iterable[str] = (),
     ) -> None:
         self.process, self.seed = process, str(seed)
-        self.options = options(data, seed, host, port, allow_hosts)
+        self.options = options(data, seed, host, port, allow_hosts, server_names)
         self.urls: dict[str, str] = {}
         self._host: ThreadHost | ProcessHost | None = None
         self._http: Http | None = None
@@ -91,11 +92,14 @@ class Gateway:
         """A fresh, empty sandbox; or the one called `name`, as it is."""
         url = self.url
         if name is not None:
-            return Sandbox(url, name, urls=self.urls, http=self._http)
-        fresh = Sandbox(url, f"sandbox-{next(self._numbers)}", urls=self.urls, http=self._http)
+            return self._handle(url, name)
+        fresh = self._handle(url, f"sandbox-{next(self._numbers)}")
         if self.options.data is not None:  # an earlier run may have left something in it
             fresh.reset()
         return fresh
+
+    def _handle(self, url: str, name: str) -> Sandbox:
+        return Sandbox(url, name, urls=self.urls, http=self._http, control_token=self.options.control_token)
 
     def kill(self) -> None:
         """SIGKILL the process that serves, at once; it is up again in milliseconds. Only with `process=True`."""

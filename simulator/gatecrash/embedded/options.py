@@ -1,11 +1,13 @@
 """How a gateway is to be started: checked before anything heavy is imported, each complaint naming its argument."""
 
 import re
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from gatecrash import files
+from gatecrash.server import guard
 
 
 class GatewayStartError(RuntimeError):
@@ -24,9 +26,12 @@ class Options(NamedTuple):
     host: str
     port: int
     allow_hosts: frozenset[str]
+    server_names: frozenset[str] = frozenset()
+    # None where this machine alone reaches it
+    control_token: str | None = None
 
 
-def options(data: object, seed: object, host: object, port: object, allow_hosts: object) -> Options:
+def options(data: object, seed: object, host: object, port: object, allow_hosts: object, server_names: object) -> Options:
     """Raises TypeError or ValueError."""
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
         raise ValueError(f"port was {port!r}; expected a number from 0 (any free one) to 65535.")
@@ -34,9 +39,20 @@ def options(data: object, seed: object, host: object, port: object, allow_hosts:
         raise ValueError(f"host was {host!r}; expected an address of this machine, such as '127.0.0.1'.")
     if isinstance(seed, bool) or not isinstance(seed, str | int):
         raise TypeError(f"seed was {seed!r}; expected a str or an int.")
-    if isinstance(allow_hosts, str) or not isinstance(allow_hosts, Iterable):
-        raise TypeError(f"allow_hosts was {allow_hosts!r}; expected host names, such as ['hooks.example'].")
-    return Options(_folder(data), str(seed), host, port, frozenset(str(name).lower() for name in allow_hosts))
+    allowed, names = _names("allow_hosts", allow_hosts), _names("server_names", server_names)
+    for name in names:
+        if not guard.is_server_name(name):
+            raise ValueError(
+                f"server_names held {name!r}; expected host names without scheme and port, such as 'gateway.example'."
+            )
+    token = None if guard.is_loopback(host) else secrets.token_urlsafe(24)
+    return Options(_folder(data), str(seed), host, port, allowed, names, token)
+
+
+def _names(argument: str, given: object) -> frozenset[str]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise TypeError(f"{argument} was {given!r}; expected host names, such as ['hooks.example'].")
+    return frozenset(str(name).lower() for name in given)
 
 
 def _folder(data: object) -> Path | None:

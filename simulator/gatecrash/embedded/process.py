@@ -39,6 +39,7 @@ class ProcessHost:
             *("--url-file", str(self._scratch / "urls.json")),
             *(("--memory",) if options.data is None else ("--data", str(options.data))),
             *(part for name in sorted(options.allow_hosts) for part in ("--allow-host", name)),
+            *(part for name in sorted(options.server_names) for part in ("--server-name", name)),
         ]
         with self._log_file.open("ab") as log:
             return subprocess.Popen(
@@ -47,7 +48,7 @@ class ProcessHost:
                 stdout=log,
                 stderr=log,
                 cwd=self._scratch,  # not the user's folder: -m would import what lies there under our name
-                env={name: value for name, value in os.environ.items() if not name.startswith("GATECRASH_")},
+                env=_environment(options),
                 start_new_session=True,  # Ctrl-C is for this process, which then closes it
             )
 
@@ -94,3 +95,9 @@ class ProcessHost:
         if process is not None and process.stdin is not None:
             process.stdin.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def _environment(options: Options) -> dict[str, str]:
+    """The environment of this process without what would set up a gateway; the token, which no process list shows."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GATECRASH_")}
+    return kept if options.control_token is None else {**kept, "GATECRASH_CONTROL_TOKEN": options.control_token}

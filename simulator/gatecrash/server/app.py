@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from aiohttp import web
 
@@ -14,7 +14,8 @@ from gatecrash.faults.exchange import Broken
 from gatecrash.server import control, hosted
 from gatecrash.server.cors import add_cors, preflight
 from gatecrash.server.gateway import Gateway
-from gatecrash.server.http import HttpServer, NoAnswer, identified, to_response, too_slow
+from gatecrash.server.guard import Guard
+from gatecrash.server.http import HttpServer, NoAnswer, to_response, too_slow
 from gatecrash.server.pipeline import Pipeline
 from gatecrash.sockets import break_connection
 
@@ -28,27 +29,31 @@ Target = Callable[["App", web.BaseRequest, Asked], Awaitable[web.StreamResponse]
 class App:
     """One port: the dialects it speaks under their prefixes, and on the main port everything else too."""
 
-    def __init__(self, gateway: Gateway, mounts: dict[str, Dialect], *, main: bool) -> None:
-        self.gateway = gateway
-        self.server = HttpServer(self.serve, gateway.request_id, gateway.capacity, gateway.host.request_s)
-        self.pipelines = {prefix: Pipeline(gateway, self.server, dialect) for prefix, dialect in mounts.items()}
-        self._router, self._cors = _routes(tuple(mounts.items()), main)
+    def __init__(
+        self, gateway: Gateway, mounts: dict[str, Dialect], *, main: bool, names: frozenset[str] | None = frozenset()
+    ) -> None:
+        """`names`: those that the port may be called by, besides addresses and localhost (`guard.Guard`); None for any."""
+        self.gateway, self.mounts = gateway, mounts
+        self.guard = Guard(gateway.host.control_token, names)
+        self.server = HttpServer(self.serve, self.refuse, gateway.capacity, gateway.host.request_s)
+        self.pipelines = {prefix: Pipeline(gateway, self.server, dialect, self.guard) for prefix, dialect in mounts.items()}
+        self._routes = _routes(tuple(mounts.items()), main)
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; `NoAnswer` when nothing more is to be sent."""
         try:
-            match = await self._router.resolve(cast(web.Request, request))
+            match = await self._routes.router.resolve(cast(web.Request, request))
             if match.http_exception is not None:
                 raise _no_route(request, match)
+            if match.handler not in self._routes.for_browsers:
+                self.guard.check_hosts(_hosts(request))
             body = await _read(request, self.server.request_s) if request.body_exists else b""
         except ConnectionError:
             return NoAnswer()  # the client left in the middle of its request
         except Refused as refused:
-            response = to_response(identified(problem(refused, self.gateway.request_id())))
+            response = self.refuse(refused, request)
             if refused.code == "request_timeout":
                 response.force_close()
-            if request.path in self._cors:
-                add_cors(response, request.headers.get("Origin"))
             return response
         path_params = {name: _clean(value) for name, value in match.items()}
         task = asyncio.current_task()
@@ -58,6 +63,17 @@ class App:
         asked = Asked(request.method, _clean(request.path), request.query, request.headers, body, path_params)
         return await cast(Target, match.handler)(self, request, asked)
 
+    def refuse(self, refused: Refused, request: web.BaseRequest | None) -> web.Response:
+        """A refusal in the shape of the dialect that the path belongs to; that of the port where there is no request."""
+        path = "" if request is None else request.path
+        prefix = max((prefix for prefix in self.mounts if path == prefix or path.startswith(f"{prefix}/")), key=len, default="")
+        request_id = self.gateway.request_id()
+        response = to_response(self.mounts[prefix].render_refusal(refused, request_id))
+        response.headers["Request-Id"] = request_id
+        if request is not None and path in self._routes.cors:
+            add_cors(response, request.headers.get("Origin"))
+        return response
+
 
 async def _to_dialect(prefix: str, route: Route, app: App, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
     return await app.pipelines[prefix].handle(route, request, asked)
@@ -65,7 +81,7 @@ async def _to_dialect(prefix: str, route: Route, app: App, request: web.BaseRequ
 
 async def _to_control(route: control.ControlRoute, app: App, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
     try:
-        return to_response(await control.handle(app.gateway, route, asked, request.transport))
+        return to_response(await control.handle(app.gateway, app.guard, route, asked, request.transport))
     except Broken:
         break_connection(request.transport, reset=True)
         return NoAnswer()
@@ -81,28 +97,47 @@ async def _to_page(page: hosted.Page, app: App, request: web.BaseRequest, asked:
     return response
 
 
-@lru_cache(maxsize=16)
-def _routes(mounts: tuple[tuple[str, Dialect], ...], main: bool) -> tuple[web.UrlDispatcher, frozenset[str]]:
-    """The router of all apps of this shape, and the paths that other origins may read: it takes longer to make than an app."""
-    router = web.UrlDispatcher()
-    cors = set()
+class _Routes(NamedTuple):
+    """`cors`: the paths that pages of other origins may read. `for_browsers`: what they may call, so under any name, too."""
 
-    def add(method: str, path: str, target: Target) -> None:
+    router: web.UrlDispatcher
+    cors: frozenset[str]
+    for_browsers: frozenset[Any]
+
+
+@lru_cache(maxsize=16)
+def _routes(mounts: tuple[tuple[str, Dialect], ...], main: bool) -> _Routes:
+    """The routes of all apps of this shape: they take longer to make than an app."""
+    router = web.UrlDispatcher()
+    cors: set[str] = set()
+    for_browsers: set[Target] = set()
+
+    def add(method: str, path: str, target: Target, *, browsers: bool = False) -> None:
         # the router never calls a target, it only finds it: ours take what was read along with the request
         router.add_route(method, path, cast(Any, target))
+        if browsers:
+            for_browsers.add(target)
 
     for prefix, dialect in mounts:
         for route in dialect.routes:
-            add(route.method, prefix + route.path, partial(_to_dialect, prefix, route))
+            add(route.method, prefix + route.path, partial(_to_dialect, prefix, route), browsers=route.cors)
             if route.cors:
                 cors.add(prefix + route.path)
-                add("OPTIONS", prefix + route.path, partial(_to_page, _preflight))
+                add("OPTIONS", prefix + route.path, partial(_to_page, _preflight), browsers=True)
     if main:
         for control_route in control.ROUTES:
             add(control_route.method, control_route.path, partial(_to_control, control_route))
         for path, page in hosted.PAGES.items():
-            add("GET", path, partial(_to_page, page))
-    return router, frozenset(cors)
+            add("GET", path, partial(_to_page, page), browsers=True)
+    return _Routes(router, frozenset(cors), frozenset(for_browsers))
+
+
+def _hosts(request: web.BaseRequest) -> list[str]:
+    """Every host that a request names: in Host, and in a target of absolute form."""
+    hosts = list(request.headers.getall("Host", ()))
+    if "://" in request.raw_path and not request.raw_path.startswith("/"):
+        hosts.append(request.host)
+    return hosts
 
 
 def _clean(text: str) -> str:

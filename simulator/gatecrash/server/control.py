@@ -17,8 +17,9 @@ from gatecrash.dialects.interface import Answer, Asked
 from gatecrash.dialects.native.errors import problem
 from gatecrash.faults.rule import Match, Rule, RuleParams, new_rule
 from gatecrash.faults.stations import STATIONS, table
-from gatecrash.server import guard, sandbox_calls, strict
+from gatecrash.server import sandbox_calls, strict
 from gatecrash.server.gateway import Gateway
+from gatecrash.server.guard import Guard
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.sandbox_calls import CreateSandbox, NameSnapshot, key_sandbox, named_sandbox
 from gatecrash.server.state import forget_rules, keep_rules
@@ -96,13 +97,15 @@ class ControlRoute(NamedTuple):
     whose: Whose = "key"
 
 
-async def handle(gateway: Gateway, route: ControlRoute, asked: Asked, connection: asyncio.Transport | None) -> Answer:
+async def handle(
+    gateway: Gateway, guard: Guard, route: ControlRoute, asked: Asked, connection: asyncio.Transport | None
+) -> Answer:
     """Authenticate, decode, do; a refusal is a problem like everywhere. Broken, if the sandbox is down."""
     sandbox: Sandbox | None = None
     request_id = gateway.request_id()
     try:
         if route.whose != "nobody":
-            sandbox = _sandbox(gateway, route, asked)
+            sandbox = _sandbox(gateway, guard, route, asked)
         if sandbox is not None and route.whose == "key":
             sandbox.admit(connection)
         texts = asked.method in ("GET", "DELETE")
@@ -124,9 +127,9 @@ async def handle(gateway: Gateway, route: ControlRoute, asked: Asked, connection
     return answer
 
 
-def _sandbox(gateway: Gateway, route: ControlRoute, asked: Asked) -> Sandbox | None:
+def _sandbox(gateway: Gateway, guard: Guard, route: ControlRoute, asked: Asked) -> Sandbox | None:
     """The sandbox that a call acts on; refused to whoever may not act on it."""
-    guard.check(asked.headers, gateway.host.control_token)
+    guard.check_control(asked.headers)
     if route.whose == "path":
         return named_sandbox(gateway, asked, asked.path_params["name"])
     if route.whose == "all":

@@ -6,10 +6,8 @@ there whole in good time, a large answer is to be taken in good time, and there 
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 from typing import Any, cast
 
-import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
@@ -17,7 +15,6 @@ from aiohttp.web_protocol import RequestHandler
 
 from gatecrash.core.errors import Refused
 from gatecrash.dialects.interface import Answer
-from gatecrash.dialects.native.errors import problem
 from gatecrash.sockets import break_connection
 
 # an answer that is larger is not out as soon as it is written
@@ -26,6 +23,8 @@ _BUFFERED = 64 * 1024
 _IDLE_S = 75.0
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+# a refusal → the answer; None where there is no request yet
+Refuse = Callable[[Refused, web.BaseRequest | None], web.Response]
 
 
 class Capacity:
@@ -88,7 +87,7 @@ class _Connection(RequestHandler):
         """Answer what is no whole request, and close."""
         if self.transport is None:
             return
-        self.transport.write(_raw(problem(refused, self._server.request_id())))
+        self.transport.write(_raw(self._server.refuse(refused, None)))
         self.force_close()
 
     async def finish_response(
@@ -121,10 +120,7 @@ class _Connection(RequestHandler):
     ) -> web.StreamResponse:
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was under way already")
-        request_id = self._server.request_id()
         if status >= 500:
-            self.log_exception("unhandled error in %s", request_id, exc_info=exc)
-            status = 500
             refused = Refused(
                 "internal_error",
                 "the gateway failed on this request; its log says more. Retry with the same key.",
@@ -133,7 +129,9 @@ class _Connection(RequestHandler):
             reason = (getattr(exc, "message", None) if isinstance(exc, HttpProcessingError) else None) or message or "unreadable"
             first_line = str(reason).strip().partition("\n")[0].rstrip(":")[:100]
             refused = Refused("http_malformed", f"this is not an HTTP/1.1 request: {first_line}; send a well-formed one.")
-        response = to_response(identified(problem(refused, request_id, status=status)))
+        response = self._server.refuse(refused, request)
+        if status >= 500:
+            self.log_exception("unhandled error in %s", response.headers["Request-Id"], exc_info=exc)
         response.force_close()
         return response
 
@@ -141,13 +139,13 @@ class _Connection(RequestHandler):
 class HttpServer(web.Server):
     """Serves one handler; `when_gone` tells when the client of a request has left.
 
-    `request_id` makes one for what is no request; `request_s` is how long a request may take to arrive, and a large answer to
-    be taken.
+    `refuse` makes the answer to what the handler cannot refuse itself; `request_s` is how long a request may take to arrive, and
+    a large answer to be taken.
     """
 
-    def __init__(self, handler: Handler, request_id: Callable[[], str], capacity: Capacity, request_s: float) -> None:
+    def __init__(self, handler: Handler, refuse: Refuse, capacity: Capacity, request_s: float) -> None:
         super().__init__(handler, access_log=None, keepalive_timeout=_IDLE_S, lingering_time=1.0)
-        self.request_id, self.capacity, self.request_s = request_id, capacity, request_s
+        self.refuse, self.capacity, self.request_s = refuse, capacity, request_s
         self._leaving: dict[Any, asyncio.Event] = {}
 
     def __call__(self) -> RequestHandler:
@@ -199,27 +197,12 @@ def too_slow(seconds: float) -> Refused:
     return Refused("request_timeout", f"the request was not there whole after {seconds:g} s; send it in one go.")
 
 
-def identified(answer: Answer) -> Answer:
-    """The answer, its request's id among the headers too."""
-    answer.headers["Request-Id"] = msgspec.json.decode(answer.body, type=_Identified).request_id
-    return answer
-
-
-class _Identified(msgspec.Struct):
-    request_id: str
-
-
-def _raw(answer: Answer) -> bytes:
+def _raw(response: web.Response) -> bytes:
     """An answer as bytes, where there is no request to answer with aiohttp's means."""
-    identified(answer)
-    headers = {
-        "Content-Type": answer.content_type, "Content-Length": str(len(answer.body)), "Connection": "close", **answer.headers,
-    }  # fmt: skip
-    lines = [
-        f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
-        *(f"{name}: {value}" for name, value in headers.items()),
-    ]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + answer.body
+    assert isinstance(response.body, bytes)
+    headers = {**response.headers, "Content-Length": str(len(response.body)), "Connection": "close"}
+    lines = [f"HTTP/1.1 {response.status} {response.reason}", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + response.body
 
 
 def to_response(answer: Answer) -> web.Response:

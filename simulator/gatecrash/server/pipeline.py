@@ -17,8 +17,8 @@ from gatecrash.core.transaction import Context
 from gatecrash.dialects.interface import Answer, Asked, Call, Caller, Dialect, Route
 from gatecrash.faults.exchange import Broken, Instead
 from gatecrash.faults.rule import HEADER, Labels, Rule, parse_header
-from gatecrash.server import guard
 from gatecrash.server.cors import add_cors
+from gatecrash.server.guard import Guard
 from gatecrash.server.http import HttpServer, NoAnswer, to_response
 from gatecrash.server.request_exchange import RequestExchange
 from gatecrash.server.sandbox import Sandbox
@@ -50,16 +50,17 @@ class Outcome(NamedTuple):
 class Pipeline:
     """One dialect's way through the gateway, behind one server."""
 
-    def __init__(self, state: State, server: HttpServer, dialect: Dialect) -> None:
+    def __init__(self, state: State, server: HttpServer, dialect: Dialect, guard: Guard) -> None:
         self._state = state
         self._server = server
+        self._guard = guard
         self._dialect = dialect
 
     async def handle(self, route: Route, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
         dialect = self._dialect
         try:
             if HEADER in asked.headers:
-                guard.check(asked.headers, self._state.host.control_token, f"the header {HEADER}")
+                self._guard.check_control(asked.headers, f"the header {HEADER}")
             caller = dialect.authenticate(asked)
         except Refused as refused:
             request_id = self._state.request_id()

@@ -15,6 +15,7 @@ from aiohttp import web
 from gatecrash import files
 from gatecrash.core.vault import KEY_BYTES
 from gatecrash.dialects.interface import Dialect
+from gatecrash.server import guard
 from gatecrash.server.app import App
 from gatecrash.server.descriptors import connections_max
 from gatecrash.server.gateway import Gateway
@@ -49,6 +50,8 @@ class Settings(NamedTuple):
     strict: bool = False
     # what the control API wants to see
     control_token: str | None = None
+    # what it may be called by, besides addresses and localhost (`guard.names_of`)
+    server_names: frozenset[str] = frozenset()
 
 
 @asynccontextmanager
@@ -75,7 +78,7 @@ async def serving(
                 f"the database {settings.data}/{DATABASE} is damaged: {why}; restore it, or give an empty --data folder."
             ) from error
         for name, bound in sockets.items():
-            runner = await _listen(gateway, name, bound, settings.grace_s)
+            runner = await _listen(gateway, name, bound, settings)
             leave.push_async_callback(runner.cleanup)
         gateway.ready = True
         leave.callback(setattr, gateway, "ready", False)
@@ -157,12 +160,12 @@ def _why_not_bound(host: str, name: str, port: int, error: OSError | UnicodeErro
     return f"port {port} ({name}) on {host} {reason}; stop that process, or give --port another number (0 for any free one)."
 
 
-async def _listen(gateway: Gateway, name: str, bound: socket.socket, grace_s: float) -> web.ServerRunner:
+async def _listen(gateway: Gateway, name: str, bound: socket.socket, settings: Settings) -> web.ServerRunner:
     dialects = gateway.dialects
     main = name == "native"
     mounts = {"" if dialect == name else f"/{dialect}": spoken for dialect, spoken in dialects.items() if main or dialect == name}
-    app = App(gateway, mounts, main=main)
-    runner = web.ServerRunner(app.server, shutdown_timeout=grace_s)
+    app = App(gateway, mounts, main=main, names=guard.names_of(settings.host, settings.server_names))
+    runner = web.ServerRunner(app.server, shutdown_timeout=settings.grace_s)
     await runner.setup()
     await web.SockSite(runner, bound, backlog=_BACKLOG).start()
     return runner

@@ -28,7 +28,7 @@ WORLD = """
             return web.json_response({"n": body["n"]})
 
         async def serve(port):
-            runner = web.ServerRunner(HttpServer(answer, lambda: "req_1", Capacity(100), 10.0))
+            runner = web.ServerRunner(HttpServer(answer, lambda refused, request: web.Response(status=500), Capacity(100), 10.0))
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", port).start()
 

@@ -8,7 +8,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from gatecrash.core.errors import Refused
 from gatecrash.dialects.interface import Answer
+from gatecrash.dialects.native.errors import problem
 from gatecrash.harness.worlds.simulated.hosts import Incarnation
 from gatecrash.harness.worlds.simulated.loop import VirtualLoop
 from gatecrash.server.http import Capacity, HttpServer, to_response
@@ -20,11 +22,15 @@ URL = "http://127.0.0.1:8402/"
 
 
 async def listen(handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], most: int = 100) -> HttpServer:
-    server = HttpServer(handler, lambda: "req_1", Capacity(most), request_s=10.0)
+    server = HttpServer(handler, refuse, Capacity(most), request_s=10.0)
     runner = web.ServerRunner(server)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 8402).start()
     return server
+
+
+def refuse(refused: Refused, request: web.BaseRequest | None) -> web.Response:
+    return to_response(problem(refused, "req_1"))
 
 
 async def fine(request: web.BaseRequest) -> web.Response:

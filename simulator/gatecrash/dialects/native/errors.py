@@ -15,7 +15,7 @@ STATUS: dict[str, int] = {
     "key_missing": 401, "key_invalid": 401, "client_token_invalid": 401, "control_token_required": 401,
     "card_declined": 402,
     "secret_key_not_allowed": 403, "publishable_key_not_allowed": 403,
-    "control_from_elsewhere": 403, "sandbox_of_another_key": 403,
+    "control_from_elsewhere": 403, "host_not_allowed": 403, "sandbox_of_another_key": 403,
     "route_unknown": 404, "resource_missing": 404,
     "method_not_allowed": 405,
     "request_timeout": 408,
@@ -33,9 +33,9 @@ def status_of(code: str) -> int:
     return STATUS.get(code, _DEFAULT)
 
 
-def problem(refused: Refused, request_id: str, status: int | None = None) -> Answer:
-    """A refusal as `application/problem+json`. `status` overrides the code's own (a parser's 431, say)."""
-    status = status or status_of(refused.code)
+def problem(refused: Refused, request_id: str) -> Answer:
+    """A refusal as `application/problem+json`."""
+    status = status_of(refused.code)
     body: dict[str, Any] = {
         "type": f"/errors/{refused.code}",
         "title": CATALOGUE[refused.code].title,
