@@ -289,3 +289,16 @@ async def test_an_order_whose_id_is_a_number_is_paid_by_that_number() -> None:
     outcome = await played(world, PAY)
     assert world.orders_paid == [7]
     assert outcome.history.orders[0].id == "7"
+
+
+@pytest.mark.parametrize(("look_s", "looks"), [(0.0, 41), (0.025, 21), (0.2, 21), (1.0, 10)])
+async def test_a_busy_machine_is_given_as_many_looks_as_an_idle_one_within_bounds(look_s: float, looks: int) -> None:
+    world, looked = ScriptedWorld(), 0
+
+    async def look() -> None:
+        nonlocal looked
+        looked += 1
+        world.passed_s += look_s
+
+    assert await world.until(look, within_s=1.0) is None
+    assert abs(looked - looks) <= 1

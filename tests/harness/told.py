@@ -75,6 +75,9 @@ _ALONE = {
 }
 
 
+_WORDS = {"integer": "NUMBER", "string": "TYPE"}
+
+
 def _argument(verb: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     given = _resolved(verb, document)
     for name, shape in (("CARD", "card"), ("STATION", "station"), ("RULE", "fault_rule")):
@@ -82,8 +85,8 @@ def _argument(verb: Mapping[str, Any], document: Mapping[str, Any]) -> str:
             return name
     if "oneOf" in given:
         return "CARD"
-    if given["type"] == "integer":
-        return "NUMBER"
+    if given["type"] in _WORDS:
+        return _WORDS[given["type"]]
     required = given.get("required", ())
     inside = ", ".join(f"{key}{'' if key in required else '?'}" for key in given.get("properties", {}))
     return "{" + (inside or "name: value") + "}"

@@ -6,6 +6,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from standardwebhooks import WebhookVerificationError
 
 from tests.support.client import Client
@@ -113,6 +115,36 @@ async def test_copies_that_were_ordered_go_out_also_when_the_attempt_is_lost(cli
     assert [(entry["copy"], entry["outcome"]) for entry in entries] == [
         (True, "succeeded"), (True, "succeeded"), (False, "failed")
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("station", ["webhook.due", "webhook.recorded"])
+@pytest.mark.asyncio
+async def test_copies_at_once_are_in_the_hands_of_the_shop_together(server_client: Client, station: str) -> None:
+    copies, firsts = (4, 0) if station == "webhook.due" else (3, 1)
+    there, all_there = 0, asyncio.Event()
+
+    async def handle(request: web.Request) -> web.Response:
+        nonlocal there
+        await request.read()
+        there += 1
+        if there == firsts + copies:
+            all_there.set()
+        elif there > firsts:  # sent one after another, they would wait here for each other in vain
+            await all_there.wait()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/", handle)
+    async with TestServer(app) as server:
+        (await server_client.post("/v1/webhook_endpoints", {"url": str(server.make_url("/"))})).expect(201)
+        count = 3
+        await server_client.add_fault(station, "duplicate", params={"count": count, "at_once": True})
+        await server_client.charge()
+        await asyncio.wait_for(all_there.wait(), 60)
+        await server_client.advance(0)
+    assert there == 1 + count
+    delivery = await only_delivery(server_client)
+    assert (delivery["status"], len(delivery["attempts"])) == ("succeeded", 1)
 
 
 @pytest.mark.asyncio

@@ -75,8 +75,8 @@ class AttemptExchange(Exchange, Protocol):
     async def drop(self) -> None:
         """Lose what would go out, or what came back."""
 
-    async def duplicate(self, count: int) -> None:
-        """Send it `count` times more."""
+    async def duplicate(self, count: int, *, at_once: bool) -> None:
+        """Send it `count` times more: afterwards, or at one moment with the attempt itself."""
 
     async def hold(self, event_type: str | None, count: int, seconds: float) -> None:
         """Put it off until `count` later events (of a type) were on their way to its endpoint, or `seconds` have passed."""

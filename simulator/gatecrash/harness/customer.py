@@ -154,8 +154,15 @@ class Customer:
         order.attempts.append(history.Attempt(card=card, nonce=nonce, told=told, detail=detail, early=early))
         return told
 
-    async def double_click(self, order: OrderInProgress, card: str) -> None:
-        await asyncio.gather(self.pay(order, card), self.pay(order, card))
+    async def press_at_once(self, order: OrderInProgress, card: str, times: int) -> None:
+        """Press pay so often at one moment; the card form makes a nonce for each press."""
+        nonces = []
+        for _ in range(times):
+            self.note("customer", "shop", f"pays with {card}", order.number)
+            nonces.append(await self.gateway.nonce(card))
+        order.nonces += nonces
+        with self.world.at_once(times):
+            await asyncio.gather(*(self._press_pay(order, card, nonce, order.amount) for nonce in nonces))
 
     async def retry_while_unpaid(self, order: OrderInProgress, card: str, times: int) -> None:
         """The model of the module's first lines, `times` attempts at most."""

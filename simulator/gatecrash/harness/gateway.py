@@ -106,6 +106,11 @@ class Gateway:
         """Whether a fault has struck at this station, by the journal."""
         return any(entry.get("station") == station for entry in await self.journal(kind="fault"))
 
+    async def told_of(self, event_type: str) -> bool:
+        """Whether the merchant was sent a webhook of this type, or family of types, and has answered it, or has not in time."""
+        told = [str(entry.get("event_type")) for entry in await self.journal(kind="delivery")]
+        return any(each == event_type or each.startswith(f"{event_type}.") for each in told)
+
     async def answering(self) -> bool:
         """Whether there is a request that is not answered yet, by the journal."""
         open_calls: set[str] = set()

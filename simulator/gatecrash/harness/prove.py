@@ -28,6 +28,8 @@ _NEEDS = {
     "ship": ("ship", "[ship]"),
     "come_back": ("return_url", "[return_url]"),
     "post_webhook": ("webhook_path", "[webhooks]"),
+    "begin_refund": ("refund", "[refund]"),
+    "wait_for_webhook": ("webhook_path", "[webhooks]"),
     "rotate_secret": ("webhook_path", "[webhooks]"),
 }
 

@@ -121,7 +121,7 @@ async def _calm(stage: Stage) -> None:
     # what the shop does by itself, it does within a reconciliation period: leave it one
     remaining = stage.world.profile.reconcile_s - (stage.world.now() - began)
     if remaining > 0:
-        await stage.world.pause(remaining)
+        await stage.world.shop_works(remaining)
 
 
 async def _rests(stage: Stage) -> bool:

@@ -34,7 +34,7 @@ class Stage:
     world: World
     gateway: Gateway
     customer: Customer
-    spinning: list[asyncio.Task[str]] = field(default_factory=list)  #: pages still loading while the story goes on
+    spinning: list[asyncio.Task[Any]] = field(default_factory=list)  #: pages still loading while the story goes on
     posted: list[Posted] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)  #: signing secrets that were rotated away
     steps_begun: int = 0
@@ -157,7 +157,11 @@ async def begin_pay(stage: Stage, card: str) -> None:
 
 
 async def double_click(stage: Stage, card: str) -> None:
-    await stage.customer.double_click(stage.order, card)
+    await stage.customer.press_at_once(stage.order, card, 2)
+
+
+async def press_at_once(stage: Stage, argument: Mapping[str, Any]) -> None:
+    await stage.customer.press_at_once(stage.order, argument["card"], argument["times"])
 
 
 async def retry_while_unpaid(stage: Stage, argument: str | Mapping[str, Any]) -> None:
@@ -184,6 +188,18 @@ async def wait_for(stage: Stage, station: str) -> None:
             f"no fault struck at {station} within {within_s:.0f} s: the merchant never did what the story breaks there; "
             "in a story of your own, look whether a rule matches what the merchant asks"
         )
+
+
+async def wait_for_webhook(stage: Stage, event_type: str) -> None:
+    async def answered() -> bool:
+        return await stage.gateway.told_of(event_type)
+
+    if not await stage.world.until(answered, within_s=min(STRIKE_WITHIN_S, stage.world.strike_s)):
+        raise CannotPlay(f"no webhook {event_type} was sent: the merchant never did what the story waits for")
+
+
+async def begin_refund(stage: Stage, argument: Mapping[str, int] | None) -> None:
+    stage.spinning.append(asyncio.create_task(refund(stage, argument)))
 
 
 async def kill_merchant(stage: Stage, argument: Mapping[str, str] | None) -> None:
@@ -226,7 +242,7 @@ async def advance(stage: Stage, argument: Mapping[str, float]) -> None:
 
 
 async def wait(stage: Stage, argument: Mapping[str, float]) -> None:
-    await stage.world.pause(argument["seconds"])
+    await stage.world.shop_works(argument["seconds"])
 
 
 async def next_timer(stage: Stage, _: None) -> None:
@@ -268,9 +284,12 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "post_webhook": post_webhook,
         "rotate_secret": rotate_secret,
         "begin_pay": begin_pay,
+        "begin_refund": begin_refund,
         "double_click": double_click,
+        "press_at_once": press_at_once,
         "retry_while_unpaid": retry_while_unpaid,
         "wait_for": wait_for,
+        "wait_for_webhook": wait_for_webhook,
         "kill_merchant": kill_merchant,
         "kill_gateway": kill_gateway,
         "restart_merchant": restart_merchant,
@@ -285,7 +304,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
 #: What a customer and the shop's staff do on a good day: a shop that answers nonsense to these is not the one of its profile.
 HARMLESS = frozenset(
     {
-        "place_order", "turn_to_order", "pay", "look", "edit_order", "cancel", "ship", "refund", "begin_pay", "double_click",
-        "retry_while_unpaid",
+        "place_order", "turn_to_order", "pay", "look", "edit_order", "cancel", "ship", "refund", "begin_pay", "begin_refund",
+        "double_click", "press_at_once", "retry_while_unpaid",
     }
 )  # fmt: skip

@@ -9,7 +9,7 @@ from gatecrash.harness.story import Story, StoryError, parse_document
 from gatecrash.spelling import no_such
 
 #: Steps that break something, mend it or wait for it. What is left is what customers and staff do, and how time passes.
-_BREAKING = frozenset({"break", "mend", "wait_for", "kill_merchant", "kill_gateway", "restart_merchant"})
+_BREAKING = frozenset({"break", "mend", "wait_for", "wait_for_webhook", "kill_merchant", "kill_gateway", "restart_merchant"})
 #: What a story says of faults, and of how it ends with them.
 _FAULTS = ("faults", "standing_faults", "expect")
 

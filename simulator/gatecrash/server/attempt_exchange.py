@@ -28,6 +28,7 @@ class Orders(Struct, omit_defaults=True):
     """What is to be done with a message: `copies` more of it, a wrong secret, an older timestamp, other contents."""
 
     copies: int = 0
+    at_once: bool = False
     forged: bool = False
     age_ms: int = 0
     changes: list[dict[str, Any]] = field(default_factory=list)
@@ -93,8 +94,9 @@ class AttemptExchange(Holding):
     async def drop(self) -> None:
         raise Lost("a fault rule dropped it" if self.station == "webhook.due" else "a fault rule lost the answer")
 
-    async def duplicate(self, count: int) -> None:
+    async def duplicate(self, count: int, *, at_once: bool) -> None:
         self.orders.copies += count
+        self.orders.at_once = self.orders.at_once or at_once
 
     async def forge(self) -> None:
         self.orders.forged = True

@@ -18,6 +18,7 @@ from gatecrash.faults.rule import DELIVER, Labels
 from gatecrash.server.attempt_exchange import AttemptExchange, Lost, Orders
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import State
+from gatecrash.together import Together
 from gatecrash.webhooks import retry_after
 from gatecrash.webhooks.courier import Courier, Cut, Sent
 
@@ -106,10 +107,17 @@ class Deliveries:
                     station, labels, exchange, lambda *struck: self._state.record_strike(sandbox, *struck), sandbox.now()
                 )
 
-        async def send_copies() -> None:
-            for _ in range(exchange.orders.copies):
-                self._note(exchange, told, await self._courier.send(url, message, timeout_s), copy=True)
-            exchange.orders.copies = 0
+        async def send_copy(together: Together | None = None) -> None:
+            sent = await self._courier.send(url, message, timeout_s, together=together)
+            self._note(exchange, told, sent, copy=True)
+
+        async def send_copies(together: Together | None = None) -> None:
+            count, exchange.orders.copies = exchange.orders.copies, 0
+            if together is not None:
+                await asyncio.gather(*(send_copy(together) for _ in range(count)))
+            else:
+                for _ in range(count):
+                    await send_copy()
 
         made_at, started = sandbox.now(), time.perf_counter()
         try:
@@ -122,14 +130,20 @@ class Deliveries:
             exchange.station = "webhook.sent"
             message = exchange.compose(dialect, told.event, told.endpoint, told.secrets)
             held = "webhook.sent" in sandbox.plane.armed
+            together = Together(1 + exchange.orders.copies) if exchange.orders.at_once else None
+            copies = None if together is None else asyncio.ensure_future(send_copies(together))
+            at_sent = (lambda: pass_station("webhook.sent")) if held else None
             try:
-                sent = await self._courier.send(url, message, timeout_s, (lambda: pass_station("webhook.sent")) if held else None)
+                sent = await self._courier.send(url, message, timeout_s, at_sent, together)
+                await (copies or send_copies())
             except (Lost, Cut, Broken):
                 # the fault took this attempt alone: the copies are on record
                 exchange.check_life()
-                await send_copies()
+                await (copies or send_copies())
                 raise
-            await send_copies()
+            finally:
+                if copies is not None:
+                    copies.cancel()
             if sent.status is not None:
                 await pass_station("webhook.acknowledged")
         except (Lost, Cut, Broken) as lost:
@@ -146,8 +160,9 @@ class Deliveries:
         disabled = await run(sandbox, exchange.unless_over(lambda ctx: self._record(ctx, exchange, told, attempt, retry_after_s)))
         if disabled is not None:
             exchange.note("endpoint", {"endpoint_id": disabled.id, "status": "disabled", "reason": disabled.disabled_reason})
+        exchange.orders.at_once = False
         await pass_station("webhook.recorded")
-        await send_copies()
+        await send_copies(Together(exchange.orders.copies) if exchange.orders.at_once else None)
 
     def _record(
         self, ctx: Context, exchange: AttemptExchange, told: Told, attempt: Attempt, retry_after_s: float | None

@@ -11,6 +11,7 @@ import aiohttp
 from gatecrash.core.errors import Refused
 from gatecrash.core.redaction import mask
 from gatecrash.sockets import open_socket, reset_on_close
+from gatecrash.together import Together
 from gatecrash.webhooks.message import Message
 from gatecrash.webhooks.targets import LocalResolver, check_url
 
@@ -72,23 +73,36 @@ class Courier:
         return session
 
     async def send(
-        self, url: str, message: Message, timeout_s: float, at_sent: Callable[[], Awaitable[None]] | None = None
+        self,
+        url: str,
+        message: Message,
+        timeout_s: float,
+        at_sent: Callable[[], Awaitable[None]] | None = None,
+        together: Together | None = None,
     ) -> Sent:
         """POST it and read the answer; every failure to do so is an outcome, not an exception.
 
-        `at_sent` runs when all is written and nothing of the answer is read; what it raises ends the attempt.
+        It arrives at one moment with the others of `together`. `at_sent` runs when all is written and nothing of the answer is
+        read; what it raises ends the attempt.
         """
         opened: list[socket.socket] = []
         _opened.set(opened)
         written, go_on = asyncio.Event(), asyncio.Event()
 
         async def held_body() -> AsyncIterator[bytes]:
-            yield message.body
+            if together is None:
+                yield message.body
+            else:
+                async for part in together.body(message.body, id(opened)):
+                    yield part
             # asked for more: what was given is on its way
             written.set()
             await go_on.wait()
 
-        post = asyncio.ensure_future(self._post(url, message, message.body if at_sent is None else held_body(), timeout_s))
+        if at_sent is None:
+            go_on.set()
+        held = together is not None or at_sent is not None
+        post = asyncio.ensure_future(self._post(url, message, held_body() if held else message.body, timeout_s))
         tasks: list[asyncio.Future[Any]] = [post]
         try:
             if at_sent is not None:
@@ -96,13 +110,13 @@ class Courier:
                 tasks.append(arrived)
                 await asyncio.wait((post, arrived), return_when=asyncio.FIRST_COMPLETED)
                 if written.is_set():
-                    held = asyncio.ensure_future(at_sent())
-                    tasks.append(held)
-                    done, _ = await asyncio.wait((held,), timeout=timeout_s)
+                    striking = asyncio.ensure_future(at_sent())
+                    tasks.append(striking)
+                    done, _ = await asyncio.wait((striking,), timeout=timeout_s)
                     if not done:  # held for longer than anybody waits for an answer
-                        held.cancel()
+                        striking.cancel()
                         raise TimeoutError
-                    await held
+                    await striking
                 go_on.set()
             return await post
         except Cut as cut:
@@ -115,6 +129,8 @@ class Courier:
         except (aiohttp.ClientError, OSError, ValueError, Refused) as error:
             return Sent(error=mask(str(error) or type(error).__name__)[:_EXCERPT])
         finally:
+            if together is not None:
+                together.there(id(opened))
             for task in tasks:
                 task.cancel()
                 await asyncio.wait((task,))

@@ -24,7 +24,7 @@ class Drop(Kind):
 
 
 class Duplicate(Kind):
-    """Send the attempt `count` times more than asked."""
+    """Send the attempt `count` times more than asked: one after another, or all of them `at_once`, to arrive at one moment."""
 
     effect: ClassVar[Effect] = Effect.CHANGES
     adds_up: ClassVar[bool] = True
@@ -35,9 +35,10 @@ class Duplicate(Kind):
     }
 
     count: Annotated[int, Meta(ge=1, le=100)] = 1
+    at_once: bool = False
 
     async def strike(self, exchange: AttemptExchange) -> None:
-        await exchange.duplicate(self.count)
+        await exchange.duplicate(self.count, at_once=self.at_once)
 
 
 _ON_ITS_WAY = "the attempt is on its way by then; use webhook.due"

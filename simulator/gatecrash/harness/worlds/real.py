@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +24,8 @@ from gatecrash.harness.history import ENDED, Note
 from gatecrash.harness.merchant_profile import SHOP_SETTINGS, MerchantProfile, fill
 from gatecrash.harness.world import Host, NeverBack, Reply, SetupFailed, T, World
 from gatecrash.harness.worlds.process import Port, Process, mind
+from gatecrash.harness.worlds.simulated.client import content as as_sent
+from gatecrash.together import Together
 
 GATEWAY_READY_S = 30.0
 
@@ -73,6 +76,7 @@ class RealWorld(World):
         self._last_look = Reply(0, error="not asked yet")
         self._no_page_since: float | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._together: Together | None = None
 
     async def __aenter__(self) -> Self:
         try:
@@ -116,8 +120,13 @@ class RealWorld(World):
     ) -> Reply:
         assert self._session is not None, "the world is entered before it is spoken to"
         url = self.values[f"{host.value}_url"] + path
-        content = {"data": body} if form or isinstance(body, bytes) else {"json": body}
+        content: dict[str, Any] = {"data": body} if form or isinstance(body, bytes) else {"json": body}
         timeout = aiohttp.ClientTimeout(total=timeout_s)
+        together, request = self._together if host is Host.MERCHANT else None, object()
+        if together is not None:
+            sent, headers = as_sent(body, form, headers)
+            headers = {**headers, "Content-Length": str(len(sent or b""))}
+            content = {"data": together.body(sent or b"", request)}
         try:
             async with self._session.request(method, url, **content, headers=headers, timeout=timeout) as response:
                 return Reply.read(response.status, await response.read())
@@ -126,6 +135,17 @@ class RealWorld(World):
         except (aiohttp.ClientError, OSError) as error:
             number = getattr(error, "errno", None)
             return Reply(0, error=os.strerror(number) if number else f"{type(error).__name__}: {error}")
+        finally:
+            if together is not None:
+                together.there(request)
+
+    @contextmanager
+    def at_once(self, count: int) -> Iterator[None]:
+        self._together = Together(count)
+        try:
+            yield
+        finally:
+            self._together = None
 
     async def start_merchant(self) -> None:
         start = self.profile.start
@@ -242,6 +262,12 @@ class RealWorld(World):
 
     async def pause(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    async def shop_works(self, seconds: float) -> None:
+        async def never() -> None:
+            await self.request(Host.MERCHANT, "GET", self.profile.ready, timeout_s=2.0)
+
+        await self.until(never, within_s=seconds)
 
     def now(self) -> float:
         return asyncio.get_running_loop().time()
