@@ -27,6 +27,11 @@ def break_connection(transport: asyncio.Transport | None, *, reset: bool) -> Non
     if not reset:
         transport.close()
         return
+    reset_connection(transport)
+
+
+def reset_connection(transport: asyncio.Transport) -> None:
+    """RST now, whatever is unsent, also where it is closing already."""
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
         reset_on_close(sock)

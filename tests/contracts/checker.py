@@ -25,7 +25,8 @@ _BY_SCHEMA_TYPE = {"integer": int, "number": float}
 AT_THE_EDGE = {
     "http_malformed": "HttpMalformed", "request_timeout": "RequestTimeout", "too_many_connections": "TooManyConnections",
     "control_from_elsewhere": "FaultForbidden", "control_token_required": "FaultUnauthorized",
-    "host_not_allowed": "HostNotAllowed",
+    "host_not_allowed": "HostNotAllowed", "content_encoding_unsupported": "EncodingUnsupported",
+    "body_incomplete": "BodyUnreadable", "body_malformed": "BodyUnreadable", "body_too_large": "TooLargeForBrowsers",
 }  # fmt: skip
 
 
@@ -91,9 +92,11 @@ class Contract:
         return node
 
     def find(self, method: str, path: str) -> Operation | None:
-        """The operation that a request is for."""
+        """The operation that a request is for; HEAD is GET without the body (RFC 9110 §9.3.2)."""
+        if method == "OPTIONS":  # of a path with surplus slashes it is that of the path that is meant
+            path = "/" + "/".join(part for part in path.split("/") if part)
         template = self._template(path)
-        return None if template is None else self._by_route.get((method, template))
+        return None if template is None else self._by_route.get(("GET" if method == "HEAD" else method, template))
 
     def _template(self, path: str) -> str | None:
         return next((template for pattern, template in self._paths if pattern.fullmatch(path.partition("?")[0])), None)
@@ -103,6 +106,8 @@ class Contract:
         for code, name in AT_THE_EDGE.items():
             if b'"code":"%s"' % code.encode() in body and not self._names(operation, status, code):
                 return name, shared[name]
+        if operation is None and method == "OPTIONS" and status == 204:
+            return "Options", shared["Options"]
         if operation is None:
             name = "RouteUnknown" if self._template(path) is None else "MethodNotAllowed"
             if str(status) != {"RouteUnknown": "404", "MethodNotAllowed": "405"}[name]:

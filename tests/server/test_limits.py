@@ -221,6 +221,56 @@ async def test_an_answer_that_nobody_takes_is_given_up(strict: LiveGateway, http
     await client.charge()
 
 
+async def test_those_that_never_read_share_a_bound_and_the_longest_slow_goes_first(
+    gateway: LiveGateway, http: aiohttp.ClientSession
+) -> None:
+    client, capacity = Client(http, gateway.url), gateway.gateway.capacity
+    for _ in range(10):
+        await client.try_charge(metadata={f"key{i}": "x" * 500 for i in range(50)})
+    capacity.bytes_most = 1_000_000
+    head = f"Host: x\r\nAuthorization: Bearer sk_test_{client.sandbox}\r\n\r\n"
+    ask = f"GET /_gatecrash/journal?limit=1000 HTTP/1.1\r\n{head}".encode()
+    loop = asyncio.get_running_loop()
+    deaf = []
+    for _ in range(12):
+        one = socket.socket()
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        one.setblocking(False)
+        await loop.sock_connect(one, ("127.0.0.1", gateway.port))
+        await loop.sock_sendall(one, ask * 100)
+        deaf.append(one)
+
+    def bounded() -> bool:
+        assert capacity.bytes <= 2_000_000
+        return capacity.taken < 12
+
+    await eventually(bounded)
+    await client.charge()
+    for one in deaf:
+        one.close()
+    await eventually(lambda: capacity.bytes == 0)
+    await client.charge()
+
+
+async def test_bodies_that_are_slow_to_come_share_it(gateway: LiveGateway, http: aiohttp.ClientSession) -> None:
+    capacity = gateway.gateway.capacity
+    capacity.bytes_most = 2_500_000
+    slow = []
+    for _ in range(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(HEAD + b"Content-Length: 1000000\r\n\r\n{")
+        slow.append((reader, writer))
+    for reader, _ in slow[:3]:
+        async with asyncio.timeout(PATIENCE_S):
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+    await eventually(lambda: capacity.bytes == 2_000_000)
+    await Client(http, gateway.url).charge()
+    for _, writer in slow:
+        writer.close()
+    await eventually(lambda: capacity.bytes == 0)
+
+
 async def half_close(port: int, said: bytes) -> bytes:
     """All that comes back to a client that says so much, and then no more, as `printf … | nc -N` does."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

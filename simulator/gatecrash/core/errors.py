@@ -63,6 +63,7 @@ CATALOGUE: dict[str, Explanation] = {
     "body_too_large": Explanation("Body too large", "Keep request bodies within 1 MiB."),
     "body_incomplete": Explanation("Body incomplete", "Send as many bytes as Content-Length announces."),
     "content_type_unsupported": Explanation("Not JSON", "Send `Content-Type: application/json`."),
+    "content_encoding_unsupported": Explanation("Unknown compression", "Compress the body with gzip or deflate, or not at all."),
     "request_timeout": Explanation("Request too slow", "Send the whole request within 30 seconds."),
     "http_malformed": Explanation("Malformed HTTP", "What arrived is not an HTTP/1.1 request."),
     "parameter_missing": Explanation("Missing parameter", "Add the field that is named."),

@@ -1,26 +1,25 @@
 """Which request goes where: dialects, the control API and the hosted pages, behind one router for each port."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any, NamedTuple, cast
 
 from aiohttp import web
+from yarl import URL
 
 from gatecrash.core.errors import Refused
 from gatecrash.dialects.interface import Asked, Dialect, Route
-from gatecrash.dialects.native.errors import problem
 from gatecrash.faults.exchange import Broken
-from gatecrash.server import control, hosted
+from gatecrash.server import bodies, control, hosted
 from gatecrash.server.cors import add_cors, preflight
 from gatecrash.server.gateway import Gateway
 from gatecrash.server.guard import Guard
-from gatecrash.server.http import HttpServer, NoAnswer, to_response, too_slow
+from gatecrash.server.http import HttpServer, NoAnswer, to_response
 from gatecrash.server.pipeline import Pipeline
 from gatecrash.sockets import break_connection
 
-BODY_MAX = 1024 * 1024
-
+_PREFLIGHT_ALLOWED = "OPTIONS, POST"
 
 # what a route leads to, in the app that serves it; `Asked` is the request, read whole
 Target = Callable[["App", web.BaseRequest, Asked], Awaitable[web.StreamResponse]]
@@ -43,11 +42,13 @@ class App:
         """Answer one request; `NoAnswer` when nothing more is to be sent."""
         try:
             match = await self._routes.router.resolve(cast(web.Request, request))
-            if match.http_exception is not None:
-                raise _no_route(request, match)
-            if match.handler not in self._routes.for_browsers:
+            if match.http_exception is None and match.handler not in self._routes.for_browsers:
                 self.guard.check_hosts(_hosts(request))
-            body = await _read(request, self.server.request_s) if request.body_exists else b""
+            # where there is no route the body is read too: what is wrong with it is told first, and the connection goes on
+            waits = match.http_exception is not None and "Expect" in request.headers
+            body = await bodies.read(request, self.server) if request.body_exists and not waits else b""
+            if match.http_exception is not None:
+                return await self._without_route(request, match)
         except ConnectionError:
             return NoAnswer()  # the client left in the middle of its request
         except Refused as refused:
@@ -63,6 +64,33 @@ class App:
         asked = Asked(request.method, _clean(request.path), request.query, request.headers, body, path_params)
         return await cast(Target, match.handler)(self, request, asked)
 
+    async def _without_route(self, request: web.BaseRequest, match: web.UrlMappingMatchInfo) -> web.StreamResponse:
+        """Answer what no route is for: OPTIONS with what there is, anything else with a refusal that says it."""
+        method, path, problem = request.method[:20], request.path[:100], match.http_exception
+        if isinstance(problem, web.HTTPMethodNotAllowed):
+            allowed = ", ".join(sorted({*problem.allowed_methods, "OPTIONS"}))
+            if method == "OPTIONS":
+                return self._options(request, allowed)
+            detail = f"{method} is not allowed at {path}; allowed: {allowed}."
+            raise Refused("method_not_allowed", detail, allow=allowed)
+        if method == "OPTIONS" and request.raw_path == "*":
+            return self._options(request, ", ".join(sorted(self._routes.methods)))
+        meant = _plain(request.rel_url.raw_path)
+        if meant != request.rel_url.raw_path:
+            found = await self._routes.router.resolve(cast(web.Request, _Sought(request.method, URL(meant, encoded=True))))
+            if not isinstance(found.http_exception, web.HTTPNotFound):
+                if method == "OPTIONS" and meant in self._routes.cors:
+                    return self._options(request, _PREFLIGHT_ALLOWED, preflight(request.headers))
+                detail = f"{method} {path} is no route of this gateway; leave the surplus slashes out: {meant[:100]}."
+                raise Refused("route_unknown", detail)
+        raise Refused("route_unknown", f"{method} {path} is no route of this gateway; GET /docs shows them all.")
+
+    def _options(self, request: web.BaseRequest, allowed: str, headers: Mapping[str, str] = {}) -> web.Response:
+        response = web.Response(status=204, headers={"Allow": allowed, "Request-Id": self.gateway.request_id(), **headers})
+        if headers:
+            add_cors(response, request.headers.get("Origin"))
+        return response
+
     def refuse(self, refused: Refused, request: web.BaseRequest | None) -> web.Response:
         """A refusal in the shape of the dialect that the path belongs to; that of the port where there is no request."""
         path = "" if request is None else request.path
@@ -70,7 +98,9 @@ class App:
         request_id = self.gateway.request_id()
         response = to_response(self.mounts[prefix].render_refusal(refused, request_id))
         response.headers["Request-Id"] = request_id
-        if request is not None and path in self._routes.cors:
+        if request is None:
+            add_cors(response, "*")  # whoever it was: it says nothing of anybody's state
+        elif _plain(path) in self._routes.cors:
             add_cors(response, request.headers.get("Origin"))
         return response
 
@@ -88,12 +118,11 @@ async def _to_control(route: control.ControlRoute, app: App, request: web.BaseRe
 
 
 async def _to_page(page: hosted.Page, app: App, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
-    request_id = app.gateway.request_id()
     try:
         response = page(asked)
     except Refused as refused:
-        response = to_response(problem(refused, request_id))
-    response.headers["Request-Id"] = request_id
+        return app.refuse(refused, request)
+    response.headers["Request-Id"] = app.gateway.request_id()
     return response
 
 
@@ -103,6 +132,14 @@ class _Routes(NamedTuple):
     router: web.UrlDispatcher
     cors: frozenset[str]
     for_browsers: frozenset[Any]
+    methods: frozenset[str]
+
+
+class _Sought(NamedTuple):
+    """As much of a request as the router looks at."""
+
+    method: str
+    rel_url: URL
 
 
 @lru_cache(maxsize=16)
@@ -111,10 +148,13 @@ def _routes(mounts: tuple[tuple[str, Dialect], ...], main: bool) -> _Routes:
     router = web.UrlDispatcher()
     cors: set[str] = set()
     for_browsers: set[Target] = set()
+    methods = {"OPTIONS"}
 
     def add(method: str, path: str, target: Target, *, browsers: bool = False) -> None:
         # the router never calls a target, it only finds it: ours take what was read along with the request
-        router.add_route(method, path, cast(Any, target))
+        for each in (method, "HEAD") if method == "GET" else (method,):
+            router.add_route(each, path, cast(Any, target))
+            methods.add(each)
         if browsers:
             for_browsers.add(target)
 
@@ -129,7 +169,7 @@ def _routes(mounts: tuple[tuple[str, Dialect], ...], main: bool) -> _Routes:
             add(control_route.method, control_route.path, partial(_to_control, control_route))
         for path, page in hosted.PAGES.items():
             add("GET", path, partial(_to_page, page), browsers=True)
-    return _Routes(router, frozenset(cors), frozenset(for_browsers))
+    return _Routes(router, frozenset(cors), frozenset(for_browsers), frozenset(methods))
 
 
 def _hosts(request: web.BaseRequest) -> list[str]:
@@ -145,43 +185,12 @@ def _clean(text: str) -> str:
     return text if text.isascii() else text.encode(errors="replace").decode(errors="replace")
 
 
-async def _read(request: web.BaseRequest, within_s: float) -> bytes:
-    too_large = Refused("body_too_large", f"the body is larger than {BODY_MAX} bytes; send less.")
-    if request.content_length is not None and request.content_length > BODY_MAX:
-        raise too_large
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        # RFC 9110 §10.1.1: the client waits for this before it sends the body
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
-    try:
-        if request.content.is_eof():  # all of it is here
-            return await request.read()
-        async with asyncio.timeout(within_s):
-            return await request.read()
-    except TimeoutError:
-        raise too_slow(within_s) from None
-    except web.HTTPRequestEntityTooLarge:
-        raise too_large from None
-    except (web.RequestPayloadError, ValueError) as error:
-        raise Refused("body_incomplete", f"the body could not be read: {str(error)[:100]}; send it whole.") from error
-
-
-def _no_route(request: web.BaseRequest, match: Any) -> Refused:
-    path = request.path[:100]
-    if isinstance(match.http_exception, web.HTTPMethodNotAllowed):
-        allowed = ", ".join(sorted(match.http_exception.allowed_methods))
-        return Refused(
-            "method_not_allowed",
-            f"{request.method[:20]} is not allowed at {path}; allowed: {allowed}.",
-            allow=allowed,
-        )
-    return Refused(
-        "route_unknown",
-        f"{request.method[:20]} {path} is no route of this gateway; GET /docs shows them all.",
-    )
+def _plain(path: str) -> str:
+    """The path without surplus slashes."""
+    return "/" + "/".join(part for part in path.split("/") if part)
 
 
 def _preflight(asked: Asked) -> web.StreamResponse:
-    response = web.Response(status=204, headers=preflight(asked.headers))
+    response = web.Response(status=204, headers={"Allow": _PREFLIGHT_ALLOWED, **preflight(asked.headers)})
     add_cors(response, asked.headers.get("Origin"))
     return response

@@ -108,7 +108,7 @@ async def handle(
             sandbox = _sandbox(gateway, guard, route, asked)
         if sandbox is not None and route.whose == "key":
             sandbox.admit(connection)
-        texts = asked.method in ("GET", "DELETE")
+        texts = asked.method != "POST"
         if texts:
             refuse_body(asked.method, asked.body)
         given = {**asked.query} if texts else parse_object(asked.body)

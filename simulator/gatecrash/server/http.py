@@ -1,11 +1,13 @@
 """The HTTP edge: aiohttp's low-level server, with our shape for its own errors, a word when a client leaves, and limits.
 
-Lines and header fields are at most 8 KiB, headers at most 128 (aiohttp's own limits), bodies 1 MiB (`app`). A request is to be
-there whole in good time, a large answer is to be taken in good time, and there are only so many connections at once.
+Lines and header fields are at most 8 KiB, headers at most 128 (aiohttp's own limits), bodies 1 MiB (`bodies`). A request has to
+arrive whole within a time, and an answer to be read within a time. The number of connections is limited, and so are the bytes
+that slow clients have the gateway keep.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from aiohttp import web
@@ -15,10 +17,12 @@ from aiohttp.web_protocol import RequestHandler
 
 from gatecrash.core.errors import Refused
 from gatecrash.dialects.interface import Answer
-from gatecrash.sockets import break_connection
+from gatecrash.sockets import reset_connection
 
-# an answer that is larger is not out as soon as it is written
-_BUFFERED = 64 * 1024
+# how many bytes of its answers a connection may leave unread before they count, and have to be read in time
+_UNREAD_MOST = 16 * 1024
+# and how many bytes all slow connections together may have
+_BYTES_MOST = 128 * 1024 * 1024
 # how long a connection may be idle
 _IDLE_S = 75.0
 
@@ -28,11 +32,26 @@ Refuse = Callable[[Refused, web.BaseRequest | None], web.Response]
 
 
 class Capacity:
-    """How many connections there may be at once, over all ports, and how many there are."""
+    """What clients may take of the gateway at once, over all ports: connections, and bytes of what is slow to come or go."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.taken = 0
+    def __init__(self, most: int, bytes_most: int = _BYTES_MOST) -> None:
+        self.most, self.bytes_most = most, bytes_most
+        self.taken = self.bytes = 0
+        # by connection, the longest slow first
+        self._slow: dict[_Connection, int] = {}
+
+    def hold(self, connection: "_Connection", size: int) -> None:
+        """Count bytes that a slow client has the gateway keep; when they are too many, reset who has been slow for longest."""
+        self.release(connection)
+        self._slow[connection] = size
+        self.bytes += size
+        while self.bytes > self.bytes_most and len(self._slow) > 1:
+            slowest = next(iter(self._slow))
+            self.release(slowest)
+            slowest.reset()
+
+    def release(self, connection: "_Connection") -> None:
+        self.bytes -= self._slow.pop(connection, 0)
 
 
 class _Connection(RequestHandler):
@@ -41,10 +60,14 @@ class _Connection(RequestHandler):
     _server: "HttpServer"
     _newest: StreamReader
     _late: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
     _answered = 0
     half_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # aiohttp forgets its own when it closes it, though much may be unsent then
+        self._wire = cast(asyncio.Transport, transport)
+        self._wire.set_write_buffer_limits(high=_UNREAD_MOST)
         capacity = self._server.capacity
         capacity.taken += 1
         super().connection_made(transport)
@@ -60,7 +83,44 @@ class _Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._server.capacity.taken -= 1
         self._in_time()
+        self._all_read()
         super().connection_lost(exc)
+
+    # --- answers that the client does not read
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_unread()
+
+    def resume_writing(self) -> None:
+        self._all_read()
+        super().resume_writing()
+
+    def force_close(self) -> None:
+        super().force_close()
+        self._watch_unread()
+
+    async def start(self) -> None:
+        await super().start()
+        self._watch_unread()  # it is closed now, as soon as all is read
+
+    def _watch_unread(self) -> None:
+        """Give the client a while to read what is written; then reset the connection, which frees it at once."""
+        if self._unread is None and (size := self._wire.get_write_buffer_size()):
+            self._unread = self._loop.call_later(self._server.request_s, self.reset)
+            self._server.capacity.hold(self, size)
+
+    def _all_read(self) -> None:
+        self._server.capacity.release(self)
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def reset(self) -> None:
+        """End the connection now, whatever is on its way."""
+        reset_connection(self._wire)
+
+    # --- requests
 
     def data_received(self, data: bytes) -> None:
         before = self._request_count
@@ -93,23 +153,11 @@ class _Connection(RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        finished = await self._finish_in_time(request, resp, start_time)
+        finished = await super().finish_response(request, resp, start_time)
         self._answered += 1
         if self.half_closed and self._answered == self._request_count:
             self.close()
         return finished
-
-    async def _finish_in_time(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        if not isinstance(resp, web.Response) or resp.content_length is None or resp.content_length <= _BUFFERED:
-            return await super().finish_response(request, resp, start_time)
-        try:
-            async with asyncio.timeout(self._server.request_s):
-                return await super().finish_response(request, resp, start_time)
-        except TimeoutError:
-            break_connection(request.transport, reset=True)
-            raise ConnectionError("the client did not take its answer") from None
 
     def handle_error(
         self,
@@ -144,7 +192,7 @@ class HttpServer(web.Server):
     """
 
     def __init__(self, handler: Handler, refuse: Refuse, capacity: Capacity, request_s: float) -> None:
-        super().__init__(handler, access_log=None, keepalive_timeout=_IDLE_S, lingering_time=1.0)
+        super().__init__(handler, access_log=None, keepalive_timeout=_IDLE_S, lingering_time=1.0, auto_decompress=False)
         self.refuse, self.capacity, self.request_s = refuse, capacity, request_s
         self._leaving: dict[Any, asyncio.Event] = {}
 
@@ -168,6 +216,16 @@ class HttpServer(web.Server):
     def watches(self, connection: RequestHandler) -> bool:
         """Whether somebody wants to know when this client leaves."""
         return connection in self._leaving
+
+    @contextmanager
+    def receiving(self, request: web.BaseRequest, size: int) -> Iterator[None]:
+        """Count the body of a request that is still on its way: `size` bytes at most."""
+        connection = cast(_Connection, request.protocol)
+        self.capacity.hold(connection, size)
+        try:
+            yield
+        finally:
+            self.capacity.release(connection)
 
     def forget(self, request: web.BaseRequest) -> None:
         self._leaving.pop(request.protocol, None)

@@ -25,11 +25,12 @@ class Outlet:
 
     def load(self, response: web.Response) -> None:
         """Take the answer that is to be sent."""
-        self._body = response.body if isinstance(response.body, bytes) else b""
+        body = response.body if isinstance(response.body, bytes) else b""
+        self._body = b"" if self._request.method == "HEAD" else body
         lines = [f"HTTP/1.1 {response.status} {response.reason}"]
         lines += [f"{name}: {value}" for name, value in response.headers.items() if name.lower() != "content-length"]
         if response.status not in _BODILESS:
-            lines.append(f"Content-Length: {len(self._body)}")
+            lines.append(f"Content-Length: {len(body)}")
         lines += [f"Date: {formatdate(usegmt=True)}", f"Server: {SERVER_SOFTWARE}"]
         if not self._request.keep_alive:
             lines.append("Connection: close")

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.asyncio
 HEAD = b"Host: x\r\nAuthorization: Bearer sk_test_raw\r\n"
 
 MALFORMED = {
+    "a star": b"GET * HTTP/1.1\r\n" + HEAD + b"\r\n",
     "a method nobody knows": b"BREW /v1/charges HTTP/1.1\r\n" + HEAD + b"\r\n",
     "a target that is no UTF-8": b"GET /v1/\xff\xfe HTTP/1.1\r\n" + HEAD + b"\r\n",
     "nonsense": b"hello there\r\n\r\n",
@@ -35,7 +36,6 @@ MALFORMED = {
 NO_ROUTE = {
     "escapes that are no UTF-8": b"GET /v1/%ff%fe HTTP/1.1\r\n" + HEAD + b"\r\n",
     "an absolute URL elsewhere": b"GET http://elsewhere/v1/nothing HTTP/1.1\r\n" + HEAD + b"\r\n",
-    "a star": b"OPTIONS * HTTP/1.1\r\n" + HEAD + b"\r\n",
 }
 
 

@@ -21,12 +21,16 @@ STATUS: dict[str, int] = {
     "request_timeout": 408,
     "idempotency_key_in_use": 409, "sandbox_exists": 409,
     "body_too_large": 413,
-    "content_type_unsupported": 415,
+    "content_type_unsupported": 415, "content_encoding_unsupported": 415,
     "idempotency_key_reused": 422,
     "rate_limited": 429,
     "internal_error": 500, "injected": 500,
     "too_many_connections": 503, "not_ready": 503, "gateway_gone": 503,
 }  # fmt: skip
+
+
+# what a refusal adds for its reader, and the header that says it
+_IN_HEADERS = {"allow": "Allow", "accept_encoding": "Accept-Encoding"}
 
 
 def status_of(code: str) -> int:
@@ -49,8 +53,8 @@ def problem(refused: Refused, request_id: str) -> Answer:
     for name, value in refused.extra.items():
         if name == "retry_after_s":
             headers["Retry-After"] = str(value)
-        elif name == "allow":
-            headers["Allow"] = value
+        elif name in _IN_HEADERS:
+            headers[_IN_HEADERS[name]] = value
         else:
             body[name] = value
     if status == 401:
