@@ -45,8 +45,8 @@ class ThreadHost:
 
     async def _serve(self, settings: Settings, ready: "Future[dict[str, int]]") -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        async with serving(settings) as ports:
-            ready.set_result(ports)
+        async with serving(settings) as served:
+            ready.set_result(served.ports)
             await self._stop.wait()
 
     def _ask_to_stop(self) -> None:

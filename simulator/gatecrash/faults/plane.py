@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from gatecrash.faults.exchange import Exchange
 from gatecrash.faults.kinds.kind import Effect
@@ -66,6 +67,23 @@ class Plane:
         if not matched:
             return
         met = [rule for rule in matched if rule.meets(labels, now)]
+        recorded = False
+
+        async def note(*struck: Any) -> None:
+            nonlocal recorded
+            await record(*struck)
+            recorded = True
+
+        try:
+            await self._strike_in_turn(met, matched, labels, exchange, note)
+        finally:
+            if not recorded:  # the store failed, so the occurrence counts for nobody
+                for rule in matched:
+                    rule.uncount(met=rule in met)
+
+    async def _strike_in_turn(
+        self, met: Sequence[Rule], matched: Sequence[Rule], labels: Labels, exchange: Exchange, record: Recorder
+    ) -> None:
         waits = [rule for rule in met if rule.effect == Effect.WAITS]
         for wait in waits:
             # another request may have spent the rule, or the user removed it, during the wait before

@@ -94,6 +94,12 @@ class Rule(Struct):
         strikes, self.window = self.make().counts(self.window, now)
         return strikes
 
+    def uncount(self, *, met: bool) -> None:
+        """Take back one occurrence whose commit failed; `met`, if it was to be struck."""
+        self.seen -= 1
+        if self.window is not None and self.window.passed and not met:
+            self.window = Window(self.window.ends_at, self.window.passed - 1)
+
     def _drawn(self) -> bool:
         if self.probability is None:
             return True

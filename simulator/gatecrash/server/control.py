@@ -1,7 +1,7 @@
 """The control API: reset, faults, clock, journal, books. Outside the payment contract; acts on the key's sandbox."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -23,7 +23,7 @@ from gatecrash.server.guard import Guard
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.sandbox_calls import CreateSandbox, NameSnapshot, key_sandbox, named_sandbox
 from gatecrash.server.state import forget_rules, keep_rules
-from gatecrash.store.errors import StoreFailed
+from gatecrash.store.errors import StoreFailed, advice
 
 # findings shown at once; who has more has seen enough
 FINDINGS_MAX = 1000
@@ -105,6 +105,7 @@ async def handle(
     request_id = gateway.request_id()
     try:
         if route.whose != "nobody":
+            gateway.check_store()
             sandbox = _sandbox(gateway, guard, route, asked)
         if sandbox is not None and route.whose == "key":
             sandbox.admit(connection)
@@ -151,10 +152,11 @@ async def _readyz(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: As
         raise Refused("not_ready", "the gateway is starting or stopping; ask again.", retry_after_s=1)
     try:
         await gateway.store.submit("", lambda tx: tx.probe())
+        if (damage := gateway.store.damage) is not None:
+            raise damage
     except StoreFailed as failed:
-        raise Refused(
-            "not_ready", f"the gateway cannot commit: {failed.why}; free some space, and ask again.", retry_after_s=1
-        ) from failed
+        why = f"the gateway cannot commit: {failed.why}. {advice(failed.why)}"
+        raise Refused("not_ready", why, retry_after_s=1) from failed
     return {"status": "ready"}
 
 
@@ -207,13 +209,24 @@ async def _get_fault(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked:
 async def _remove_fault(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
     rule = _find_rule(sandbox, asked)
     sandbox.plane.remove(rule.id)
-    await gateway.run(sandbox, lambda ctx: forget_rules(ctx, [rule]))
+    await _forget(gateway, sandbox, [rule])
     return shown_rule(rule)
+
+
+async def _forget(gateway: Gateway, sandbox: Sandbox, rules: Sequence[Rule]) -> None:
+    """Have rules that were taken from the plane be gone for good; they are back there if that cannot be written."""
+    plane = sandbox.plane
+    try:
+        await gateway.run(sandbox, lambda ctx: forget_rules(ctx, rules))
+    except StoreFailed:
+        for rule in rules:
+            plane.add(rule)
+        raise
 
 
 async def _clear_faults(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
     rules = sandbox.plane.clear()
-    await gateway.run(sandbox, lambda ctx: forget_rules(ctx, rules))
+    await _forget(gateway, sandbox, rules)
     return {"cleared": len(rules)}
 
 

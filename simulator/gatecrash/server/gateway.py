@@ -8,7 +8,7 @@ from gatecrash.core.errors import Refused
 from gatecrash.dialects.interface import Dialect
 from gatecrash.server import strict
 from gatecrash.server.host import Host
-from gatecrash.server.sandbox import Sandbox
+from gatecrash.server.sandbox import Memory, Sandbox
 from gatecrash.server.state import State, load_rules, sandbox_removed
 from gatecrash.server.timekeeper import Timekeeper
 from gatecrash.store.interface import OF, SandboxRow, Store, StoreTransaction
@@ -111,11 +111,13 @@ class Gateway(State):
         sandbox.down = False  # whatever comes of it: stopping takes away the alarm that would bring it up
         sandbox.plane.let_go()
         await self.timekeeper.stop(sandbox)
-        before = sandbox.memory()
+        before: Memory | None = None
 
         def renew(tx: StoreTransaction) -> T:
+            nonlocal before
             if sandbox.removed:
                 raise sandbox_removed(sandbox)
+            before = sandbox.memory()
             tx.wipe()
             filled = fill(tx)
             self.journal.forget(sandbox)
@@ -123,8 +125,9 @@ class Gateway(State):
             return filled
 
         def keep_old() -> None:
-            undo()
-            sandbox.remember(before)
+            if before is not None:
+                undo()
+                sandbox.remember(before)
 
         try:
             return await self.store.submit(sandbox.name, renew, keep_old)

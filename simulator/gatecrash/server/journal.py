@@ -57,6 +57,16 @@ class Journal:
         for finding in strict.noticed(sandbox, entry):
             self.note(sandbox, "finding", finding)
 
+    def take_back(self, sandbox: Sandbox, seqs: range) -> None:
+        """Remove entries that are not written yet, and number the later ones anew: what they tell of did not happen."""
+        pending = self._pending.get(sandbox.name)
+        if not pending:
+            return
+        first = sandbox.journal_length - len(pending) + 1
+        kept = [entry for seq, entry in enumerate(pending, first) if seq not in seqs]
+        self._pending[sandbox.name] = [b'{"seq":%d,%s' % (seq, entry.partition(b",")[2]) for seq, entry in enumerate(kept, first)]
+        sandbox.journal_length = first - 1 + len(kept)
+
     def touch(self, sandbox: Sandbox) -> None:
         """Have the sandbox's own row written with the next group."""
         if not sandbox.removed:

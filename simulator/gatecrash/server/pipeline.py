@@ -62,6 +62,7 @@ class Pipeline:
             if HEADER in asked.headers:
                 self._guard.check_control(asked.headers, f"the header {HEADER}")
             caller = dialect.authenticate(asked)
+            self._state.check_store()
         except Refused as refused:
             request_id = self._state.request_id()
             return self._plain(dialect.render_refusal(refused, request_id), asked, route, request_id)

@@ -6,10 +6,11 @@ import os
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 from aiohttp import web
 
 from gatecrash import files
@@ -20,17 +21,23 @@ from gatecrash.server.app import App
 from gatecrash.server.descriptors import connections_max
 from gatecrash.server.gateway import Gateway
 from gatecrash.server.host import Host
-from gatecrash.store.errors import StoreFailed
-from gatecrash.store.sqlite import SqliteStore
+from gatecrash.store.errors import StoreFailed, advice, passes
+from gatecrash.store.sqlite import Identity, SqliteStore
 
 DATABASE = "gatecrash.sqlite3"
 VAULT_KEY = "vault.key"
 _BACKLOG = 1024
 _REBIND_S = 5.0
+# what reading a damaged row raises
+_UNREADABLE = (sqlite3.DatabaseError, msgspec.MsgspecError, ValueError, TypeError, KeyError)
 
 
 class SetupError(Exception):
-    """The gateway cannot start as asked. The message is one line for the user."""
+    """The gateway cannot start as asked. The message is one line for the user. `passing`: later it may."""
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 class Settings(NamedTuple):
@@ -52,13 +59,22 @@ class Settings(NamedTuple):
     control_token: str | None = None
     # what it may be called by, besides addresses and localhost (`guard.names_of`)
     server_names: frozenset[str] = frozenset()
+    # the database that an earlier worker had open: this one stands in for it
+    database: Identity | None = None
+
+
+class Serving(NamedTuple):
+    """`ports`: of each dialect. `database`: which one is open; None for one in memory."""
+
+    ports: dict[str, int]
+    database: Identity | None
 
 
 @asynccontextmanager
 async def serving(
     settings: Settings, crash: Callable[[float], None] | None = None, *, rebinding: bool = False
-) -> AsyncIterator[dict[str, int]]:
-    """A gateway, ready: the port of each dialect. Raises SetupError and StoreUnusable."""
+) -> AsyncIterator[Serving]:
+    """A gateway, ready. Raises SetupError and StoreUnusable."""
     async with AsyncExitStack() as leave:
         store, key = _open(settings)
         host = Host(
@@ -72,17 +88,21 @@ async def serving(
             sockets[name] = leave.enter_context(await _bind(settings, gateway.dialects, name, rebinding))
         try:
             await gateway.start()
-        except (sqlite3.DatabaseError, StoreFailed) as error:
-            why = error.why if isinstance(error, StoreFailed) else error
-            raise SetupError(
-                f"the database {settings.data}/{DATABASE} is damaged: {why}; restore it, or give an empty --data folder."
-            ) from error
+        except (*_UNREADABLE, StoreFailed) as error:
+            raise _cannot_load(f"{settings.data}/{DATABASE}", error.why if isinstance(error, StoreFailed) else error) from error
         for name, bound in sockets.items():
             runner = await _listen(gateway, name, bound, settings)
             leave.push_async_callback(runner.cleanup)
         gateway.ready = True
         leave.callback(setattr, gateway, "ready", False)
-        yield {name: bound.getsockname()[1] for name, bound in sockets.items()}
+        yield Serving({name: bound.getsockname()[1] for name, bound in sockets.items()}, store.identity)
+
+
+def _cannot_load(database: str, why: object) -> SetupError:
+    """Why what an earlier process left cannot be taken up."""
+    if passes(why):
+        return SetupError(f"the gateway cannot use {database}: {why}. {advice(why)}", passing=True)
+    return SetupError(f"the database {database} is damaged: {why}; restore it, or give an empty --data folder.")
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -101,10 +121,11 @@ def _open(settings: Settings) -> tuple[SqliteStore, bytes]:
         return SqliteStore(":memory:", durable=False), os.urandom(KEY_BYTES)
     database = settings.data / DATABASE
     # a new database gets its key first: a crash in between leaves none that lacks one
-    key = None if database.exists() else vault_key(settings.data, make=True)
+    key = vault_key(settings.data, make=True) if settings.database is None and not database.exists() else None
     if key is None:  # the folder of an earlier gateway, perhaps one that let everybody read it
-        files.tighten(settings.data)
-    store = SqliteStore(str(database), durable=settings.durable)
+        with suppress(FileNotFoundError):  # what is missing is told when the database is opened
+            files.tighten(settings.data)
+    store = SqliteStore(str(database), durable=settings.durable, expected=settings.database)
     try:
         return store, key or vault_key(settings.data, make=False)
     except SetupError:

@@ -28,7 +28,7 @@ from gatecrash.server.host import Host
 from gatecrash.server.http import Capacity
 from gatecrash.server.journal import Journal
 from gatecrash.server.sandbox import Sandbox
-from gatecrash.store.errors import StoreUnusable
+from gatecrash.store.errors import StoreFailed, StoreUnusable
 from gatecrash.store.interface import Store, StoreTransaction
 from gatecrash.webhooks.targets import check_url
 
@@ -91,13 +91,18 @@ class State:
 
     # --- work
 
+    def check_store(self) -> None:
+        """Refuse a request while nothing can be written: it would only add to what is buffered."""
+        if (trouble := self.store.trouble) is not None:
+            raise trouble
+
     def admit(self, params: object) -> None:
         """Refuse, before anything is claimed, what this host does not allow."""
         if isinstance(params, CreateEndpoint | UpdateEndpoint) and params.url is not None:
             check_url(params.url, self.host.allow_hosts)
 
-    async def run(self, sandbox: Sandbox, work: Callable[[Context], T]) -> T:
-        """Run `work` in one commit; what it raises rolls it back. Returns once it is durable."""
+    async def run(self, sandbox: Sandbox, work: Callable[[Context], T], undone: Callable[[], None] = lambda: None) -> T:
+        """Run `work` in one commit; what it raises rolls it back, and `undone` is told. Returns once it is durable."""
         issued = sandbox.ids.issued
         timers_changed = False
 
@@ -114,6 +119,7 @@ class State:
 
         def undo() -> None:
             sandbox.ids.issued = issued
+            undone()
 
         result = await self.store.submit(sandbox.name, job, undo)
         if timers_changed:
@@ -152,19 +158,37 @@ class State:
         self.timers_changed(sandbox)
 
     async def record_strike(self, sandbox: Sandbox, matched: Sequence[Rule], striking: Sequence[Rule], labels: Labels) -> None:
-        """Make counts and firings durable before a rule strikes, so that a crash does not make it strike again."""
+        """Make counts and firings durable before a rule strikes, so that a crash does not make it strike again.
+
+        Where that fails nothing strikes, so the journal tells of no firing.
+        """
         known = {name: value for name, value in msgspec.structs.asdict(labels).items() if value is not None}
         known.pop("idempotency_key", None)
+        first, epoch = sandbox.journal_length + 1, sandbox.epoch
         for rule in striking:
             fields = {
                 "rule_id": rule.id, "station": rule.station, "fault": rule.kind, "params": rule.params, "fired": rule.fired,
                 **known,
             }  # fmt: skip
             self.journal.note(sandbox, "fault", fields)
+        noted = range(first, sandbox.journal_length + 1)
+
+        def take_back() -> None:
+            nonlocal noted
+            if sandbox.epoch == epoch:
+                self.journal.take_back(sandbox, noted)
+            noted = range(0)
+
         # which rules are still there is asked inside the commit: one that is removed meanwhile must not come back
-        await self.run(
-            sandbox, lambda ctx: keep_rules(ctx, [rule for rule in matched if sandbox.plane.rules.get(rule.id) is rule])
-        )
+        try:
+            await self.run(
+                sandbox,
+                lambda ctx: keep_rules(ctx, [rule for rule in matched if sandbox.plane.rules.get(rule.id) is rule]),
+                take_back,
+            )
+        except StoreFailed:
+            take_back()  # it was refused before it began
+            raise
 
 
 def keep_rules(ctx: Context, rules: Sequence[Rule]) -> None:

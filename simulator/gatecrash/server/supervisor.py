@@ -39,6 +39,8 @@ _FREE_DEATHS = 3
 _FIRST_REST_S = 0.1
 _REST_MAX_S = 10.0
 _REST_AFTER_KILL_MAX_S = 0.2
+# how long until a start is tried again that failed for a reason that passes, such as a full disk
+_PASSING_REST_S = 0.5
 
 
 class Life(NamedTuple):
@@ -82,14 +84,24 @@ class Supervisor:
         signal.signal(signal.SIGALRM, self._end)
         ready_once = False
         unready = short_lives = 0
+        waits_for = ""
         while True:
             life = self._one_life(rebinding=ready_once, announce=not ready_once)
             ready_once = ready_once or life.ready_s is not None
             if self._stopping:
                 return 0
             if life.last.error is not None:
-                print(f"gatecrash: {life.last.error}", file=sys.stderr)
-                return 2
+                if not (life.last.passing and ready_once):
+                    print(f"gatecrash: {life.last.error}", file=sys.stderr)
+                    return 2
+                if life.last.error != waits_for:
+                    waits_for = life.last.error
+                    print(f"gatecrash: {waits_for} The gateway stays down until that has passed.", file=sys.stderr, flush=True)
+                self._stay_down(_PASSING_REST_S)
+                if self._stopping:
+                    return 0
+                continue
+            waits_for = ""
             unready = unready + 1 if life.ready_s is None else 0
             if unready >= _DEATHS_BEFORE_READY_MAX:
                 print(
@@ -153,7 +165,7 @@ class Supervisor:
                 last = msgspec.json.decode(line, type=Report)
                 if last.ready is not None:
                     ready_at = time.monotonic()
-                    self._settings = self._settings._replace(ports=last.ready)
+                    self._settings = self._settings._replace(ports=last.ready, database=last.database)
                     if announce:
                         self._on_ready(last.ready)
         ready_s = None if ready_at is None else time.monotonic() - ready_at

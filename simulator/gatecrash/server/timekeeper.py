@@ -74,7 +74,8 @@ class Timekeeper:
             if sandbox.removed or ended.is_set():
                 return
             # the disk is full, say: what is due stays due, and is looked at again
-            print(f"gatecrash: timers of sandbox {sandbox.name} wait: {refused.detail}", file=sys.stderr, flush=True)
+            if self._state.store.trouble is None:  # else the store has said so, once for all sandboxes
+                print(f"gatecrash: timers of sandbox {sandbox.name} wait: {refused.detail}", file=sys.stderr, flush=True)
             if not self._closed:
                 sandbox.alarm = asyncio.get_running_loop().call_later(_AGAIN_S, self.poke, sandbox)
             return

@@ -11,14 +11,20 @@ import msgspec
 from gatecrash.server import descriptors
 from gatecrash.server.serving import Settings, SetupError, loop_factory, serving
 from gatecrash.store.errors import StoreUnusable
+from gatecrash.store.sqlite import Identity
 
 
 class Report(msgspec.Struct, omit_defaults=True):
-    """What a worker tells its supervisor, one JSON line each."""
+    """What a worker tells its supervisor, one JSON line each. `ready`: its ports. `database`: the one that it has open.
+
+    `error`: why it cannot serve; `passing`, if later it may.
+    """
 
     ready: dict[str, int] | None = None
+    database: Identity | None = None
     down_s: float | None = None
     error: str | None = None
+    passing: bool = False
 
 
 def run(settings: Settings, report: Callable[[Report], None], parent: int, *, rebinding: bool) -> int:
@@ -27,7 +33,7 @@ def run(settings: Settings, report: Callable[[Report], None], parent: int, *, re
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_serve(settings, report, parent, rebinding))
     except (SetupError, StoreUnusable) as error:
-        report(Report(error=str(error)))
+        report(Report(error=str(error), passing=error.passing))
         return 2
     return 0
 
@@ -47,12 +53,12 @@ async def _serve(settings: Settings, report: Callable[[Report], None], parent: i
     loop.add_reader(parent, os._exit, 1)
     if settings.lifeline is not None:
         loop.add_reader(settings.lifeline, _look, settings.lifeline)
-    async with serving(settings, crash, rebinding=rebinding) as ports:
+    async with serving(settings, crash, rebinding=rebinding) as served:
         # what lives now lives for ever: no collection need look at it again
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
-        report(Report(ready=ports))
+        report(Report(ready=served.ports, database=served.database))
         await stop.wait()
 
 

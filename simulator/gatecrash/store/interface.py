@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from gatecrash.core.transaction import Transaction
+from gatecrash.store.errors import StoreFailed
 
 T = TypeVar("T")
 
@@ -87,7 +88,16 @@ class Buffer(Protocol):
 
 
 class Store(Protocol):
-    """Runs jobs in groups, each group one durable commit."""
+    """Runs jobs in groups, each group one durable commit.
+
+    `trouble`: why nothing can be written at the moment, and everything is refused. `damage`: what was found that no retry mends.
+    """
+
+    @property
+    def trouble(self) -> StoreFailed | None: ...
+
+    @property
+    def damage(self) -> StoreFailed | None: ...
 
     def before_commit(self, buffer: Buffer) -> None:
         """Have what is buffered written with every group."""
@@ -97,7 +107,7 @@ class Store(Protocol):
     ) -> "asyncio.Future[T]":
         """Run `work` in the next group. The future is done when the group is durable, or holds what `work` raised.
 
-        `undo` is called if the job's writes were rolled back.
+        `undo` is called if the job had begun and its writes were rolled back.
         """
 
     def schedule_within(self, seconds: float) -> None:

@@ -6,15 +6,21 @@ need no locks, and a run with the same requests in the same order gives the same
 """
 
 import asyncio
+import os
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from gatecrash import files
 from gatecrash.core.records import Record, Timer
 from gatecrash.core.transaction import Balance, OrderTotals, PendingDelivery
-from gatecrash.store.errors import StoreFailed, StoreUnusable, Unwritable
+from gatecrash.store import database_files
+from gatecrash.store.database_files import DatabaseChanged, FileMark
+from gatecrash.store.errors import StoreFailed, StoreUnusable, Unwritable, advice, is_damage, is_database_error, passes
 from gatecrash.store.interface import OF, Buffer, SandboxRow
 from gatecrash.store.tables import TABLES
 
@@ -27,6 +33,8 @@ _SCHEMA = Path(__file__).with_name("schema.sql")
 # how many turns without a new job end a group, and how many jobs do
 _PATIENCE_TURNS = 4
 _GROUP_MAX = 256
+# while nothing can be written, how long until it is tried again: at first, and after many tries
+_FIRST_REST_S, _REST_MAX_S = 0.05, 1.0
 # everything of a sandbox but its row: emptying it, and copying it to another; one statement a table
 _COLUMNS = {**{kind.TABLE: table.columns for kind, table in TABLES.items()}, "journal": ["last_seq", "entries"]}
 WIPE = [f"DELETE FROM {table} WHERE sandbox = ?" for table in _COLUMNS]  # noqa: S608 - names of our own
@@ -245,21 +253,44 @@ class Outcome(NamedTuple):
     error: BaseException | None
 
 
+class Identity(NamedTuple):
+    """Which database it is: `id` was drawn when it was made, `files` are those that it consists of."""
+
+    id: str
+    files: tuple[FileMark, ...]
+
+
 class SqliteStore:
     """A store in `path` (or `:memory:`). `durable=False` leaves flushing to the system: safe against SIGKILL, not power loss.
 
-    `connection` is one that an earlier store had made and left open (`leave`).
+    `connection` is one that an earlier store had made and left open (`leave`). `expected` is the database that an earlier
+    process had open, when this one stands in for it: no other will do.
+
+    `trouble`: why nothing can be written at the moment. Until that has passed, everything is refused at once, and the store
+    tries by itself what it has buffered. So nothing piles up behind a full disk.
     """
 
-    def __init__(self, path: str, *, durable: bool = True, connection: sqlite3.Connection | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        durable: bool = True,
+        connection: sqlite3.Connection | None = None,
+        expected: Identity | None = None,
+    ) -> None:
         self._path = path
-        self._db = connection or _open(path, durable)
+        self._db = connection or _open(path, durable, expected)
+        self.identity = None if path == MEMORY else _identity(path, self._db)
+        self._files: Sequence[FileMark] = self.identity.files if self.identity else ()
         self._jobs: list[_Job] = []
         self._buffers: list[Buffer] = []
         self._scheduled = self._closed = False
         self._gathered = self._quiet_turns = 0
         self._patience_turns = _PATIENCE_TURNS if durable else 0
         self._later: asyncio.TimerHandle | None = None
+        self._trouble: Exception | None = None
+        self._damage: Exception | None = None
+        self._rest_s = 0.0
         self.groups = 0
 
     def before_commit(self, buffer: Buffer) -> None:
@@ -272,6 +303,9 @@ class SqliteStore:
         done: asyncio.Future[T] = loop.create_future()
         if self._closed:
             raise StoreFailed(self._path, "the gateway is stopping")
+        if (refusal := self.trouble) is not None:
+            done.set_exception(refusal)
+            return done
         self._jobs.append(_Job(sandbox, work, undo, done))
         self.schedule()
         return done
@@ -312,11 +346,12 @@ class SqliteStore:
         self.groups += 1
         outcomes: list[Outcome] = []
         while True:
+            begun: list[_Job] = []
             try:
-                outcomes += self._run_group(jobs)
+                outcomes += self._run_group(jobs, begun)
             except Unwritable as unwritable:
                 # one sandbox fails alone: its jobs are refused, and the group runs again without them
-                self._take_back(jobs)
+                self._take_back(begun)
                 for buffer in self._buffers:
                     buffer.drop(unwritable.sandbox)
                 failed = [job for job in jobs if job.sandbox == unwritable.sandbox]
@@ -324,8 +359,13 @@ class SqliteStore:
                 jobs = [job for job in jobs if job.sandbox != unwritable.sandbox]
             except Exception as error:
                 # the group is lost as a whole: a full disk, say. Everybody is told that nothing happened
-                self._take_back(jobs)
-                _tell([*outcomes, *(Outcome(job, None, StoreFailed(self._path, error)) for job in jobs)])
+                failed_as_a_whole = StoreFailed(self._path, error)
+                try:
+                    self._take_back(begun)
+                finally:
+                    _tell([*outcomes, *(Outcome(job, None, failed_as_a_whole) for job in jobs)])
+                    if isinstance(error, sqlite3.Error):
+                        self._be_in_trouble(error)
                 return
             else:
                 break
@@ -333,40 +373,83 @@ class SqliteStore:
             buffer.written()
         _tell(outcomes)
 
-    def _take_back(self, jobs: list[_Job]) -> None:
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
-        for job in reversed(jobs):
-            if job.undo is not None:
-                job.undo()
+    @property
+    def trouble(self) -> StoreFailed | None:
+        return None if self._trouble is None else StoreFailed(self._path, self._trouble)
 
-    def _run_group(self, jobs: list[_Job]) -> list[Outcome]:
+    @property
+    def damage(self) -> StoreFailed | None:
+        return None if self._damage is None else StoreFailed(self._path, self._damage)
+
+    def _be_in_trouble(self, why: sqlite3.Error) -> None:
+        """Refuse everything from now on, and try again in a while."""
+        if self._trouble is None:
+            _say(f"the gateway cannot use {self._path}: {why}. {advice(why)} Until then it refuses every request with 503.")
+        self._trouble = why.with_traceback(None)
+        self._rest_s = min(_REST_MAX_S, 2 * self._rest_s or _FIRST_REST_S)
+        if not self._closed:
+            self._later = asyncio.get_running_loop().call_later(self._rest_s, self.commit_group)
+
+    def _be_well(self) -> None:
+        self._rest_s = 0.0
+        if self._trouble is not None:
+            self._trouble = None
+            _say(f"the gateway can use {self._path} again.")
+
+    def _take_back(self, begun: list[_Job]) -> None:
+        """Roll back, and have those jobs that had begun forget what they did."""
+        try:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            _say(f"cannot roll back {self._path}: {error}; tries again before the next commit.")
+        finally:
+            for job in reversed(begun):
+                if job.undo is not None:
+                    job.undo()
+
+    def _note_damage(self, error: Exception) -> None:
+        """Say once that the database is damaged; what does not touch the damage goes on."""
+        if self._damage is None and is_damage(error):
+            self._damage = error.with_traceback(None)
+            _say(f"{self._path} is damaged: {error}. {advice(error)} What does not touch the damage goes on.")
+
+    def _run_group(self, jobs: list[_Job], begun: list[_Job]) -> list[Outcome]:
         """Run the jobs, and write what is buffered, in one transaction. A job that raises is rolled back alone."""
         execute = self._db.execute
         outcomes: list[Outcome] = []
+        if self._db.in_transaction:  # an earlier one, which could not be rolled back
+            execute("ROLLBACK")
         execute("BEGIN")
+        if self._trouble is not None:
+            SqliteTransaction(execute, "").probe()
         for job in jobs:
             execute(_SAVEPOINT)
+            begun.append(job)
             try:
                 outcomes.append(Outcome(job, job.work(SqliteTransaction(execute, job.sandbox)), None))
             except Exception as error:
                 if not self._db.in_transaction:
                     raise  # SQLite gave up the whole of it: let it say why
                 execute(_ROLLBACK)
+                begun.pop()
                 if job.undo is not None:
                     job.undo()
                 # a full disk may take back one statement alone, and leave the transaction to us
-                failed = StoreFailed(self._path, error) if isinstance(error, sqlite3.OperationalError) else error
+                failed = StoreFailed(self._path, error) if is_database_error(error) else error
+                self._note_damage(error)
                 outcomes.append(Outcome(job, None, failed))
             execute(_RELEASE)
         for buffer in self._buffers:
             try:
                 buffer.write(SqliteTransaction(execute, ""))
             except Unwritable as unwritable:
-                if isinstance(unwritable.why, sqlite3.OperationalError):
+                if is_database_error(unwritable.why):
                     raise unwritable.why from None  # the disk's fault, so everybody's
                 raise
+        self._files = database_files.check(self._files)
         execute("COMMIT")
+        self._be_well()
         return outcomes
 
     def leave(self) -> sqlite3.Connection:
@@ -382,9 +465,10 @@ class SqliteStore:
         self._db.execute("COMMIT")
 
     def close(self) -> None:
-        if self._jobs or self._scheduled or self._later is not None:
-            self.commit_group()
+        pending = bool(self._jobs or self._scheduled or self._later is not None)
         self._closed = True
+        if pending:
+            self.commit_group()
         self._db.close()
 
 
@@ -398,13 +482,17 @@ def _tell(outcomes: list[Outcome]) -> None:
             job.done.set_exception(error)
 
 
-def _open(path: str, durable: bool) -> sqlite3.Connection:
+def _say(what: str) -> None:
+    with suppress(OSError):  # the log may lie on the disk that is full
+        print(f"gatecrash: {what}", file=sys.stderr, flush=True)
+
+
+def _open(path: str, durable: bool, expected: Identity | None) -> sqlite3.Connection:
     """Open or create; refused in one clear line if the file cannot be used."""
     db: sqlite3.Connection | None = None
     try:
         if path != MEMORY:
-            for name in (path, f"{path}-wal", f"{path}-shm"):  # SQLite gives a new one the mode of the database
-                files.claim(Path(name), make=name == path)
+            _claim(path, expected)
         db = sqlite3.connect(path, isolation_level=None, cached_statements=256, timeout=1)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
@@ -415,16 +503,20 @@ def _open(path: str, durable: bool) -> sqlite3.Connection:
         db.execute("BEGIN IMMEDIATE")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         db.execute("ROLLBACK")
-        if version == 0:
+        if version == 0 and expected is None:
             db.executescript(f"BEGIN; {_SCHEMA.read_text()}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-    except (sqlite3.Error, OSError) as error:
+            version = SCHEMA_VERSION
+        if version == SCHEMA_VERSION:
+            _check_schema(path, db)
+            if expected is not None and _id(db) != expected.id:
+                raise DatabaseChanged(f"{path} was replaced while the gateway ran")
+        elif expected is not None:
+            raise DatabaseChanged(f"{path} was replaced while the gateway ran")
+    except (sqlite3.Error, OSError, StoreUnusable) as error:
         if db is not None:
             db.close()
-        why = error.strerror if isinstance(error, OSError) else error
-        raise StoreUnusable(
-            f"cannot open the database {path}: {why}; give --data a folder that this user may write and no other gateway uses."
-        ) from error
-    if version not in (0, SCHEMA_VERSION):
+        raise _unusable(path, error) from error
+    if version != SCHEMA_VERSION:
         db.close()
         newer = version > SCHEMA_VERSION
         raise StoreUnusable(
@@ -432,3 +524,62 @@ def _open(path: str, durable: bool) -> sqlite3.Connection:
             f"format {SCHEMA_VERSION}. {'Upgrade gatecrash, or give' if newer else 'Give'} --data another folder."
         )
     return db
+
+
+def _unusable(path: str, error: Exception) -> StoreUnusable:
+    """Why the database cannot be opened, and what to do."""
+    if isinstance(error, StoreUnusable):
+        return error
+    if isinstance(error, DatabaseChanged):
+        return StoreUnusable(
+            f"{error}, so what it had answered would not be there. Put back the file, or start with an empty --data folder."
+        )
+    why = error.strerror if isinstance(error, OSError) else error
+    return StoreUnusable(
+        f"cannot open the database {path}: {why}; give --data a folder that this user may write and no other gateway uses.",
+        passing=passes(error),
+    )
+
+
+def _claim(path: str, expected: Identity | None) -> None:
+    """Have the files of the database be ours alone, and the ones that are expected."""
+    if expected is not None:
+        database_files.check(expected.files)
+    there = files.claim(Path(path), make=False) and os.stat(path).st_size > 0
+    log = f"{path}-wal"
+    if files.claim(Path(log), make=False) and not there and os.stat(log).st_size:
+        raise StoreUnusable(
+            f"the database {path} is missing or empty, and {log} beside it holds what was committed last. Restore the database, "
+            "or give an empty --data folder."
+        )
+    files.claim(Path(f"{path}-shm"), make=False)
+    files.claim(Path(path), make=True)  # SQLite gives the others the mode of the database
+
+
+def _identity(path: str, db: sqlite3.Connection) -> Identity:
+    db.execute("INSERT INTO meta (key, value) VALUES ('id', ?) ON CONFLICT DO NOTHING", (os.urandom(16).hex(),))
+    return Identity(_id(db), tuple(database_files.mark(name) for name in (path, f"{path}-wal")))
+
+
+def _id(db: sqlite3.Connection) -> str:
+    found = db.execute("SELECT value FROM meta WHERE key = 'id'").fetchone()
+    return "" if found is None else str(found[0])
+
+
+@cache
+def _schema() -> frozenset[tuple[str, str]]:
+    """The tables and indexes of a new database: the name of each and the statement that makes it."""
+    with closing(sqlite3.connect(MEMORY)) as db:
+        db.executescript(_SCHEMA.read_text())
+        return frozenset(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+
+
+def _check_schema(path: str, db: sqlite3.Connection) -> None:
+    """Refuse a database that lacks a table or an index: everything that needs it would fail later, each time in other words."""
+    found = set(db.execute("SELECT name, sql FROM sqlite_master"))
+    damaged = sorted({name for name, _ in _schema() - found})
+    if damaged:
+        raise StoreUnusable(
+            f"the database {path} is damaged: {', '.join(damaged[:5])} {'is' if len(damaged) == 1 else 'are'} not as the gateway "
+            "made it. Restore the database, or give an empty --data folder."
+        )
