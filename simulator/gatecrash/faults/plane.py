@@ -76,10 +76,11 @@ class Plane:
 
         try:
             await self._strike_in_turn(met, matched, labels, exchange, note)
-        finally:
+        except Exception:
             if not recorded:  # the store failed, so the occurrence counts for nobody
                 for rule in matched:
                     rule.uncount(met=rule in met)
+            raise
 
     async def _strike_in_turn(
         self, met: Sequence[Rule], matched: Sequence[Rule], labels: Labels, exchange: Exchange, record: Recorder
