@@ -22,4 +22,6 @@ def no_such(what: str, asked: Sequence[str], known: Collection[str]) -> str:
 def _near(asked: str, known: Collection[str]) -> list[str]:
     if not asked:
         return []
-    return get_close_matches(asked.lower(), known, _NEAREST) or [name for name in known if asked.lower() in name][:_NEAREST]
+    lowered = {name.lower(): name for name in known}
+    near = get_close_matches(asked.lower(), lowered, _NEAREST) or [name for name in lowered if asked.lower() in name][:_NEAREST]
+    return [lowered[name] for name in near]

@@ -37,6 +37,16 @@ def gatecrash(tmp_path: Path) -> Run:
     return run
 
 
+#: Empties the database of the reference merchant.
+RESET = """
+import pathlib, sqlite3
+pathlib.Path("was-reset").touch()
+with sqlite3.connect("shop.sqlite", timeout=10) as books:
+    for (table,) in books.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        books.execute(f"DELETE FROM {table}")
+"""
+
+
 def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -69,7 +79,7 @@ def test_what_init_writes_is_a_profile_with_what_was_said(gatecrash: Run, tmp_pa
     [
         (("--pay-path", "pay"), "[pay] path: found 'pay', expected a path that begins with /"),
         (("--start", "node 'server"), "No closing quotation; quote it as in a shell"),
-        (("--start", "node {prot}"), "found {prot}, expected one of"),
+        (("--start", "node {prot}"), "found {prot}; did you mean port?"),
         (("nowhere/merchant.toml",), "nowhere/merchant.toml cannot be written: No such file or directory"),
     ],
 )
@@ -122,7 +132,8 @@ def test_a_merchant_that_runs_already_is_checked_and_proved_without_the_stories_
         port, gateway_port = one.getsockname()[1], other.getsockname()[1]
     text = (REFERENCE / "merchant.toml").read_text(encoding="utf-8")
     calls = text[text.index("[place_order]") :]
-    reset = json.dumps([sys.executable, "-c", "import pathlib; pathlib.Path('was-reset').touch()"])
+    (tmp_path / "reset.py").write_text(RESET, encoding="utf-8")
+    reset = json.dumps([sys.executable, "reset.py"])
     (tmp_path / "merchant.toml").write_text(
         f'name = "running"\nurl = "http://127.0.0.1:{port}"\nreset = {reset}\n\n[gateway]\nport = {gateway_port}\n\n{calls}',
         encoding="utf-8",

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gatecrash.harness.merchant_profile import Call, ProfileError, fill, load, parse, reference, resolve
+from gatecrash.harness.merchant_profile import ProfileError, load, parse, reference
+from gatecrash.harness.templates import Call, fill, resolve
 
 
 def test_a_placeholder_alone_takes_the_typed_value() -> None:
@@ -107,7 +108,7 @@ def test_a_profile_is_read_with_what_it_leaves_out_filled_in(tmp_path: Path) -> 
         ('path = "/cart/checkout"', "", ":9: [place_order]: found 'path' missing"),
         ('path = "/pay/{order_id}"', 'path = "pay"', ":16: [pay] path: found 'pay', expected a path that begins with /"),
         ('["node", "server.js", "{port}"]', '"node server.js"', ":4: [start] command: found 'node server.js', expected a list"),
-        ("{gateway_url}", "{gateway}", ":7: [start] env.PAYMENTS_URL: found {gateway}, expected one of {gateway_url}, "),
+        ("{gateway_url}", "{gateway}", ":7: [start] env.PAYMENTS_URL: found {gateway}; did you mean gateway_url?"),
         ('"{port}"]', '"{amount}"]', ":4: [start] command.2: found {amount}, expected one of"),
         ('method = "PUT"', 'method = "BUY"', ":15: [pay] method: found 'BUY', expected one of GET, POST"),
         ("[start]", 'url = "http://127.0.0.1:1"\n[start]', ":1: found 'start' and 'url', expected either a table [start]"),

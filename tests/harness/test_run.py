@@ -78,6 +78,7 @@ class ScriptedWorld(World):
         form: bool = False,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 15.0,
+        redirects: bool = True,
     ) -> Reply:
         answer = self.shop(method, path, body) if host is Host.MERCHANT else self.gateway(method, path, body)
         return answer if isinstance(answer, Reply) else Reply(200, answer)

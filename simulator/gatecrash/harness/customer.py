@@ -1,8 +1,8 @@
 """The customer, the same one for every merchant: orders, pays, and reacts to what the page says.
 
 Told PAID, they stop. Told PENDING, they wait. Told FAILED, or shown an error, they pay again with a fresh
-nonce (the card form makes a new one each time). Nobody knows of idempotency keys on this side of the
-counter.
+nonce (the card form makes a new one each time). Where the profile's page sends a key of its own, {client_key}, it repeats
+the same key and nonce until it has been told how the payment went.
 """
 
 import asyncio
@@ -13,11 +13,13 @@ from urllib.parse import urlencode
 
 from gatecrash.core import money
 from gatecrash.harness import answers, history
+from gatecrash.harness.browser import Browser
 from gatecrash.harness.cards import CARDS, GOOD_CARDS
 from gatecrash.harness.gateway import Gateway
-from gatecrash.harness.history import FAILED, PAYMENT_MADE, PENDING
-from gatecrash.harness.merchant_profile import Call, MerchantProfile, resolve
-from gatecrash.harness.world import CannotPlay, Host, Reply, SetupFailed, World
+from gatecrash.harness.history import PAYMENT_MADE, PENDING
+from gatecrash.harness.merchant_profile import MerchantProfile
+from gatecrash.harness.templates import Call, Command, amounts
+from gatecrash.harness.world import CannotPlay, Reply, SetupFailed, World
 
 ERROR = "error"
 #: What means the same however often it is asked.
@@ -30,6 +32,15 @@ _REFUSED = (400, 403, 409, 422)
 _NOT_THERE = (404, 405)
 
 
+@dataclass(frozen=True, slots=True)
+class Press:
+    """What the page sends when the customer presses pay."""
+
+    card: str
+    nonce: str
+    key: str  #: of the page's own making
+
+
 @dataclass(slots=True)
 class OrderInProgress:
     """What is known of one order while the run goes on."""
@@ -38,6 +49,8 @@ class OrderInProgress:
     number: int  #: the first is 1
     amount: int
     currency: str
+    customer: str = "ada"
+    capture: str = "now"
     statuses: list[str] = field(default_factory=list)
     fulfilments: int | None = None
     refunded: int | None = None
@@ -46,10 +59,14 @@ class OrderInProgress:
     nonces: list[str] = field(default_factory=list)
     cancelled: bool = False  #: by the customer's own wish
     pressing: int = 0  #: presses that have not been answered yet
+    presses: list[Press] = field(default_factory=list)
 
     @property
     def status(self) -> str:
-        return self.statuses[-1] if self.statuses else PENDING
+        """What the customer takes the order for: by its page, else by what was told of the payment."""
+        if self.statuses:
+            return self.statuses[-1]
+        return PENDING if self.told in (None, ERROR) else self.told
 
     @property
     def told(self) -> str | None:
@@ -86,6 +103,7 @@ class Customer:
     notes: list[history.Note] = field(default_factory=list)
     provoked: bool = False  #: whether the story has done more than a customer does on a good day
     given_ids: dict[str, str | int] = field(default_factory=dict)  #: order ids as the shop gave them: a number goes back as one
+    browsers: dict[str, Browser] = field(default_factory=dict)  #: by customer
 
     def note(self, source: str, target: str, text: str, order: int = 0) -> None:
         """Writes down what no journal knows, for whoever reads the story; `order` is the number of the one it is about."""
@@ -107,62 +125,82 @@ class Customer:
         """Orders something of this price. Raises SetupFailed when the shop takes no order, and CannotPlay when it refuses one
         that is out of the ordinary.
         """
-        call, number = self.profile.place_order, len(self.orders) + 1
-        self.note("customer", "shop", f"orders for {money.shown(amount, currency)}", number)
-        wish = {"amount": amount, "currency": currency, "capture": capture, "customer": customer}
+        order = OrderInProgress(self.next_order_id(), len(self.orders) + 1, amount, currency, customer, capture)
+        if self.profile.place_order is not None:
+            await self._place(self.profile.place_order, order)
+        self.orders.append(order)
+        return order
+
+    async def _place(self, call: Call, order: OrderInProgress) -> None:
+        """Tells the shop, which gives the order its id."""
+        self.note("customer", "shop", f"orders for {money.shown(order.amount, order.currency)}", order.number)
+        browser = self.browser(order)
         async with self.world.undisturbed():  # no money has moved before an order is there
-            reply = await self._call(call, {**wish, "order_id": self.next_order_id()})
+            reply = await browser.call(call, self.values(order, order.amount))
         if reply.status == 0:
             await self._alive("place_order")
         try:
-            order_id = answers.order_id(self.profile, call, reply)
+            order_id = answers.order_id(self.profile, call, reply, browser.find(reply, self.profile.order_id))
         except answers.Unpromised as error:
-            if reply.status in _REFUSED and (amount, currency, capture) != ORDINARY:
-                wanted = f"an order of {money.shown(amount, currency)}{', charged when it ships' if capture == 'later' else ''}"
+            if reply.status in _REFUSED and (order.amount, order.currency, order.capture) != ORDINARY:
+                later = ", charged when it ships" if order.capture == "later" else ""
+                wanted = f"an order of {money.shown(order.amount, order.currency)}{later}"
                 raise CannotPlay(f"the shop does not take {wanted}: {reply.told()}") from error
-            raise self._failed(error, reply) from error
-        order = OrderInProgress(str(order_id), number, amount, currency)
+            raise self._failed(error, reply, order) from error
+        order.id = str(order_id)
         self.given_ids[order.id] = order_id
-        self.orders.append(order)
-        return order
 
     async def pay(self, order: OrderInProgress, card: str, amount: int | None = None) -> str:
         """Presses pay once, the page naming the order's price or another amount; returns what it told: a status, or `error`."""
         claimed = "" if amount is None else f", and says it costs {money.shown(amount, order.currency)}"
         self.note("customer", "shop", f"pays with {card}{claimed}", order.number)
-        nonce = await self.gateway.nonce(card)
-        order.nonces.append(nonce)
-        return await self._press_pay(order, card, nonce, order.amount if amount is None else amount)
+        press = self._same_again(order, card) or await self._new_press(order, card)
+        return await self._press_pay(order, press, order.amount if amount is None else amount)
+
+    async def _new_press(self, order: OrderInProgress, card: str) -> Press:
+        press = Press(card, await self.gateway.nonce(card), f"{order.id}-press-{len(order.nonces) + 1}")
+        order.nonces.append(press.nonce)
+        return press
+
+    def _same_again(self, order: OrderInProgress, card: str) -> Press | None:
+        """The last press, where the page repeats it: it sends a key of its own, and was told nothing final yet."""
+        last = order.presses[-1] if order.presses else None
+        open_still = order.pressing == 0 and order.told in (ERROR, PENDING)
+        repeats = last is not None and last.card == card and open_still and self.profile.pay.speaks_of("client_key")
+        return last if repeats else None
 
     async def pay_with_number(self, order: OrderInProgress, card: str) -> str:
         """Presses pay on a page that is wired wrongly: where the nonce belongs, it sends the card's number."""
         self.note("customer", "shop", f"pays, and the page sends the number of {card}", order.number)
-        return await self._press_pay(order, card, CARDS[card], order.amount)
+        return await self._press_pay(order, Press(card, CARDS[card], f"{order.id}-press-number"), order.amount)
 
-    async def _press_pay(self, order: OrderInProgress, card: str, nonce: str, amount: int) -> str:
+    async def _press_pay(self, order: OrderInProgress, press: Press, amount: int) -> str:
+        order.presses.append(press)
         early = order.pressing > 0 or (order.told in (PENDING, ERROR) and order.status == PENDING)
         order.pressing += 1
         try:
-            reply = await self._call(
-                self.profile.pay, {"order_id": order.id, "nonce": nonce, "amount": amount, "currency": order.currency}
+            reply = await self.browser(order).call(
+                self.profile.pay, {**self.values(order, amount), "nonce": press.nonce, "client_key": press.key}
             )
         finally:
             order.pressing -= 1
-        told = await self._told(order, card, reply)
+        told = await self._told(order, press, reply)
         detail = reply.error or f"{reply.status}"
         self.note("shop", "customer", f"{told}, {detail}", order.number)
-        order.attempts.append(history.Attempt(card=card, nonce=nonce, told=told, detail=detail, early=early))
+        order.attempts.append(history.Attempt(card=press.card, nonce=press.nonce, told=told, detail=detail, early=early))
         return told
 
     async def press_at_once(self, order: OrderInProgress, card: str, times: int) -> None:
-        """Press pay so often at one moment; the card form makes a nonce for each press."""
-        nonces = []
+        """Press pay so often at one moment. The card form makes a nonce for each press; a page with a key of its own sends the
+        same nonce and key each time.
+        """
+        presses: list[Press] = []
         for _ in range(times):
             self.note("customer", "shop", f"pays with {card}", order.number)
-            nonces.append(await self.gateway.nonce(card))
-        order.nonces += nonces
+            same = presses and self.profile.pay.speaks_of("client_key")
+            presses.append(presses[0] if same else await self._new_press(order, card))
         with self.world.at_once(times):
-            await asyncio.gather(*(self._press_pay(order, card, nonce, order.amount) for nonce in nonces))
+            await asyncio.gather(*(self._press_pay(order, press, order.amount) for press in presses))
 
     async def retry_while_unpaid(self, order: OrderInProgress, card: str, times: int) -> None:
         """The model of the module's first lines, `times` attempts at most."""
@@ -203,26 +241,39 @@ class Customer:
         assert call is not None, "stories that need it are left out"
         self.note("customer", "shop", f"comes back with {urlencode(claims)}", order.number)
         mark = "&" if "?" in call.path else "?"
-        await self._call(replace(call, path=f"{call.path}{mark}{urlencode(claims)}"), self._values(order, order.amount))
+        coming = replace(call, path=f"{call.path}{mark}{urlencode(claims)}")
+        await self.browser(order).call(coming, self.values(order, order.amount))
 
     async def _asks(self, name: str, what: str, order: OrderInProgress, amount: int) -> Reply:
         call: Call | None = getattr(self.profile, name)
         assert call is not None, "stories that need it are left out"
         self.note("customer", "shop", what, order.number)
-        reply = await self._call(call, self._values(order, amount))
+        reply = await self.browser(order).call(call, self.values(order, amount))
         if reply.status in _NOT_THERE and await self._nothing_is_broken():
-            raise SetupFailed(f"{self.profile.at(name, 'path')}: {call.method} {call.path} was answered {reply.told()}")
+            raise SetupFailed(f"{self.profile.at(name, 'path')}: {call.told()} was answered {reply.told()}")
         self.note("shop", "customer", reply.error or f"{reply.status}", order.number)
         if reply.status == 0 and name in _REPEATED and self.world.explores:
             # who got no answer looks again at what the page shows, and asks once more
             async with self.world.undisturbed():
                 self.note("customer", "shop", f"{what}, once more", order.number)
-                reply = await self._call(call, self._values(order, amount))
+                reply = await self.browser(order).call(call, self.values(order, amount))
                 self.note("shop", "customer", reply.error or f"{reply.status}", order.number)
         return reply
 
-    def _values(self, order: OrderInProgress, amount: int) -> dict[str, Any]:
-        return {"order_id": order.id, "amount": amount, "currency": order.currency}
+    def browser(self, order: OrderInProgress) -> Browser:
+        """That of the customer who placed the order."""
+        return self.browsers.setdefault(order.customer, Browser(self.world, order.customer))
+
+    def values(self, order: OrderInProgress, amount: int) -> dict[str, Any]:
+        """What fills the placeholders of a call about the order."""
+        return {
+            **amounts(amount, order.currency),
+            "currency": order.currency,
+            "order_id": self.given_ids.get(order.id, order.id),
+            "customer": order.customer,
+            "capture": order.capture,
+            "nonce": order.nonces[-1] if order.nonces else "",
+        }
 
     async def wait_while_pending(self, order: OrderInProgress) -> None:
         """Watches the order's page for a few reconciliation periods of the shop."""
@@ -233,16 +284,20 @@ class Customer:
         await self.world.until(moved, within_s=3 * self.profile.reconcile_s + 0.5)
 
     async def look(self, order: OrderInProgress) -> str | None:
-        """Reads the order's page, notes a new status; None when the shop did not answer."""
+        """Reads the order's page, notes a new status; None when the shop did not answer. Where the shop has no such page, what
+        the customer was told of the payment.
+        """
         call = self.profile.read_order
-        reply = await self._call(call, {"order_id": order.id})
+        if call is None:
+            return order.status
+        reply = await self.read(call, order)
         try:
-            page = answers.page(self.profile, call, reply)
+            page = answers.page(self.profile, call, reply, order.currency)
         except answers.Unpromised as error:
             if await self._nothing_is_broken():
                 if reply.status == 0:
                     await self._alive("read_order")
-                raise self._failed(error, reply) from error
+                raise self._failed(error, reply, order) from error
             return None
         if not order.statuses or order.statuses[-1] != page.status:
             order.statuses.append(page.status)
@@ -250,24 +305,31 @@ class Customer:
         order.fulfilments, order.refunded = page.fulfilments, page.refunded
         return page.status
 
-    async def _told(self, order: OrderInProgress, card: str, reply: Reply) -> str:
+    async def read(self, call: Call | Command, order: OrderInProgress) -> Reply:
+        """What the shop says of the order: its page, or what the command prints."""
+        values, browser = self.values(order, order.amount), self.browser(order)
+        if isinstance(call, Call):
+            return await browser.call(call, values)
+        return await self.world.run(call.fill(browser.values(values)), self.profile.page_s)
+
+    async def _told(self, order: OrderInProgress, press: Press, reply: Reply) -> str:
         """What an answer to a payment tells the customer: a status, or `error`."""
         try:
             return answers.outcome(self.profile, self.profile.pay, reply)
         except answers.Unpromised as error:
             # a second click may be turned away as the shop likes; one that fails at a declined card has a bug, and is judged
-            first = len(order.nonces) == 1 and card in GOOD_CARDS
-            amiss = reply.ok or reply.status in _NOT_THERE or (reply.status >= 500 and first)
+            mute = reply.ok or (reply.status >= 500 and len(order.presses) == 1)
+            amiss = reply.status in _NOT_THERE or (mute and press.card in GOOD_CARDS)
             if amiss and await self._nothing_is_broken():
-                raise self._failed(error, reply) from error
+                raise self._failed(error, reply, order) from error
         if reply.status == 0 and await self._nothing_is_broken():
             await self._alive("pay")
-        word = resolve(reply.body, self.profile.pay_status) if 0 < reply.status < 500 else None
-        told = self.profile.status(word)
-        return told if told in answers.words() else FAILED if reply.status == 402 else ERROR
+        return ERROR
 
-    def _failed(self, error: answers.Unpromised, reply: Reply) -> SetupFailed:
-        """The same, with what a shop had to say that failed."""
+    def _failed(self, error: answers.Unpromised, reply: Reply, order: OrderInProgress) -> SetupFailed:
+        """The same, with what a shop had to say that failed; or that a visit went wrong, which is most likely why."""
+        if astray := self.browser(order).astray:
+            return SetupFailed(astray)
         return SetupFailed(f"{error}{self.world.merchant_said() if reply.status >= 500 else ''}")
 
     async def _nothing_is_broken(self) -> bool:
@@ -278,12 +340,3 @@ class Customer:
         """Raises SetupFailed for a shop that has ended by itself, just now."""
         if ended := await self.world.merchant_ends():
             raise SetupFailed(f"{self.profile.at(call)}: when nothing was broken yet, the merchant {ended}")
-
-    async def _call(self, call: Call, values: Mapping[str, Any]) -> Reply:
-        if "order_id" in values:
-            values = {**values, "order_id": self.given_ids.get(values["order_id"], values["order_id"])}
-        filled = call.fill({**self.world.values, **values})
-        return await self.world.request(
-            Host.MERCHANT, filled.method, filled.path, filled.body,
-            form=filled.form, headers=filled.headers, timeout_s=self.profile.page_s,
-        )  # fmt: skip

@@ -4,7 +4,8 @@
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, time
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 from gatecrash import resources
+from gatecrash.spelling import nearest
 
 Place = tuple[str | int, ...]
 
@@ -41,20 +43,32 @@ class Origin(NamedTuple):
 
 
 def read(path: Path, error: type[Exception], advice: str = "") -> str:
-    """The text of a file. Raises the error, with the advice, when there is none to be read."""
+    """The text of a file, without a byte order mark. Raises the error, with the advice, when there is none to be read."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as flaw:
         raise error(f"{path}: cannot be read: it is no UTF-8 text, at byte {flaw.start}{advice}") from flaw
+    except IsADirectoryError as flaw:
+        inside = sorted(each.name for each in path.glob("*.toml"))
+        raise error(f"{path}: is a folder; name a file{f' in it, such as {path / inside[0]}' if inside else advice}") from flaw
     except OSError as flaw:
         raise error(f"{path}: cannot be read: {flaw.strerror or flaw}{advice}") from flaw
 
 
 def hold_to(schema_name: str, document: Any, origin: Origin, error: type[Exception], *, hint: str = "") -> None:
     """Raises the error for what does not fit the schema. `hint` says what a value may be where it offers several shapes."""
-    flaw = best_match(_validator(schema_name).iter_errors(document))
-    if flaw is not None:
-        raise error(_told(flaw, origin, hint))
+    flaws = list(_validator(schema_name).iter_errors(document))
+    if flaws:
+        raise error(_told(_worst(flaws), origin, hint))
+
+
+def _worst(flaws: Sequence[ValidationError]) -> ValidationError:
+    """The flaw to tell of. A name that is unknown comes before the same name that is missing: it is most likely misspelt."""
+    best: ValidationError = best_match(flaws)
+    if best.validator != "required":
+        return best
+    twins = (each for each in flaws if each.validator == "additionalProperties" and each.absolute_path == best.absolute_path)
+    return next(twins, best)
 
 
 @cache
@@ -77,28 +91,33 @@ def _told(error: ValidationError, origin: Origin, hint: str) -> str:
     where = origin.at(*place)
     match error.validator:
         case "enum":
-            expected = "one of " + ", ".join(map(str, value))
+            near = nearest([given], value) if isinstance(given, str) else ""
+            expected = near or f"expected one of {', '.join(map(str, value))}"
         case "additionalProperties" if value is False:
-            allowed = ", ".join(schema.get("properties", {}))
-            extra = sorted(set(given) - set(schema.get("properties", {})), key=lambda name: origin.lines.get((*place, name), 0))
-            found, expected = f"unknown {', '.join(map(repr, extra))}", f"only {allowed}"
+            allowed = list(schema.get("properties", {}))
+            extra = sorted(set(given) - set(allowed), key=lambda name: origin.lines.get((*place, name), 0))
+            near = nearest(extra, allowed)
+            found, expected = f"unknown {', '.join(map(repr, extra))}", near or f"expected only {', '.join(allowed)}"
             where = origin.at(*place, key=str(next(iter(extra), "")))
         case "required":
             missing = [name for name in value if name not in given]
-            found, expected = f"{', '.join(map(repr, missing))} missing", "all of " + ", ".join(value)
+            found, expected = f"{', '.join(map(repr, missing))} missing", f"expected all of {', '.join(value)}"
         case "type":
-            expected = " or ".join(_TYPES.get(each, each) for each in ([value] if isinstance(value, str) else value))
+            kinds = [value] if isinstance(value, str) else value
+            expected = f"expected {' or '.join(_TYPES.get(each, each) for each in kinds)}"
+            if "string" in kinds and isinstance(given, date | time):
+                expected += f': put it in quotes, "{given}"'
         case "pattern":
-            expected = schema.get("description") or f"text that matches {value}"
+            expected = f"expected {schema.get('description') or f'text that matches {value}'}"
         case "oneOf" | "anyOf":
-            expected = hint or " or ".join(str(each.get("description", each)) for each in value)
+            expected = f"expected {hint or 'either ' + ', or '.join(str(each.get('description', each)) for each in value)}"
             if asked := [name for each in value for name in each.get("required", ())]:
                 found = " and ".join(repr(name) for name in asked if name in given) or f"none of {', '.join(map(repr, asked))}"
-        case "minItems" | "minLength" | "minProperties" if value == 1:
-            expected = "at least one" if error.validator != "minLength" else "some text"
+        case str(bound) if bound in _BOUNDS:
+            expected = f"expected {_BOUNDS[bound].format(value, '' if value == 1 else 's')}"
         case _:
-            expected = f"{error.validator} {value}"
-    return f"{where}: found {found}, expected {expected}"
+            expected = f"expected {error.validator} {value}"
+    return f"{where}: found {found}{';' if expected.startswith('did') else ','} {expected}"
 
 
 #: JSON Schema's types, as people call them.
@@ -110,6 +129,18 @@ _TYPES: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 
 
+#: Limits in words: the limit, and an s where there may be several.
+_BOUNDS: Mapping[str, str] = MappingProxyType(
+    {
+        "minimum": "{0} or more", "maximum": "{0} at most", "exclusiveMinimum": "more than {0}",
+        "minLength": "at least {0} character{1}", "maxLength": "{0} character{1} at most",
+        "minItems": "at least {0} thing{1} in the list", "maxItems": "{0} thing{1} in the list at most",
+        "minProperties": "at least {0} name{1} with a value", "maxProperties": "{0} name{1} with a value at most",
+        "uniqueItems": "each thing in the list only once", "const": "{0!r}",
+    }
+)  # fmt: skip
+
+
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = f"the date {value}" if isinstance(value, date | time) else repr(value)
     return text if len(text) <= 60 else text[:57] + "…"

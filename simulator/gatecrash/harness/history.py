@@ -153,6 +153,7 @@ class History:
     balanced: bool = True
     customer_gone: bool = False
     never_back: str = ""  #: how the merchant ended when it was started again, if it never came back
+    not_asked: frozenset[str] = frozenset()  #: codes of oracles that could go by nothing that this merchant shows
     unfired: tuple[str, ...] = ()  #: the story's faults that never struck: this run proves nothing about them
     expect: Mapping[str, Any] | None = None
     notes: tuple[Note, ...] = ()

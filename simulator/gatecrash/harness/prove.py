@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gatecrash.harness.demo import play_for_real
-from gatecrash.harness.merchant_profile import MerchantProfile, placeholders
+from gatecrash.harness.merchant_profile import MerchantProfile
 from gatecrash.harness.run import Outcome
 from gatecrash.harness.story import Story
+from gatecrash.harness.templates import placeholders
 from gatecrash.harness.world import CannotPlay, SetupFailed
 from gatecrash.harness.worlds.struck import Blow
 
@@ -196,11 +197,11 @@ def _missing(story: Story, profile: MerchantProfile) -> str | None:
             return f"{step.verb} needs the profile to have {table}"
         if step.verb == "pay_tampered" and not profile.pay.speaks_of("amount"):
             return "a page that names a price needs {amount} in the profile's [pay]"
-        if step.verb == "charge_elsewhere" and story.steps[0] is step and not profile.place_order.speaks_of("order_id"):
+        if step.verb == "charge_elsewhere" and story.steps[0] is step and not profile.orders_speak_of("order_id"):
             return "an order paid before it is placed needs {order_id} in the profile's [place_order]"
     if profile.webhook_path is None and any(rule["station"].startswith("webhook.") for rule in story.faults):
         return "what it breaks are webhooks: it needs the profile to have [webhooks]"
-    if story.capture == "later" and not profile.place_order.speaks_of("capture"):
+    if story.capture == "later" and not profile.orders_speak_of("capture"):
         return "an order that is charged when it ships needs {capture} in the profile's [place_order]"
     known = placeholders((profile.start.command, profile.start.env)) if profile.start else set()
     for name in sorted(story.shop.keys() - known):

@@ -8,6 +8,7 @@ to rest, or the whole webhook budget has passed. A shop that has not come to res
 import asyncio
 from dataclasses import dataclass
 
+from gatecrash.harness.blind_spots import BY_STATUS
 from gatecrash.harness.cards import CARDS
 from gatecrash.harness.channels import CHANNELS
 from gatecrash.harness.customer import Customer, OrderInProgress
@@ -205,6 +206,7 @@ async def _finish(stage: Stage) -> History:
         balanced=await stage.gateway.balanced(),
         customer_gone=stage.story.customer_gone,
         never_back=stage.never_back,
+        not_asked=frozenset(BY_STATUS if stage.world.profile.read_order is None else ()),
         # a story that went otherwise than it is told, since another fault struck or one of its own did not, may end otherwise
         expect=None if stage.world.struck or unfired else stage.story.expect,
         notes=(*stage.customer.notes, *stage.world.notes),

@@ -17,14 +17,15 @@ from typing import Any, Self, TypeVar
 
 from gatecrash.harness.history import Note
 from gatecrash.harness.merchant_profile import MerchantProfile
+from gatecrash.harness.templates import Command
 
 T = TypeVar("T")
 #: How long a process may take to be gone that has closed its connections.
 ENDS_WITHIN_S = 0.5
 #: How long a look at a condition takes on an idle machine, at most; and how much slower a busy one may be.
 LOOK_S, BUSY = 0.025, 10
-#: How much of a body that is no JSON is kept for messages.
-_TEXT = 300
+#: How much of a body that is no JSON is kept: a page with the fields of its forms.
+_TEXT = 100_000
 LAST_WORDS = 12
 
 
@@ -52,7 +53,8 @@ class Reply:
     """An answer, or the lack of one: `status` is 0 when none came, and `error` says why; `timed_out` when whoever was asked
     took the request and stayed silent.
 
-    `body` is the parsed JSON, None when it was empty or something else; `text` is how it began then.
+    `body` is the parsed JSON, None when it was empty or something else; `text` is how it began then. `headers` are in the order
+    in which they came, a name as often as it was there.
     """
 
     status: int
@@ -60,15 +62,24 @@ class Reply:
     error: str = ""
     text: str = ""
     timed_out: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def read(cls, status: int, raw: bytes) -> Self:
+    def read(cls, status: int, raw: bytes, headers: Mapping[str, str] | None = None) -> Self:
         """An answer that came whole."""
         try:
             body = json.loads(raw) if raw else None
         except ValueError:
             body = None
-        return cls(status, body, text="" if body is not None else raw[:_TEXT].decode(errors="replace"))
+        text = "" if body is not None else raw[:_TEXT].decode(errors="replace")
+        return cls(status, body, text=text, headers=tuple((headers or {}).items()))
+
+    def header(self, name: str) -> str | None:
+        """The first header of this name."""
+        return next(iter(self.all_headers(name)), None)
+
+    def all_headers(self, name: str) -> list[str]:
+        return [value for key, value in self.headers if key.lower() == name.lower()]
 
     @classmethod
     def silence(cls, timeout_s: float) -> Self:
@@ -86,7 +97,7 @@ class Reply:
         if self.body is not None:
             said = json.dumps(self.body, ensure_ascii=False)
         else:
-            said = f"with a body that is no JSON: {self.text!r}" if self.text else "without a body"
+            said = f"with a body that is no JSON: {self.text[:length]!r}" if self.text else "without a body"
         return f"{self.status} {said if len(said) <= length else said[: length - 1] + '…'}"
 
 
@@ -126,9 +137,10 @@ class World(ABC):
         form: bool = False,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 15.0,
+        redirects: bool = True,
     ) -> Reply:
         """One HTTP exchange, over a connection that no dead host has had; the body goes as JSON, or as a form, and bytes go as
-        they are. Network failures are Replies, not exceptions.
+        they are. `redirects`: follow them. Network failures are Replies, not exceptions.
         """
 
     @abstractmethod
@@ -140,6 +152,12 @@ class World(ABC):
     @abstractmethod
     async def kill(self, host: Host) -> None:
         """SIGKILL, or what stands for it, and reaped: nothing of this incarnation acts any more on return."""
+
+    async def run(self, command: Command, timeout_s: float) -> Reply:
+        """What the program prints, read as the body of an answer; a Reply with an error when it fails. Raises SetupFailed where
+        there is no room for programs.
+        """
+        raise SetupFailed(f"{command.told()}: no program can be run in the {self.name} world")
 
     @abstractmethod
     async def pause(self, seconds: float) -> None:

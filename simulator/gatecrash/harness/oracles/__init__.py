@@ -38,7 +38,8 @@ def judge(history: History) -> list[Violation]:
 
     What the story itself expected and did not get is told when no oracle objects: else it says the same again.
     """
-    found = [Violation(code, message) for code, each in ORACLES.items() for message in each.judge(history)]
+    asked = {code: each for code, each in ORACLES.items() if code not in history.not_asked}
+    found = [Violation(code, message) for code, each in asked.items() for message in each.judge(history)]
     return found or [Violation(EXPECTATION, message) for message in _unmet(history)]
 
 
@@ -46,7 +47,7 @@ def _unmet(history: History) -> list[str]:
     expect = history.expect or {}
     unmet = []
     for order in history.orders[:1]:
-        if "status" in expect and order.status != expect["status"]:
+        if "status" in expect and EXPECTATION not in history.not_asked and order.status != expect["status"]:
             unmet.append(f"order {order.id}: expected to end {expect['status']}, it is {order.status}")
         if "captured" in expect and history.captured(order) != expect["captured"]:
             unmet.append(f"order {order.id}: expected {expect['captured']} captured, found {history.captured(order)}")

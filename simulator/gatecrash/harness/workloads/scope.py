@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from gatecrash.harness.merchant_profile import Call, MerchantProfile
+from gatecrash.harness.merchant_profile import MerchantProfile
+from gatecrash.harness.templates import Call
 
 #: Two minor digits, two of another name, none, three.
 CURRENCIES = ("usd", "eur", "jpy", "kwd")
@@ -25,10 +26,10 @@ class Scope:
 
     @classmethod
     def of(cls, profile: MerchantProfile) -> "Scope":
-        ships = profile.ship is not None and profile.place_order.speaks_of("capture")
+        ships = profile.ship is not None and profile.orders_speak_of("capture")
         return cls(
-            currencies=CURRENCIES if profile.place_order.speaks_of("currency") else CURRENCIES[:1],
-            customers=profile.place_order.speaks_of("customer"),
+            currencies=CURRENCIES if profile.orders_speak_of("currency") else CURRENCIES[:1],
+            customers=profile.orders_speak_of("customer"),
             later=ships,  # what is never shipped is never paid
             edits=_names_amount(profile.edit_order),
             cancels=profile.cancel is not None,

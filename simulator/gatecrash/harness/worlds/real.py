@@ -14,14 +14,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
 
 from gatecrash.harness.history import ENDED, Note
-from gatecrash.harness.merchant_profile import SHOP_SETTINGS, MerchantProfile, fill
+from gatecrash.harness.merchant_profile import SHOP_SETTINGS, MerchantProfile
+from gatecrash.harness.templates import Command, fill
 from gatecrash.harness.world import Host, NeverBack, Reply, SetupFailed, T, World
 from gatecrash.harness.worlds.process import Port, Process, mind
 from gatecrash.harness.worlds.simulated.client import content as as_sent
@@ -82,7 +83,10 @@ class RealWorld(World):
         try:
             # a connection per request: one kept alive would carry the death of a process into the next
             # request
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0))
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(force_close=True, limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),  # a browser keeps its own
+            )
             self._gateway.start()
             self.values["gateway_url"] = await self._ready(self._gateway, self._gateway_url, GATEWAY_READY_S)
             if not self.values["gateway_url"] or not await self._ready(self._gateway, self._gateway_answers, GATEWAY_READY_S):
@@ -117,6 +121,7 @@ class RealWorld(World):
         form: bool = False,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 15.0,
+        redirects: bool = True,
     ) -> Reply:
         assert self._session is not None, "the world is entered before it is spoken to"
         url = self.values[f"{host.value}_url"] + path
@@ -128,8 +133,10 @@ class RealWorld(World):
             headers = {**headers, "Content-Length": str(len(sent or b""))}
             content = {"data": together.body(sent or b"", request)}
         try:
-            async with self._session.request(method, url, **content, headers=headers, timeout=timeout) as response:
-                return Reply.read(response.status, await response.read())
+            async with self._session.request(
+                method, url, **content, headers=headers, timeout=timeout, allow_redirects=redirects
+            ) as response:
+                return Reply.read(response.status, await response.read(), response.headers)
         except TimeoutError:
             return Reply.silence(timeout_s)
         except (aiohttp.ClientError, OSError) as error:
@@ -146,6 +153,33 @@ class RealWorld(World):
             yield
         finally:
             self._together = None
+
+    async def run(self, command: Command, timeout_s: float) -> Reply:
+        start = self.profile.start
+        folder = start.cwd if start else self.profile.path.resolve().parent if self.profile.path else None
+        environment = os.environ | {name: str(value) for name, value in fill(start.env if start else {}, self.values).items()}
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command.argv, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            return Reply(0, error=f"{command.argv[0]}: {error.strerror or error}")
+        mind(process.pid)
+        try:
+            async with asyncio.timeout(timeout_s):
+                printed, complaints = await process.communicate()
+        except TimeoutError:
+            return Reply(0, error=f"it did not end within {timeout_s:g} s")
+        finally:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+            mind(process.pid, gone=True)
+        if process.returncode:
+            said = complaints.decode(errors="replace").strip().splitlines() or ["it printed no error"]
+            return Reply(0, error=f"it ended with status {process.returncode}: {said[-1][:_LINE]}")
+        return Reply.read(200, printed.strip())
 
     async def start_merchant(self) -> None:
         start = self.profile.start

@@ -33,18 +33,26 @@ class Client:
         self._kept: dict[int, list[ResponseHandler]] = {}
 
     async def request(
-        self, method: str, url: str, body: Any = None, *, form: bool = False, headers: Mapping[str, str] | None = None
-    ) -> tuple[int, bytes]:
-        """The answer's status and body, redirects followed. Raises what aiohttp's client would: ClientError, OSError."""
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        *,
+        form: bool = False,
+        headers: Mapping[str, str] | None = None,
+        redirects: bool = True,
+    ) -> tuple[int, bytes, Mapping[str, str]]:
+        """The answer's status, body and headers. Raises what aiohttp's client would: ClientError, OSError."""
         target, (sent, given) = URL(url), content(body, form, headers)
         for _ in range(_REDIRECTS_MAX):
-            status, raw, location = await self._exchange(method, target, sent, given)
-            if status not in _REDIRECTS or not location:
+            status, raw, received = await self._exchange(method, target, sent, given)
+            location = received.get("Location")
+            if status not in _REDIRECTS or not location or not redirects:
                 break
             target = target.join(URL(location))
             if status not in _SAME_AGAIN:
                 method, (sent, given) = "GET", content(None, False, headers)
-        return status, raw
+        return status, raw, received
 
     def close(self) -> None:
         for protocols in self._kept.values():
@@ -54,7 +62,7 @@ class Client:
 
     async def _exchange(
         self, method: str, url: URL, content: bytes | None, headers: Mapping[str, str]
-    ) -> tuple[int, bytes, str | None]:
+    ) -> tuple[int, bytes, Mapping[str, str]]:
         port = url.port or 80
         protocol = await self._connected(str(url.host), port)
         assert protocol.transport is not None
@@ -72,7 +80,7 @@ class Client:
             protocol.close()
         else:
             self._kept.setdefault(port, []).append(protocol)
-        return message.code, raw, message.headers.get("Location")
+        return message.code, raw, message.headers
 
     async def _connected(self, host: str, port: int) -> ResponseHandler:
         """A kept connection whose other end is still there: a dead host's would carry its death into the next request."""

@@ -11,7 +11,8 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_app import _cached_build_middleware as _build_middlewares  # remembers the last thousand applications, whole
 
-from gatecrash.harness.merchant_profile import MerchantProfile, fill
+from gatecrash.harness.merchant_profile import MerchantProfile
+from gatecrash.harness.templates import fill
 from gatecrash.harness.world import SetupFailed
 from gatecrash.harness.worlds.simulated import asgi
 

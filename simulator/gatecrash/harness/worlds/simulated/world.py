@@ -95,6 +95,7 @@ class SimulatedWorld(World):
         form: bool = False,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 15.0,
+        redirects: bool = True,
     ) -> Reply:
         try:
             async with asyncio.timeout(timeout_s):
@@ -102,7 +103,7 @@ class SimulatedWorld(World):
                     sent, given = content(body, form, headers)
                     return Reply.read(*await self._gateway.ask(method, path, sent or b"", given))
                 url = self.values[f"{host.value}_url"] + path
-                return Reply.read(*await self._client.request(method, url, body, form=form, headers=headers))
+                return Reply.read(*await self._client.request(method, url, body, form=form, headers=headers, redirects=redirects))
         except TimeoutError:
             return Reply.silence(timeout_s)
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
