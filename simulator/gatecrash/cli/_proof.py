@@ -176,9 +176,12 @@ def _tell_missing(proof: "Proof") -> None:
     for word, missing in (("left out  ", proof.left_out), ("not played", proof.not_played)):
         for reason, names in by_reason(missing).items():
             click.echo(f"{click.style(word, fg='yellow')}  {_named(names)}: {reason}")
+    alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for each in proof.not_judged:
-        where = f", in {_named(each.stories)}" if each.stories else ""
-        click.echo(f"{click.style('not judged', fg='yellow')}  {each.oracle} ({title(each.oracle)}{where}): {each.reason}")
+        alike.setdefault((each.reason, each.stories), []).append(f"{title(each.oracle)} ({each.oracle})")
+    for (reason, stories), oracles in alike.items():
+        where = f", in {_named(stories)}" if stories else ""
+        click.echo(f"{click.style('not judged', fg='yellow')}  {', '.join(oracles)}{where}: {reason}")
 
 
 def _named(names: Sequence[str]) -> str:

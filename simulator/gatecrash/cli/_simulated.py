@@ -128,6 +128,7 @@ def _prove(
     asked: Asked, jobs: int, *, faults: int, channels: tuple[str, ...], kinds: tuple[str, ...], shard: str | None,
     checkpoint: Path | None, resume: Path | None, seconds: float, seed: int, no_prune: bool,
 ) -> None:  # fmt: skip
+    from gatecrash.harness.blind_spots import blind_spots
     from gatecrash.harness.explore.bound import WHOLE, Bound, Shard, ShardError
     from gatecrash.harness.explore.checkpoint import CheckpointError
     from gatecrash.harness.explore.pool import PlayerFailed, PlayerSpec
@@ -165,7 +166,9 @@ def _prove(
     except OSError as error:
         raise WrongUse(f"the checkpoint cannot be written: {error}; --checkpoint names another file") from error
     skipped = [(story.name, reason) for story, reason in left_out]
-    said = verdict(found, merchant=merchant.name, seed=seed, left_out=skipped, alphabet=alphabet())
+    said = verdict(
+        found, merchant=merchant.name, seed=seed, left_out=skipped, not_judged=blind_spots(merchant), alphabet=alphabet()
+    )
     require_played(said, asked.profile)
     saved = save(said, merchant, stories, asked.failures)
     drawn = {} if found.interrupted or (asked.as_json and not asked.report and not asked.junit) else drawn_runs(spec, said)
@@ -249,7 +252,7 @@ def write(
     """The reports that were asked for: of each story the run in which it was violated first, or the one without a fault. A story
     that cannot be played is left out.
     """
-    from gatecrash.harness.prove import LeftOut, Proof
+    from gatecrash.harness.prove import LeftOut, NotJudged, Proof
 
     unplayed = {story.name: story.unplayable.why for story in said.stories if story.unplayable}
     left_out = [*left_out, *(LeftOut(story, unplayed[story.name]) for story in stories if story.name in unplayed)]
@@ -260,6 +263,7 @@ def write(
     runs = {**drawn, **dict(zip(more, played(spec, more)[0], strict=True))}
     proof = Proof(
         merchant=said.merchant, world="simulated", outcomes=tuple(runs[each] for each in wanted), left_out=tuple(left_out),
+        not_judged=tuple(NotJudged(code, each.reason) for each in said.not_judged for code in each.oracles),
         seconds=said.seconds, bound=bound, explored=said.verdict,
     )  # fmt: skip
     files = {name: saved[name, each.oracle] for name, each in first.items()}

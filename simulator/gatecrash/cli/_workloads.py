@@ -42,6 +42,7 @@ def prove(
     no_prune: bool, workloads: int,
 ) -> None:  # fmt: skip
     from gatecrash.cli._progress import drawn as progress_drawn
+    from gatecrash.harness.blind_spots import blind_spots
     from gatecrash.harness.explore.bound import Bound
     from gatecrash.harness.explore.pool import PlayerFailed, PlayerSpec, Pool
     from gatecrash.harness.merchant_profile import load
@@ -76,7 +77,7 @@ def prove(
         raise not_simulated(error, asked.profile) from error
     except SetupFailed as error:
         raise WrongUse(f"{error}{look_closer(asked.profile)}") from error
-    said = sampled(trials, time.monotonic() - began)
+    said = sampled(trials, time.monotonic() - began, blind_spots(merchant))
     _simulated.require_played(said.of, asked.profile)
     _told(
         said, spec._replace(kwargs={**kwargs, "stories": {story.name: story.document for story in said.stories}}), merchant, asked

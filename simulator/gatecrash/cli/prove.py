@@ -54,12 +54,12 @@ def command(
     simulated world also leaves a checkpoint of its stories, to --resume from).
     """
     from gatecrash.harness.merchant_profile import load
-    from gatecrash.harness.prove import Findings
+    from gatecrash.harness.prove import Findings, not_judged
     from gatecrash.harness.story import choose, gather
 
     merchant = load(profile)
     playable, left_out = _proof.sorted_out(choose(gather(folders, ours=not only_mine), names), merchant)
-    findings = Findings(merchant.name, "real", playable, left_out)
+    findings = Findings(merchant.name, "real", playable, left_out, not_judged(merchant))
     saved: dict[str, Path] = {}
     with _proof.ending(findings, merchant.path) as ending:
         run(play(findings, merchant, jobs, quiet=as_json, keep=partial(_keep, saved, merchant, failures)))

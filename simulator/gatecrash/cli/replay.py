@@ -61,7 +61,7 @@ def command(
 
 def _for_real(found: "Schedule", merchant: "MerchantProfile", file: Path, *, quiet: bool) -> _proof.Ending:
     from gatecrash.cli.prove import play
-    from gatecrash.harness.prove import Findings
+    from gatecrash.harness.prove import Findings, not_judged
     from gatecrash.harness.worlds.struck import NoEquivalent, blows
 
     try:
@@ -69,7 +69,7 @@ def _for_real(found: "Schedule", merchant: "MerchantProfile", file: Path, *, qui
     except NoEquivalent as error:
         raise WrongUse(f"no equivalent in the real world: {error}; play it with gatecrash replay {file}") from error
     playable, left_out = _proof.sorted_out([found.story], merchant)
-    findings = Findings(merchant.name, "real", playable, left_out)
+    findings = Findings(merchant.name, "real", playable, left_out, not_judged(merchant))
     with _proof.ending(findings, merchant.path) as ending:
         run(play(findings, merchant, 1, quiet=quiet, struck_by=struck_by))
     return ending

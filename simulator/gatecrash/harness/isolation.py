@@ -25,11 +25,9 @@ def suspects(profile: MerchantProfile, values: Mapping[str, Any], since: float) 
     start = profile.start
     if start is None:
         return []
-    env = {name: value for name, value in start.env.items() if _KEEPS.search(name)}
-    unused = [
-        name for name, value in env.items() if "scratch" in placeholders(value) and not _written(fill(value, values), values)
-    ]
-    elsewhere = [name for name, value in env.items() if "scratch" not in placeholders(value)]
+    ours = {name: value for name, value in start.env.items() if "scratch" in placeholders(value)}
+    unused = [name for name, value in ours.items() if not _written(fill(value, values), values)]
+    elsewhere = [name for name in start.env if _KEEPS.search(name) and name not in ours]
     inherited = [name for name in os.environ if re.search(r"DATABASE|_DB_|SQL|PGHOST", name) and name not in start.env]
     written = [str(path.relative_to(start.cwd)) for path in _changed(start.cwd, since)]
     found = [

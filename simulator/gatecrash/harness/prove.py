@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from gatecrash.harness.blind_spots import blind_spots
 from gatecrash.harness.demo import play_for_real
 from gatecrash.harness.merchant_profile import MerchantProfile
 from gatecrash.harness.run import Outcome
@@ -122,12 +123,20 @@ class Proof:
         }  # fmt: skip
 
 
+def not_judged(profile: MerchantProfile) -> tuple[NotJudged, ...]:
+    """What no story can show of this merchant."""
+    return tuple(NotJudged(code, each.reason) for each in blind_spots(profile) for code in each.oracles)
+
+
 class Findings:
     """What is found while `stories` are played, so that nothing of it is lost, however the run ends."""
 
-    def __init__(self, merchant: str, world: str, stories: Sequence[Story], left_out: Sequence[LeftOut] = ()) -> None:
+    def __init__(
+        self, merchant: str, world: str, stories: Sequence[Story], left_out: Sequence[LeftOut] = (),
+        not_judged: Sequence[NotJudged] = (),
+    ) -> None:  # fmt: skip
         self.merchant, self.world, self.stories = merchant, world, tuple(stories)
-        self._left_out = tuple(left_out)
+        self._left_out, self._not_judged = tuple(left_out), tuple(not_judged)
         self._found: dict[str, Outcome | LeftOut | NotPlayed] = {}
 
     def add(self, found: Outcome | LeftOut | NotPlayed) -> None:
@@ -145,7 +154,7 @@ class Findings:
         return Proof(
             merchant=self.merchant, world=self.world, outcomes=self.outcomes, seconds=seconds, incomplete=incomplete,
             left_out=(*self._left_out, *(each for each in found if isinstance(each, LeftOut))),
-            not_played=tuple(each for each in found if isinstance(each, NotPlayed)),
+            not_played=tuple(each for each in found if isinstance(each, NotPlayed)), not_judged=self._not_judged,
         )  # fmt: skip
 
     def _in_order(self) -> list[Outcome | LeftOut | NotPlayed]:

@@ -123,13 +123,14 @@ def verdict(proof: "Proof") -> str:
     fired = counted(sum(outcome.history.faults for outcome in proof.outcomes), "fault")
     stories = counted(len(proof.outcomes), "story", "stories")
     without = [f"; {len(missing)} {word}" for missing, word in _without_outcome(proof) if missing]
+    without += [f"; not judged: {', '.join(dict.fromkeys(each.oracle for each in proof.not_judged))}"] if proof.not_judged else []
     said = f"violated in {wrong} of {stories}" if wrong else f"held in {len(proof.outcomes)} of {stories}"
     incomplete = f"INCOMPLETE, {proof.incomplete}: " if proof.incomplete else ""
     return f"{incomplete}{proof.merchant}: {said}, {fired} struck, {proof.world} world, {proof.seconds:.0f} s{''.join(without)}."
 
 
 def _without_outcome(proof: "Proof") -> list[tuple[Sequence[object], str]]:
-    return [(proof.left_out, "left out"), (proof.not_played, "not played"), (proof.not_judged, "not judged")]
+    return [(proof.left_out, "left out"), (proof.not_played, "not played")]
 
 
 def cut(message: str, length: int = 400) -> str:

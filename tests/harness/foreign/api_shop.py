@@ -1,6 +1,7 @@
 """A shop of another design: decimal amounts, booleans for a status, ids in a Location header, and the browser's own key.
 
-$BUG: `new-key` charges under a fresh key each time; `ships-twice` sends two boxes; `stays-at-home` keeps its books beside the code.
+$BUG: `new-key` charges under a fresh key each time; `ships-twice` sends two boxes; `stays-at-home` keeps its books beside
+the code.
 """
 
 import json
@@ -22,7 +23,9 @@ ONE_AT_A_TIME = threading.Lock()
 
 def books() -> sqlite3.Connection:
     made = sqlite3.connect(BOOKS, isolation_level=None)
-    made.execute("CREATE TABLE IF NOT EXISTS carts (id TEXT PRIMARY KEY, total TEXT, currency TEXT, paid INT, declined INT, boxes INT)")
+    made.execute(
+        "CREATE TABLE IF NOT EXISTS carts (id TEXT PRIMARY KEY, total TEXT, currency TEXT, paid INT, declined INT, boxes INT)"
+    )
     return made
 
 
@@ -72,7 +75,9 @@ class Shop(BaseHTTPRequestHandler):
 
     def show(self, status: int, cart: str) -> None:
         with books() as open_books:
-            found = open_books.execute("SELECT paid, declined, boxes FROM carts WHERE id = ?", (cart.replace("%2F", "/"),)).fetchone()
+            found = open_books.execute(
+                "SELECT paid, declined, boxes FROM carts WHERE id = ?", (cart.replace("%2F", "/"),)
+            ).fetchone()
         if found is None:
             self.answer(404, {"error": "no such cart"})
             return

@@ -1,4 +1,4 @@
-"""A shop made of pages: customers log in, forms carry a CSRF token, an order is a redirect, and a payment is accepted and done later.
+"""A shop made of pages: customers log in, forms carry a CSRF token, an order is a redirect, a payment is accepted, done later.
 
 $BUG: `new-key` charges under a fresh key each time.
 """
@@ -45,7 +45,9 @@ class Shop(BaseHTTPRequestHandler):
             self.answer(200, "<h1>Thank you</h1>")
         else:
             with books() as open_books:
-                found = open_books.execute("SELECT state FROM orders WHERE id = ?", (self.path.split("/")[2].removesuffix(".json"),)).fetchone()
+                found = open_books.execute(
+                    "SELECT state FROM orders WHERE id = ?", (self.path.split("/")[2].removesuffix(".json"),)
+                ).fetchone()
             self.answer(200 if found else 404, json.dumps({"state": found[0]} if found else {}))
 
     def do_POST(self) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatecrash.counted import counted
+from gatecrash.harness.blind_spots import BlindSpot
 from gatecrash.harness.explore.bound import Bound
 from gatecrash.harness.explore.explorer import Exploration
 from gatecrash.harness.explore.fault import Failure, Schedule, in_words
@@ -114,7 +115,7 @@ class StoryVerdict:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """Of all stories. `left_out` are stories that were not explored, with the reason. `never_fired` are kinds that were asked
-    for, or offered somewhere, and struck in no story.
+    for, or offered somewhere, and struck in no story. `not_judged` is what no story can show of this merchant.
     """
 
     merchant: str
@@ -122,6 +123,7 @@ class Verdict:
     seed: int
     stories: tuple[StoryVerdict, ...]
     left_out: tuple[tuple[str, str], ...]
+    not_judged: tuple[BlindSpot, ...] = ()
     never_fired: tuple[str, ...]
     swarm: Mapping[str, Any] | None
     interrupted: bool
@@ -171,6 +173,11 @@ class Verdict:
                 *(story.as_json() for story in self.stories),
                 *({"name": name, "verdict": "left out", "violations": [], "reason": reason} for name, reason in self.left_out),
             ],
+            **(
+                {"not_judged": [{"oracle": code, "reason": each.reason} for each in self.not_judged for code in each.oracles]}
+                if self.not_judged
+                else {}
+            ),
             "totals": self.totals,
             "swarm": self.swarm,
             "interrupted": self.interrupted,
@@ -190,9 +197,12 @@ class Verdict:
             PROVED: f"proved in {proved} of {stories}",
         }[self.verdict]
         left_out = f"; {len(self.left_out)} left out" if self.left_out else ""
-        lines = [f"{self.merchant}: {said}, {self.size_in_words()}, {self.seconds:.0f} s{left_out}."]
+        codes = [code for each in self.not_judged for code in each.oracles]
+        blind = f"; not judged: {', '.join(codes)}" if codes else ""
+        lines = [f"{self.merchant}: {said}, {self.size_in_words()}, {self.seconds:.0f} s{left_out}{blind}."]
         if totals["kinds_fired"]:
             lines.append("Struck: " + ", ".join(f"{kind} {count:,}×" for kind, count in totals["kinds_fired"].items()) + ".")
+        lines += self.not_judged_in_words()
         if self.never_fired:
             where = "" if self.bound.shard.of == 1 else " in this shard"
             lines.append(f"Never struck{where}, so nothing is proved about it: {', '.join(self.never_fired)}.")
@@ -206,6 +216,10 @@ class Verdict:
                 f"{counted(self.swarm['max_faults'], 'fault')} in {self.swarm['seconds']:.0f} s, seed {self.swarm['seed']}."
             )
         return lines
+
+    def not_judged_in_words(self) -> list[str]:
+        """A line for each reason why oracles are blind."""
+        return [f"Not judged: {', '.join(each.oracles)}: {each.reason}." for each in self.not_judged]
 
     def size_in_words(self, of: str = "") -> str:
         """`up to 2 faults of 19 kinds, 203 schedules, 131 states`; `of` stands behind the kinds."""
@@ -221,6 +235,7 @@ def verdict(
     merchant: str,
     seed: int = 0,
     left_out: Sequence[tuple[str, str]] = (),
+    not_judged: Sequence[BlindSpot] = (),
     alphabet: Iterable[str] = (),
 ) -> Verdict:
     """`alphabet` are the kinds that there are, also those that no point has offered."""
@@ -234,6 +249,7 @@ def verdict(
         seed=seed,
         stories=tuple(_story(search, found) for search in searches),
         left_out=tuple(left_out),
+        not_judged=tuple(not_judged),
         never_fired=tuple(sorted(offered - fired)) if found.bound.faults else (),
         swarm=_swarm(found),
         interrupted=found.interrupted,

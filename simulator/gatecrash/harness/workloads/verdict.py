@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatecrash.counted import counted
+from gatecrash.harness.blind_spots import BlindSpot
 from gatecrash.harness.explore.verdict import HELD, UNFINISHED, VIOLATED, Verdict
 from gatecrash.harness.story import Story
 from gatecrash.harness.workloads.trials import Trials
@@ -58,6 +59,7 @@ class Sampled:
         ]
         if totals["kinds_fired"]:
             lines.append("Struck: " + ", ".join(f"{kind} {count:,}×" for kind, count in totals["kinds_fired"].items()) + ".")
+        lines += said.not_judged_in_words()
         if said.never_fired:
             lines.append(f"Never struck, so nothing is said of it: {', '.join(said.never_fired)}.")
         lines += [f"Left out: {what}: {why}." for what, why in said.left_out]
@@ -68,8 +70,8 @@ class Sampled:
         return lines
 
 
-def sampled(trials: Trials, seconds: float) -> Sampled:
-    """What the trials came to, in so many seconds."""
+def sampled(trials: Trials, seconds: float, not_judged: Sequence[BlindSpot] = ()) -> Sampled:
+    """What the trials came to, in so many seconds, and what no workload can show of this merchant."""
     explored = [*trials.held, *([trials.failed] if trials.failed else [])]
     never = [set(trial.said.never_fired) for trial in explored]
     return Sampled(
@@ -79,6 +81,7 @@ def sampled(trials: Trials, seconds: float) -> Sampled:
             seed=trials.seed,
             stories=tuple(story for trial in explored for story in trial.said.stories),
             left_out=tuple(trials.left_out),
+            not_judged=tuple(not_judged),
             never_fired=tuple(sorted(set.intersection(*never))) if never else (),
             swarm=None,
             interrupted=trials.interrupted,
