@@ -77,6 +77,23 @@ def test_the_tutorial_is_caught_charging_twice_believing_anybody_and_keeping_the
     assert code == 1
 
 
+def test_the_handler_of_the_articles_is_judged_by_the_gateways_side_and_told_what_it_lacks(tmp_path: Path) -> None:
+    names = ("happy-path", "decline-then-other-card", "lost-response")
+    command = [sys.executable, "-m", "gatecrash", "prove", str(EXAMPLES / "article/merchant.toml"), "--json"]
+    wanted = [part for name in names for part in ("--story", name)]
+    done = subprocess.run(
+        [*command, *wanted, "--failures", str(tmp_path)], capture_output=True, text=True, timeout=110, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    said = json.loads(done.stdout)
+    found = {story["name"]: {each["oracle"] for each in story["violations"]} for story in said["stories"]}
+    assert found["happy-path"] == found["decline-then-other-card"] == set(), (
+        "its plain 500 for a declined card is no set-up error"
+    )
+    assert "S1" in found["lost-response"]
+    assert {"S3", "S4", "S5", "S6", "S7", "L1", "L2", "L3", "L4"} <= {each["oracle"] for each in said["not_judged"]}
+
+
 @needs_fastapi
 def test_the_fastapi_shop_holds_simulated_with_every_single_fault(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "gatecrash", "prove", str(EXAMPLES / "fastapi/merchant.toml"), "--world", "simulated"]
@@ -94,6 +111,7 @@ def test_the_fastapi_shop_holds_simulated_with_every_single_fault(tmp_path: Path
         pytest.param("node/merchant.toml", marks=needs_node),
         pytest.param("fastapi/merchant.toml", marks=needs_fastapi),
         "flask/merchant.toml",
+        "article/merchant.toml",
     ],
 )
 def test_every_line_of_a_profile_is_true(profile: str) -> None:

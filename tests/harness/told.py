@@ -16,11 +16,13 @@ def profile() -> str:
     document = schema("merchant-profile")
     rows = ["| field | what it says | unless given |", "|---|---|---|"]
     for name, field in document["properties"].items():
-        inner = field.get("properties", {})
+        tables = field.get("items", {})  # of an array of tables
+        inner = field.get("properties") or tables.get("properties", {})
         if not inner:
             rows.append(_row(f"`{name}`", field, document, required=name in document["required"]))
             continue
-        rows.append(_row(f"**`[{name}]`**", field, document, required=name in document["required"]))
+        spelled = f"[[{name}]]" if tables else f"[{name}]"
+        rows.append(_row(f"**`{spelled}`**", field, document, required=name in document["required"]))
         if name == "statuses":
             rows.append(f"| {', '.join(f'`{word}`' for word in inner)} | A list of the shop's words for it. | |")
             continue
