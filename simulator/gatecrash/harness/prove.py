@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gatecrash.harness.blind_spots import blind_spots
+from gatecrash.harness.customer import ORDINARY
 from gatecrash.harness.demo import play_for_real
 from gatecrash.harness.merchant_profile import MerchantProfile
 from gatecrash.harness.run import Outcome
@@ -19,6 +20,9 @@ HELD, VIOLATED, UNFINISHED = "held", "violated", "unfinished"
 LEFT_OUT, NOT_PLAYED = "left out", "not played"
 #: Why a proof is incomplete, and why the rest of its stories were not played.
 INTERRUPTED, CRASHED = "interrupted", "Gatecrash itself failed"
+
+#: What a shop sells in that is told no currency.
+ORDINARY_CURRENCY = ORDINARY[1]
 
 #: What a step needs the profile to have: its field, and the table of merchant.toml that gives it.
 _NEEDS = {
@@ -212,6 +216,8 @@ def _missing(story: Story, profile: MerchantProfile) -> str | None:
         return "what it breaks are webhooks: it needs the profile to have [webhooks]"
     if story.capture == "later" and not profile.orders_speak_of("capture"):
         return "an order that is charged when it ships needs {capture} in the profile's [place_order]"
+    if story.currency != ORDINARY_CURRENCY and not profile.orders_speak_of("currency"):
+        return f"an order in {story.currency} needs {{currency}} in the profile's [place_order], or in [pay] where there is none"
     known = placeholders((profile.start.command, profile.start.env)) if profile.start else set()
     for name in sorted(story.shop.keys() - known):
         return f"the shop must be told {name}: {{{name}}} in the command or the environment of [start]"
