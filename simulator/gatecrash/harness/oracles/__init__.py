@@ -44,10 +44,10 @@ def judge(history: History) -> list[Violation]:
 
 
 def _unmet(history: History) -> list[str]:
-    expect = history.expect or {}
+    expect = {} if EXPECTATION in history.not_asked else history.expect or {}
     unmet = []
     for order in history.orders[:1]:
-        if "status" in expect and EXPECTATION not in history.not_asked and order.status != expect["status"]:
+        if "status" in expect and order.status != expect["status"]:
             unmet.append(f"order {order.id}: expected to end {expect['status']}, it is {order.status}")
         if "captured" in expect and history.captured(order) != expect["captured"]:
             unmet.append(f"order {order.id}: expected {expect['captured']} captured, found {history.captured(order)}")
