@@ -7,7 +7,7 @@ import pytest
 from gatecrash.core.endpoints import CreateEndpoint, RotateSecret
 from gatecrash.core.errors import Refused
 from gatecrash.core.operations import ById, ListCharges
-from gatecrash.core.params import parse_object, refuse_card_numbers, to_params
+from gatecrash.core.params import parse_object, screen, to_params
 from gatecrash.core.payments import CreateCharge
 from gatecrash.core.refunds import CreateRefund
 from gatecrash.core.tokens import CreateToken
@@ -188,29 +188,61 @@ def test_an_id_in_the_path_is_no_parameter_to_be_told_of() -> None:
     [
         ({"order_id": "4242424242424242"}, "order_id"),
         ({"metadata": {"note": "4242 4242 4242 4242"}}, "metadata.note"),
+        ({"order_id": "order-4242424242424242"}, "order_id"),
+        ({"payment_nonce": "4539 5787 6362 1486"}, "payment_nonce"),
+        ({"description": "\uff14242 4242 4242 4242"}, "description"),
+        ({"url": "http://127.0.0.1:9/4242%204242%204242%204242"}, "url"),
         ({"a": {"b": {"c": "5555-5555-5555-4444"}}}, "a.b.c"),
         ({"a": ["x", "4242424242424242"]}, "a"),
         ({"a": [{"b": "4242424242424242"}]}, "a.b"),
         ({"a": 4242424242424242}, "a"),
         ({"metadata": {"4242424242424242": "x"}}, "metadata.[removed]"),
+        ({"metadata": {"4539 5787 6362 1486": "x"}}, "metadata.[removed]"),
         ({"4242424242424242": {"a": "b"}}, "[removed]"),
     ],
 )
 def test_a_card_number_from_a_server_is_refused_wherever_it_stands(given: dict[str, Any], where: str) -> None:
     with pytest.raises(Refused) as refused:
-        refuse_card_numbers(given)
+        screen(given)
     assert (refused.value.code, refused.value.param) == ("card_number_in_request", where)
     assert "4242" not in refused.value.detail
     assert "POST /v1/tokens" in refused.value.detail
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"description": "paid with 4242.4242.4242.4242, thanks"}, {"description": "paid with [removed], thanks"}),
+        ({"reason": "4539578763621486"}, {"reason": "[removed]"}),
+        ({"metadata": {"note": "card 4539 5787 6362 1486"}}, {"metadata": {"note": "card [removed]"}}),
+        ({"params": {"body": {"deep": ["4242 4242 4242 4242!"]}}}, {"params": {"body": {"deep": ["[removed]!"]}}}),
+        ({"metadata": {"order": "4539578763621486"}}, {"metadata": {"order": "4539578763621486"}}),
+        ({"order_id": "4539578763621486"}, {"order_id": "4539578763621486"}),
+    ],
+)
+def test_free_text_is_kept_without_card_numbers_and_an_id_as_it_is(given: dict[str, Any], kept: dict[str, Any]) -> None:
+    assert screen(given) == kept
+
+
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [({"a": {"b": ["x\0"]}}, "a.b"), ({"metadata": {"a\0": "b"}}, "metadata.a\\u0000"), ({"\0": 1}, "\\u0000")],
+)
+@pytest.mark.parametrize("cards", [True, False])
+def test_u_0000_is_refused_by_name_wherever_it_stands(given: dict[str, Any], where: str, cards: bool) -> None:
+    with pytest.raises(Refused) as refused:
+        screen(given, cards=cards)
+    assert (refused.value.code, refused.value.param) == ("parameter_invalid", where)
+    assert "U+0000" in refused.value.detail
+
+
 def test_the_fraction_of_a_number_is_no_card_number() -> None:
-    refuse_card_numbers({"seconds": 0.4242424242424242, "more": [1799.4111111111111, float("inf")]})
+    screen({"seconds": 0.4242424242424242, "more": [1799.4111111111111, float("inf")]})
 
     for number in (4242424242424242.0, 4242424242424242.5):
         with pytest.raises(Refused):
-            refuse_card_numbers({"seconds": number})
+            screen({"seconds": number})
 
 
 def test_what_holds_no_card_number_passes() -> None:
-    refuse_card_numbers({"order_id": "order-17", "metadata": {"phone": "+4930901820"}, "n": 17, "list": ["x", 1, None]})
+    screen({"order_id": "order-17", "metadata": {"phone": "+4930901820"}, "n": 17, "list": ["x", 1, None]})

@@ -26,6 +26,13 @@ _BRANDS = {
 }
 
 
+# brand → how many digits its numbers have, as issued today; Visa's 13 and Maestro's 12 to 15 are long gone
+_LENGTHS = {
+    "visa": (16, 19), "mastercard": (16,), "amex": (15,), "discover": (16, 19), "jcb": (16, 19), "diners": (14, 16, 19),
+    "maestro": (16, 18, 19), "unionpay": (16, 17, 18, 19),
+}  # fmt: skip
+
+
 class Behaviour(NamedTuple):
     """What a test card or bank account does.
 
@@ -116,6 +123,12 @@ def luhn_valid(digits: str) -> bool:
             digit = digit * 2 - 9 if digit > 4 else digit * 2
         total += digit
     return total % 10 == 0
+
+
+def issued_by(digits: str) -> str | None:
+    """The brand that issues numbers of this prefix and length with this check digit, if one does."""
+    brand = brand_of(digits)
+    return brand if len(digits) in _LENGTHS.get(brand, ()) and luhn_valid(digits) else None
 
 
 def brand_of(digits: str) -> str:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from gatecrash.core.clock import DAY, HOUR
 from gatecrash.core.errors import Refused
 from gatecrash.core.records import Claim
-from gatecrash.core.redaction import find_card_number
+from gatecrash.core.redaction import is_card
 from gatecrash.core.transaction import Context
 
 # results past their life are removed once in this much sandbox time, so many in one commit
@@ -58,10 +58,10 @@ def parse_key(value: str, policy: Policy) -> str:
             f"{policy.header} was {len(text)} characters; expected 1 to {policy.max_length} of visible ASCII, such as a UUID.",
             policy.header,
         )
-    if find_card_number(text):
+    if is_card(text):
         raise Refused(
             "card_number_in_request",
-            f"{policy.header} holds what looks like a card number; send a UUID instead.",
+            f"{policy.header} holds a card number; send a UUID instead.",
             policy.header,
         )
     return text

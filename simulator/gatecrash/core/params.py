@@ -7,8 +7,9 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from gatecrash.core.card_numbers import holds_known_number
 from gatecrash.core.errors import Refused
-from gatecrash.core.redaction import find_card_number, mask
+from gatecrash.core.redaction import MASK, is_card, mask, mask_value
 
 P = TypeVar("P", bound=msgspec.Struct)
 
@@ -23,6 +24,10 @@ _WORDS = {
 }  # fmt: skip
 # whole structures under these names are never repeated to anyone
 _NEVER_SHOWN = ("card", "bank_account", "number", "account_number", "cvc")
+# what people write, and what a merchant puts in to find it again: a card number is taken out of it. Of prose even a bare number
+# that is shaped like a card; elsewhere that is an id
+_PROSE_FIELDS = frozenset({"reason", "text", "description"})
+_FREE_FIELDS = _PROSE_FIELDS | {"metadata", "body"}
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -84,26 +89,62 @@ def _refuse_null(kind: type[msgspec.Struct], given: Mapping[str, Any], params: m
             raise Refused("parameter_invalid", f"{name} was {_shown(given, name)}; expected {expected}, or no {name}.", name)
 
 
-def refuse_card_numbers(given: Mapping[str, Any]) -> None:
-    """A server has no business holding a card: refuse a card number anywhere in what it sends."""
-    _refuse_card_numbers(given, "")
+def screen(given: Mapping[str, Any], *, cards: bool = True) -> dict[str, Any]:
+    """What may be kept of what was sent: free text without the card numbers in it. Refused, by name, is what nothing may hold.
+
+    That is U+0000 anywhere and, with `cards`, a card number in place of something else. An id that is merely shaped like a card
+    stays as it is.
+    """
+    return {_screened_key(key, "", cards): _screen(value, key, key, cards) for key, value in given.items()}
 
 
-def _refuse_card_numbers(value: Any, where: str) -> None:
+def _screen(value: Any, where: str, field: str, cards: bool) -> Any:
+    if isinstance(value, str):
+        _refuse_nul(value, where)
+        return _screen_text(value, where, field) if cards else value
     if isinstance(value, Mapping):
-        for key, inner in value.items():
-            below = f"{where}.{key}" if where else key
-            if find_card_number(key):
-                raise _holds_card_number(below)
-            _refuse_card_numbers(inner, below)
-    elif isinstance(value, list):
-        for inner in value:
-            _refuse_card_numbers(inner, where)
-    elif isinstance(value, (str, int, float)) and find_card_number(_as_written(value)):
+        free = field if field in _FREE_FIELDS else None
+        return {
+            _screened_key(key, where, cards): _screen(inner, f"{where}.{key}", free or key, cards) for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_screen(inner, where, field, cards) for inner in value]
+    if cards and isinstance(value, (int, float)) and holds_known_number(_as_written(value)):
         raise _holds_card_number(where)
+    return value
 
 
-def _as_written(value: str | int | float) -> str:
+def _screen_text(value: str, where: str, field: str) -> str:
+    masked = mask(value) if field in _PROSE_FIELDS else mask_value(value)
+    if masked == value:
+        return value
+    if field in _FREE_FIELDS and not (masked.strip() == MASK and holds_known_number(value)):
+        return masked
+    if is_card(value):
+        raise _holds_card_number(where)
+    return value
+
+
+def _screened_key(key: str, where: str, cards: bool) -> str:
+    shown = mask_value(key)
+    below = f"{where}.{shown}" if where else shown
+    _refuse_nul(key, below)
+    if cards and shown != key:
+        raise _holds_card_number(below)
+    return key
+
+
+def _refuse_nul(value: str, where: str) -> None:
+    if "\0" in value:
+        name = mask(where.replace("\0", "\\u0000"))
+        raise Refused(
+            "parameter_invalid",
+            f"{name} holds the character U+0000, which text columns of databases cannot keep; send it without.",
+            name,
+        )
+
+
+def _as_written(value: int | float) -> str:
     """Of a number its whole part: the digits of a fraction are no card, and a clock's seconds have sixteen of them."""
     return str(int(value)) if isinstance(value, float) and isfinite(value) else str(value)
 

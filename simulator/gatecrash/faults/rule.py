@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from gatecrash.core.errors import Refused
 from gatecrash.core.events import TYPES
 from gatecrash.core.operations import OPERATIONS
-from gatecrash.core.params import to_params
+from gatecrash.core.params import screen, to_params
 from gatecrash.faults import stations
 from gatecrash.faults.exchange import Window
 from gatecrash.faults.kinds import KINDS
@@ -200,7 +200,7 @@ def parse_header(value: str, operation: str) -> list[Rule]:
                 f"{HEADER} named {station.strip()}, where no request passes; add a rule with POST /_gatecrash/faults instead.",
                 HEADER,
             )
-        rule = new_rule(FROM_HEADER, RuleParams(station.strip(), kind.strip(), given), "")
+        rule = new_rule(FROM_HEADER, RuleParams(station.strip(), kind.strip(), screen(given)), "")
         _check_for_one(rule, operation)
         rules.append(rule)
     _check_together(rules)

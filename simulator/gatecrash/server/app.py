@@ -61,7 +61,8 @@ class App:
         assert task is not None
         self.gateway.running.add(task)
         task.add_done_callback(self.gateway.running.discard)
-        asked = Asked(request.method, _clean(request.path), request.query, request.headers, body, path_params)
+        path = _clean(request.path).replace("\0", "\ufffd")  # for the journal; a parameter that holds U+0000 is refused by name
+        asked = Asked(request.method, path, request.query, request.headers, body, path_params)
         return await cast(Target, match.handler)(self, request, asked)
 
     async def _without_route(self, request: web.BaseRequest, match: web.UrlMappingMatchInfo) -> web.StreamResponse:

@@ -11,7 +11,7 @@ from gatecrash.core import ledger, subscriptions
 from gatecrash.core.cards import DECLINES
 from gatecrash.core.clock import Mode, parse_rfc3339, rfc3339
 from gatecrash.core.errors import Refused
-from gatecrash.core.params import parse_object, refuse_body, refuse_card_numbers, to_params
+from gatecrash.core.params import parse_object, refuse_body, screen, to_params
 from gatecrash.core.redaction import has_long_number
 from gatecrash.dialects.interface import Answer, Asked
 from gatecrash.dialects.native.errors import problem
@@ -113,8 +113,9 @@ async def handle(
         if texts:
             refuse_body(asked.method, asked.body)
         given = {**asked.query} if texts else parse_object(asked.body)
-        if has_long_number(asked.body):
-            refuse_card_numbers(given)  # a rule is kept, and may be answered with
+        if texts or has_long_number(asked.body):
+            given = screen(given)  # a rule is kept, and may be answered with
+        screen(asked.path_params)
         params = to_params(route.params, given, texts=texts)
         result = await route.work(gateway, sandbox, params, asked)  # type: ignore[arg-type]
     except Refused as refused:

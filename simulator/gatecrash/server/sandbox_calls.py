@@ -5,10 +5,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from gatecrash.core.card_numbers import holds_known_number
 from gatecrash.core.clock import Clock, rfc3339
 from gatecrash.core.errors import Refused
 from gatecrash.core.ids import derive_seed
-from gatecrash.core.redaction import find_card_number, mask
+from gatecrash.core.redaction import mask
 from gatecrash.dialects.interface import Asked
 from gatecrash.dialects.native.operations import NAME, authenticate
 from gatecrash.server.gateway import Gateway
@@ -44,7 +45,7 @@ def named_sandbox(gateway: Gateway, asked: Asked, name: str) -> Sandbox:
     """The sandbox `name`, for whoever has its key; with the control token, which the guard has seen, for everybody."""
     if gateway.host.control_token is None:
         _refuse_others(key_sandbox(asked), name)
-    elif not NAME.fullmatch(name) or find_card_number(name):
+    elif not NAME.fullmatch(name) or holds_known_number(name):
         raise Refused("parameter_invalid", f"name was {mask(name[:64])!r}; expected 1 to 64 letters, digits, '-' or '_'.", "name")
     return gateway.sandbox(name)
 

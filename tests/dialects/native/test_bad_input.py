@@ -123,6 +123,17 @@ CALLS = [
         body=CHARGE | {"payment_nonce": "4242424242424242"}),
     Bad("a card in escapes", 400, "card_number_in_request", "order_id", "POST /v1/tokens only",
         raw=b'{"order_id": "' + b"".join(b"\\u00%02x" % ord(digit) for digit in "4242424242424242") + b'"}'),
+    Bad("a card in full-width digits", 400, "card_number_in_request", "order_id", "POST /v1/tokens only",
+        body=CHARGE | {"order_id": "".join(chr(0xFF10 + int(digit)) for digit in "4242424242424242")}),
+    # a character that text columns of databases cannot keep
+    Bad("U+0000 in a value", 400, "parameter_invalid", "order_id", "U+0000", body=CHARGE | {"order_id": "a\0b"}),
+    Bad("U+0000 in a name", 400, "parameter_invalid", "metadata.a\\u0000", "U+0000", body=CHARGE | {"metadata": {"a\0": "b"}}),
+    Bad("U+0000 in a holder's name", 400, "parameter_invalid", "card.holder_name", "U+0000", "/v1/tokens",
+        {"card": card(holder_name="A\0da")}, key="pk"),
+    Bad("U+0000 in a path", 400, "parameter_invalid", "id", "U+0000", "/v1/charges/txn%00/capture", {}),
+    Bad("U+0000 in a rule", 400, "parameter_invalid", "match.order_id", "U+0000", "/_gatecrash/faults",
+        {"station": "request.received", "kind": "hang", "match": {"order_id": "\0"}}),
+    Bad("U+0000 in a seed", 400, "parameter_invalid", "seed", "U+0000", "/_gatecrash/sandboxes", {"seed": "\0"}),
     # nonces
     Bad("a nonce of nobody", 400, "nonce_unknown", "payment_nonce", "/v1/tokens", body=CHARGE | {"payment_nonce": "nonce_x"}),
     # content types, routes, methods

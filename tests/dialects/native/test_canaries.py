@@ -23,7 +23,10 @@ DRESSES = (
 
 
 def dressed(number: str) -> list[str]:
+    """The number as people write it; one that is no test number counts where it is no id: in blanks, as printed."""
     groups = re.findall("..?.?.?", number)
+    if number == REAL_LOOKING:
+        return [" ".join(groups), f"{' '.join(groups)} 12/40"]
     return [dress.format(number, " ".join(groups), "-".join(groups)) for dress in DRESSES]
 
 
@@ -35,10 +38,10 @@ async def scatter(client: Client, number: str) -> list[Reply]:
     """Send a card number to where it belongs, and to everywhere it does not."""
     replies = [
         await client.post("/v1/tokens", token_of(number, holder_name=HOLDER), key="pk", idem=f"t-{number[-6:]}"),
-        await client.post("/v1/tokens", {"card": card(number, holder_name=HOLDER, cvc="8317")}, key="pk", idem=f"u-{number}"),
+        await client.post("/v1/tokens", {"card": card(number, holder_name=HOLDER, cvc="8317")}, key="pk", idem=f"u-{number[:6]}"),
     ]
     if replies[0].status == 201:
-        replies.append(await client.try_charge(payment_nonce=replies[0]["id"], idem=f"c-{number}"))
+        replies.append(await client.try_charge(payment_nonce=replies[0]["id"], idem=f"c-{number[:6]}"))
     for key in ("sk", "pk"):
         replies.append(await client.post("/v1/tokens", {"card": card(number), number: number}, key=key))
         replies.append(await client.post("/v1/tokens", {"card": number}, key=key))

@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
+from gatecrash.core.card_numbers import holds_known_number
 from gatecrash.core.errors import Refused
 from gatecrash.core.idempotency import Policy, parse_key
 from gatecrash.core.operations import OPERATIONS
-from gatecrash.core.params import parse_object, refuse_body, refuse_card_numbers, to_params
-from gatecrash.core.redaction import find_card_number, has_long_number, mask
+from gatecrash.core.params import parse_object, refuse_body, screen, to_params
+from gatecrash.core.redaction import has_long_number, mask
 from gatecrash.core.tokens import sandbox_of_client_token
 from gatecrash.dialects.interface import Asked, Call, Caller, Digest, Route
 
@@ -33,7 +34,7 @@ def authenticate(headers: Mapping[str, str]) -> Caller:
             "key_missing",
             "the Authorization header is not of the form `Bearer KEY`; send `Bearer sk_test_NAME`.",
         )
-    if find_card_number(key):
+    if holds_known_number(key):
         raise Refused("key_invalid", "the key holds what looks like a card number; name the sandbox otherwise, say sk_test_me.")
     if match := _KEY.fullmatch(key):
         return Caller(match["name"], "secret" if match["kind"] == "sk" else "publishable")
@@ -68,9 +69,9 @@ def decode(asked: Asked, route: Route, policy: Policy, digest: Digest) -> Call:
     given: Mapping[str, Any]
     if asked.method == "POST":
         _check_content_type(asked)
-        given = parse_object(asked.body)
-        if "secret" in route.keys and has_long_number(asked.body):
-            refuse_card_numbers(given)
+        sent = given = parse_object(asked.body)
+        if has_long_number(asked.body):
+            given = screen(sent, cards="secret" in route.keys)
         _refuse_misplaced(asked.query, "goes into the body, as JSON")
         if header := asked.headers.get(policy.header):
             key = parse_key(header, policy)
@@ -82,14 +83,18 @@ def decode(asked: Asked, route: Route, policy: Policy, digest: Digest) -> Call:
             )
     else:
         refuse_body(asked.method, asked.body)
-        given = asked.query
-        refuse_card_numbers(given)
+        sent = given = screen(asked.query)
     _refuse_misplaced(asked.path_params.keys() & given.keys(), "stands in the path")
+    screen(asked.path_params, cards=False)
     params = to_params(operation.params, {**given, **asked.path_params}, texts=asked.method != "POST")
     if operation.check is not None:
         operation.check(params)
-    # digested as understood, not as spelt: order of keys, white space and spelt-out defaults make no other request
-    fingerprint = digest(operation.name.encode() + b"\0" + _encode_sorted(params)) if key is not None else b""
+    fingerprint = b""
+    if key is not None:
+        # digested as understood, not as spelt: order of keys, white space and spelt-out defaults make no other request. A card
+        # number that was taken out of a text still tells it from another
+        meant = params if given == sent else to_params(operation.params, {**sent, **asked.path_params})
+        fingerprint = digest(operation.name.encode() + b"\0" + _encode_sorted(meant))
     return Call(operation, params, key, fingerprint, given if asked.method == "POST" and asked.body.strip() else None)
 
 
