@@ -104,7 +104,7 @@ class Contract:
     def _response(self, method: str, path: str, status: int, body: bytes) -> tuple[str, Json]:
         operation, shared = self.find(method, path), self.document["components"]["responses"]
         for code, name in AT_THE_EDGE.items():
-            if b'"code":"%s"' % code.encode() in body and not self._names(operation, status, code):
+            if status >= 400 and b'"code":"%s"' % code.encode() in body and not self._names(operation, status, code):
                 return name, shared[name]
         if operation is None and method == "OPTIONS" and status == 204:
             return "Options", shared["Options"]
