@@ -3,15 +3,15 @@
 import pytest
 
 from gatecrash.client.trigger import RECIPES
-from gatecrash.core.events import TYPES
+from gatecrash.core.facts import FACTS
 from tests.cli.conftest import Cli
 
 
 def test_every_type_has_a_recipe_and_no_recipe_is_for_nothing() -> None:
-    assert set(RECIPES) == set(TYPES)
+    assert set(RECIPES) == set(FACTS)
 
 
-@pytest.mark.parametrize("event_type", TYPES)
+@pytest.mark.parametrize("event_type", FACTS)
 def test_an_event_of_every_type_really_happens(cli: Cli, event_type: str) -> None:
     made = cli.json("trigger", event_type, "--order-id", "o-9", "--amount", "1234", "--currency", "eur")
     event = made["event"]
@@ -68,4 +68,4 @@ def test_a_fault_on_the_way_ends_it_in_words(cli: Cli) -> None:
 
 def test_the_help_names_every_type(cli: Cli) -> None:
     shown = cli("trigger", "--help").stdout
-    assert all(event_type in shown for event_type in TYPES)
+    assert all(event_type in shown for event_type in FACTS)

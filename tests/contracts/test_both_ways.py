@@ -11,12 +11,12 @@ from gatecrash import resources
 from gatecrash.core import disputes, subscriptions
 from gatecrash.core.cards import DECLINES
 from gatecrash.core.errors import CATALOGUE
-from gatecrash.core.events import TYPES
+from gatecrash.core.facts import FACTS
 from gatecrash.core.ledger import MERCHANT, NETWORK
 from gatecrash.core.money import AMOUNT_MAX, EXPONENTS
-from gatecrash.core.operations import OPERATIONS
 from gatecrash.core.payments import STATUSES
 from gatecrash.dialects.interface import Route
+from gatecrash.dialects.native.calls import OPERATIONS
 from gatecrash.dialects.native.errors import STATUS, status_of
 from gatecrash.dialects.native.routes import ROUTES
 from gatecrash.faults.kinds import KINDS
@@ -46,13 +46,13 @@ def test_every_route_is_in_the_contract_and_every_operation_of_the_contract_is_a
 
 
 def test_every_route_that_is_asked_for_by_name_has_its_operation_in_the_contract() -> None:
-    missing = [f"{route.method} {route.path}: {route.operation}" for route in ROUTES if route.operation not in GATEWAY.operations]
+    missing = [f"{route.method} {route.path}: {route.name}" for route in ROUTES if route.name not in GATEWAY.operations]
     assert not missing, f"give these routes their operationId in contracts/gateway.openapi.yaml: {missing}"
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation)
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 def test_an_operation_of_the_contract_bears_its_name_its_keys_and_its_parameters(route: Route) -> None:
-    operation = GATEWAY.operations[route.operation]
+    operation = GATEWAY.operations[route.name]
     assert (operation.method, operation.path) == (route.method, route.path)
     needed = operation.spec.get("security", GATEWAY.document["security"])
     names = {"secret": "secretKey", "publishable": "publishableKey", "client_token": "clientToken"}
@@ -63,9 +63,9 @@ def test_an_operation_of_the_contract_bears_its_name_its_keys_and_its_parameters
     assert "Gatecrash-Fault" in headers
     assert ("Origin" in headers) == route.cors
 
-    taken = OPERATIONS[route.operation].params
+    taken = OPERATIONS[route.name].params
     in_path = {one["name"] for one in operation.parameters if one["in"] == "path"}
-    assert fields(taken).keys() - in_path == contract_fields(route.operation).keys()
+    assert fields(taken).keys() - in_path == contract_fields(route.name).keys()
 
 
 @pytest.mark.parametrize("route", CONTROL, ids=lambda route: f"{route.method} {route.path}")
@@ -95,17 +95,17 @@ def contract_fields(operation_id: str) -> Json:
     return {one["name"]: GATEWAY.resolve(one["schema"]) for one in operation.parameters if one["in"] == "query"}
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation)
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 def test_defaults_and_what_is_required_are_as_in_the_code(route: Route) -> None:
-    operation = GATEWAY.operations[route.operation]
-    promised = contract_fields(route.operation)
-    for name, field in fields(OPERATIONS[route.operation].params).items():
+    operation = GATEWAY.operations[route.name]
+    promised = contract_fields(route.name)
+    for name, field in fields(OPERATIONS[route.name].params).items():
         if name in promised and not field.required and field.default is not None:
             assert promised[name].get("default") == field.default, name
     if route.method == "POST":
         body = GATEWAY.resolve(operation.spec["requestBody"])
         schema = GATEWAY.resolve(body["content"]["application/json"]["schema"])
-        needed = {name for name, one in fields(OPERATIONS[route.operation].params).items() if one.required} - {"id"}
+        needed = {name for name, one in fields(OPERATIONS[route.name].params).items() if one.required} - {"id"}
         assert set(schema.get("required", ())) == needed
         # one of several will do: `oneOf` says which, and nothing at all is too little
         assert body["required"] == bool(needed or "oneOf" in schema)
@@ -139,7 +139,7 @@ def test_every_code_stands_under_the_status_it_is_given_with() -> None:
 
 def test_the_words_of_the_contract_are_those_of_the_code() -> None:
     assert GATEWAY.component("DeclineCode")["enum"] == list(DECLINES)
-    assert GATEWAY.component("EventType")["enum"] == list(TYPES)
+    assert GATEWAY.component("EventType")["enum"] == list(FACTS)
     assert GATEWAY.component("ChargeStatus")["enum"] == list(STATUSES)
     assert GATEWAY.component("LintRule")["enum"] == [rule.code for rule in RULES]
     assert GATEWAY.component("DisputeStatus")["enum"] == list(disputes.STATUSES)
@@ -155,7 +155,7 @@ def test_the_words_of_the_contract_are_those_of_the_code() -> None:
 
 
 def test_every_type_of_event_has_its_own_shape() -> None:
-    assert [shape["properties"]["type"]["const"] for shape in GATEWAY.component("Event")["oneOf"]] == list(TYPES)
+    assert [shape["properties"]["type"]["const"] for shape in GATEWAY.component("Event")["oneOf"]] == list(FACTS)
 
 
 def test_stations_and_kinds_are_those_of_the_code() -> None:

@@ -6,7 +6,8 @@ from gatecrash.core.clock import DAY
 from gatecrash.core.disputes import SubmitEvidence, submit_evidence
 from gatecrash.core.endpoints import CreateEndpoint, check_create, create_endpoint, delete_endpoint, disable_endpoint
 from gatecrash.core.errors import Refused
-from gatecrash.core.events import TYPES, resend, wants
+from gatecrash.core.events import resend, wants
+from gatecrash.core.facts import FACTS
 from gatecrash.core.payments import (
     CaptureCharge,
     CreateCharge,
@@ -42,15 +43,15 @@ def told(core: Core) -> list[str]:
 @pytest.mark.parametrize(
     ("pattern", "heard"),
     [
-        ("*", set(TYPES)),
-        ("charge.*", {name for name in TYPES if name.startswith("charge.")}),
+        ("*", set(FACTS)),
+        ("charge.*", {name for name in FACTS if name.startswith("charge.")}),
         ("refund.*", {"refund.succeeded", "refund.failed"}),
         ("charge.succeeded", {"charge.succeeded"}),
     ],
 )
 def test_a_filter_lets_through_what_it_names(core: Core, pattern: str, heard: set[str]) -> None:
     listener = endpoint(core, pattern)
-    assert {name for name in TYPES if wants(listener, name)} == heard
+    assert {name for name in FACTS if wants(listener, name)} == heard
 
 
 @pytest.mark.parametrize("pattern", ["charge", "charge.", "*.succeeded", "dispute.imagined", "CHARGE.*", ""])
@@ -81,7 +82,7 @@ def test_every_type_is_told_by_what_it_is_named_after(core: Core) -> None:
     core.do(update_subscription, UpdateSubscription(subscription.id, subscription.payment_method))
     core.pass_time(60 * DAY)
     core.do(cancel_subscription, CancelSubscription(subscription.id))
-    assert set(told(core)) == set(TYPES)
+    assert set(told(core)) == set(FACTS)
 
 
 def test_an_event_holds_the_object_as_it_was_then(core: Core) -> None:

@@ -6,11 +6,11 @@ import pytest
 
 from gatecrash.core.endpoints import CreateEndpoint, RotateSecret
 from gatecrash.core.errors import Refused
-from gatecrash.core.operations import ById, ListCharges
 from gatecrash.core.params import parse_object, screen, to_params
 from gatecrash.core.payments import CreateCharge
 from gatecrash.core.refunds import CreateRefund
 from gatecrash.core.tokens import CreateToken
+from gatecrash.dialects.native.calls import ById, ListCharges
 from tests.support.cards import card
 
 GOOD = {"amount": 4200, "currency": "usd", "payment_nonce": "nonce_1"}

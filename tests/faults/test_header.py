@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from gatecrash.core.errors import Refused
-from gatecrash.core.operations import OPERATIONS
 from gatecrash.dialects.interface import Route
+from gatecrash.dialects.native.calls import OPERATIONS
 from gatecrash.dialects.native.routes import ROUTES
 from gatecrash.faults.rule import HEADER, parse_header
 from tests.support.cards import card
@@ -129,11 +129,11 @@ async def test_a_crash_by_header_is_refused_where_nothing_would_start_the_gatewa
 ALSO = {"charges.create": {"payment_nonce"}, "tokens.create": {"card"}}
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation)
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 @pytest.mark.parametrize("station", ["request.received", "operation.claimed", "operation.executed", "operation.committed"])
 @pytest.mark.asyncio
 async def test_it_works_on_every_request(client: Client, route: Route, station: str) -> None:
-    charge = await client.charge(capture=route.operation == "refunds.create", order_id="one")
+    charge = await client.charge(capture=route.name == "refunds.create", order_id="one")
     endpoint = (await client.post("/v1/webhook_endpoints", {"url": "http://127.0.0.1:9/"})).expect(201)
     (event, *_) = (await client.get("/v1/events"))["data"]
     ids = {"charges": charge["id"], "webhook_endpoints": endpoint["id"], "events": event["id"]}
@@ -142,12 +142,12 @@ async def test_it_works_on_every_request(client: Client, route: Route, station: 
         "amount": 1, "currency": "usd", "payment_nonce": await client.make_nonce(), "payment_method": "pm_none",
         "url": "http://127.0.0.1:9/", "text": "it was sent", "card": card(),
     }  # fmt: skip
-    fields = msgspec.structs.fields(OPERATIONS[route.operation].params)
-    needed = {field.name for field in fields if field.required and field.name != "id"} | ALSO.get(route.operation, set())
+    fields = msgspec.structs.fields(OPERATIONS[route.name].params)
+    needed = {field.name for field in fields if field.required and field.name != "id"} | ALSO.get(route.name, set())
     key = "sk" if "secret" in route.keys else "pk"
     header = {HEADER: f"{station}=status;status=418"}
     body = {name: values[name] for name in needed} if route.method == "POST" else None
     reply = await client.call(route.method, path, body, key=key, headers=header)
     assert (reply.status, reply["code"]) == (418, "injected")
     (struck,) = await client.journal("fault")
-    assert (struck["station"], struck["operation"]) == (station, route.operation)
+    assert (struck["station"], struck["operation"]) == (station, route.name)

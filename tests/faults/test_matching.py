@@ -9,6 +9,7 @@ from tests.support.client import Client
 
 KNOWN: dict[str, Any] = {
     "operation": "charges.create",
+    "call": "charges.create",
     "dialect": "native",
     "path": "/v1/charges",
     "order_id": "order-1",
@@ -20,6 +21,7 @@ KNOWN: dict[str, Any] = {
 }
 OTHER: dict[str, Any] = {
     "operation": "charges.get",
+    "call": "charges.get",
     "dialect": "stripe",
     "path": "/v1/charges/txn_1",
     "order_id": "order-2",

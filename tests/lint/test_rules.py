@@ -30,8 +30,11 @@ class Writer:
         method, path = ("GET", "/v1/charges") if operation == "charges.list" else ("POST", "/v1/charges")
         if operation == "charges.get":
             method, path = "GET", "/v1/charges/txn_1"
-        told = {"idempotency_key": "k1", "order_id": "o1", "amount": 4200, "body": {"payment_nonce": "n1"}}
-        fixed = {"request_id": request_id, "operation": operation, "dialect": "native", "method": method, "path": path}
+        told = {"idempotency_key": "k1", "order_id": "o1", "amount": 4200, "source": "n1"}
+        fixed = {
+            "request_id": request_id, "operation": operation, "call": operation, "dialect": "native", "method": method,
+            "path": path, "changes": method == "POST", "charge_id": None if operation.endswith((".list", ".create")) else "txn_1",
+        }  # fmt: skip
         self.note("request", **{**fixed, **(told if method == "POST" else {"order_id": None}), **fields})
         return request_id
 
@@ -126,7 +129,7 @@ def test_a_header_that_nobody_reads_is_found(writer: Writer) -> None:
 @pytest.mark.parametrize("key", ["k2", None])
 def test_a_new_key_after_a_lost_answer_is_found(writer: Writer, key: str | None) -> None:
     writer.lose(writer.ask())
-    writer.call(201, idempotency_key=key, body={"payment_nonce": "n2"})
+    writer.call(201, idempotency_key=key, source="n2")
     assert "new_key_after_unknown" in found(writer)
 
 
@@ -174,7 +177,7 @@ def test_another_order_amount_or_nonce_is_another_matter(writer: Writer) -> None
     writer.call(201, order_id="o2", idempotency_key="k2")
     writer.call(201, amount=1, idempotency_key="k3")
     writer.lose(writer.ask(order_id=None, idempotency_key="k4"))
-    writer.call(201, order_id=None, body={"payment_nonce": "n2"}, idempotency_key="k5")
+    writer.call(201, order_id=None, source="n2", idempotency_key="k5")
     writer.call(201)
     writer.call(201, order_id=None, idempotency_key="k4")
     assert found(writer) == []
@@ -197,11 +200,11 @@ def test_a_refund_is_the_same_whether_its_order_is_told_or_not(writer: Writer) -
 def test_a_part_that_a_webhook_told_of_is_done_and_the_next_one_is_another(
     writer: Writer, operation: str, path: str, event_type: str
 ) -> None:
-    writer.lose(writer.ask(operation, path=path, amount=1000))
+    writer.lose(writer.ask(operation, path=path, charge_id="txn_1", amount=1000))
     writer.deliver(200)  # the charge itself has succeeded: that tells nothing of its parts
     lost = len(writer.entries)
     writer.deliver(200, event_type=event_type)
-    writer.call(201, operation, path=path, amount=1000, idempotency_key="k2")
+    writer.call(201, operation, path=path, charge_id="txn_1", amount=1000, idempotency_key="k2")
     assert found(writer) == []
     del writer.entries[lost]
     assert found(writer) == ["new_key_after_unknown"]

@@ -23,7 +23,7 @@ ARROWS = {
     "together": set(),
     "yaml_text": set(),
     "store": {"core", "files"},
-    "faults": {"core"},
+    "faults": {"core", "spelling"},
     "webhooks": {"core", "sockets", "together"},
     "dialects": {"core", "webhooks"},
     "server": {

@@ -7,6 +7,7 @@ from gatecrash.core.records import (
     ClientToken,
     Delivery,
     Dispute,
+    Document,
     Endpoint,
     Event,
     FaultRule,
@@ -51,7 +52,8 @@ FULL: tuple[Record, ...] = (
         secret="whsec_a", old_secret="whsec_b", old_secret_until=2, created_at=1,
     ),
     Event(
-        id="evt_1", type="charge.succeeded", object_id="txn_1", order_id="o1", amount=1, data={"a": {"b": [1, None, ODD]}},
+        id="evt_1", dialect="native", type="charge.succeeded", object_id="txn_1", order_id="o1", amount=1,
+        data={"a": {"b": [1, None, ODD]}},
         created_at=1,
     ),
     Delivery(
@@ -64,7 +66,10 @@ FULL: tuple[Record, ...] = (
         orders={"forged": True},
     ),
     Timer(id="tmr_1", due_at=2**53, kind="charge.expires", ref="txn_1"),
-    Claim(scope="native", key=ODD, fingerprint=b"\0\xff", status=201, headers={"A": "b"}, body=b"\0\xff{}", created_at=1),
+    Claim(
+        scope="native", key=ODD, fingerprint=b"\0\xff", status=201, headers={"A": "b"}, body=b"\0\xff{}", code="c", created_at=1
+    ),
+    Document(kind="stripe.customer", id="cus_1", ref="txn_1", data={"name": ODD}, created_at=1),
     FaultRule(id="rule_1", rule={"params": {"seconds": 1.5}, "times": None}),
 )  # fmt: skip
 
@@ -103,11 +108,12 @@ BARE: tuple[Record, ...] = (
     ),
     Transfer(id="tr_1", debit="a", credit="b", amount=1, currency="usd", reason="capture", charge_id="txn_1", created_at=1),
     Endpoint(id="we_1", dialect="native", url="u", events=[], secret="s", created_at=1),
-    Event(id="evt_1", type="charge.succeeded", object_id="txn_1", data={}, created_at=1),
+    Event(id="evt_1", dialect="native", type="charge.succeeded", object_id="txn_1", data={}, created_at=1),
     Delivery(id="dlv_1", event_id="evt_1", endpoint_id="we_1", url="u", attempts=[], created_at=1),
     Hold(id="dlv_1", endpoint_id="we_1", event_id="evt_1", rule_id="rule_1", attempt=1, orders={}),
     Timer(id="tmr_1", due_at=0, kind="charge.expires", ref="txn_1"),
     Claim(scope="native", key="k", fingerprint=b"", headers={}, created_at=1),
+    Document(kind="stripe.customer", id="cus_1", data={}, created_at=1),
     FaultRule(id="rule_1", rule={}),
 )
 

@@ -12,6 +12,7 @@ from gatecrash.core.records import Charge, Event, Nonce, PaymentMethod, Record
 from gatecrash.core.tokens import BankAccount, Card, CreateToken, create_token
 from gatecrash.core.transaction import Context
 from gatecrash.core.vault import KEY_BYTES, Vault
+from gatecrash.dialects.native.events import hear
 from gatecrash.store.sqlite import SqliteStore
 from tests.support.cards import ACCOUNTS, bank_account, card
 from tests.support.clock import NOON
@@ -48,7 +49,7 @@ class Core:
         return self._runner.run(submitted())
 
     def _context(self, tx: Any) -> Context:
-        return Context(tx, self.sandbox, self.now, self.ids, self.vault)
+        return Context(tx, self.sandbox, self.now, self.ids, self.vault, hearers=(hear,))
 
     def get(self, kind: type[Record], *key: str) -> Any:
         return self.do(lambda ctx: ctx.tx.get(kind, *key))

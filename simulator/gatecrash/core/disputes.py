@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from gatecrash.core import ledger, timers
 from gatecrash.core.clock import DAY
 from gatecrash.core.errors import Refused
-from gatecrash.core.events import emit
+from gatecrash.core.facts import emit
 from gatecrash.core.payments import behaviour_of, get_charge
 from gatecrash.core.records import Charge, Dispute
 from gatecrash.core.transaction import Context

@@ -3,7 +3,7 @@
 Webhook attempts are not here: they talk to the world, and are the shell's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gatecrash.core import disputes, payments, refunds, subscriptions, timers
 from gatecrash.core.records import Timer
@@ -18,7 +18,10 @@ def _expire_charge(ctx: Context, charge_id: str) -> None:
     subscriptions.answered(ctx, payments.expire_charge(ctx, charge_id))
 
 
-HANDLERS: dict[str, Callable[[Context, str], None]] = {
+#: What a timer of some kind does at its time, given what it refers to.
+Handler = Callable[[Context, str], None]
+
+HANDLERS: dict[str, Handler] = {
     timers.CHARGE_EXPIRES: _expire_charge,
     timers.CHARGE_SETTLES: _settle_charge,
     timers.REFUND_SETTLES: refunds.settle_refund,
@@ -34,14 +37,16 @@ HANDLERS: dict[str, Callable[[Context, str], None]] = {
 BATCH = 200
 
 
-def run_due(ctx: Context) -> int:
-    """Do what is due, first due first, what comes of it included; at most BATCH of it. Returns how many timers that were.
+def run_due(ctx: Context, handlers: Mapping[str, Handler] = HANDLERS) -> int:
+    """Do what is due, first due first, what comes of it included; at most BATCH of it. Return how many timers that were.
+
+    `handlers`: those of the core, and of the dialects beside them.
 
     However late it is done, each is done at the time it was due: what it makes bears that time.
     """
     done = 0
     while done < BATCH and (timer := ctx.tx.due_timer(ctx.now)) is not None:
         ctx.tx.delete(Timer, timer.id)
-        HANDLERS[timer.kind](ctx._replace(now=timer.due_at), timer.ref)
+        handlers[timer.kind](ctx._replace(now=timer.due_at), timer.ref)
         done += 1
     return done

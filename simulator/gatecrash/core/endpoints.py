@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from gatecrash.core import timers
 from gatecrash.core.errors import Refused
-from gatecrash.core.events import TYPES
+from gatecrash.core.facts import FACTS
 from gatecrash.core.records import Endpoint
 from gatecrash.core.transaction import Context
 
@@ -27,7 +27,7 @@ SECRETS: dict[str, Callable[[bytes], str]] = {
 }
 # schemes that send one signature only: what happened before a rotation stays signed by the older key
 _ONE_SIGNATURE = frozenset({"adyen"})
-_FAMILIES = tuple(sorted({event_type.partition(".")[0] + ".*" for event_type in TYPES}))
+_FAMILIES = tuple(sorted({event_type.partition(".")[0] + ".*" for event_type in FACTS}))
 
 
 _Url = Annotated[str, Meta(min_length=1, max_length=2048)]
@@ -94,10 +94,10 @@ def check_update(params: UpdateEndpoint) -> None:
 
 def _check_events(events: list[str] | None) -> None:
     for pattern in events or ():
-        if pattern != "*" and pattern not in TYPES and pattern not in _FAMILIES:
+        if pattern != "*" and pattern not in FACTS and pattern not in _FAMILIES:
             raise Refused(
                 "parameter_invalid",
-                f"events holds {pattern!r}; expected '*', a family ({', '.join(_FAMILIES)}) or a type ({', '.join(TYPES)}).",
+                f"events holds {pattern!r}; expected '*', a family ({', '.join(_FAMILIES)}) or a type ({', '.join(FACTS)}).",
                 "events",
             )
 

@@ -1,43 +1,33 @@
-"""Events: what happened, told to every endpoint that wants to hear it, in the commit that made it happen."""
+"""Events: a fact in a dialect's words, and its deliveries to the endpoints that want it."""
 
 from typing import Any
 
-import msgspec
-
 from gatecrash.core import timers
 from gatecrash.core.errors import Refused
-from gatecrash.core.records import Charge, Delivery, Dispute, Endpoint, Event, Refund, Subscription
+from gatecrash.core.records import Delivery, Endpoint, Event
 from gatecrash.core.transaction import Context
 
-# every type the gateway tells
-TYPES = (
-    "charge.succeeded", "charge.failed", "charge.authorized", "charge.processing", "charge.captured", "charge.voided",
-    "charge.expired", "refund.succeeded", "refund.failed", "dispute.opened", "dispute.updated", "dispute.funds_withdrawn",
-    "dispute.funds_reinstated", "dispute.won", "dispute.lost", "dispute.closed", "subscription.created",
-    "subscription.renewed", "subscription.past_due", "subscription.updated", "subscription.canceled",
-)  # fmt: skip
 
-Subject = Charge | Refund | Dispute | Subscription
-
-
-def emit(ctx: Context, event_type: str, subject: Subject) -> Event:
-    """Record that `event_type` happened to `subject`, and start a delivery to each endpoint that wants to hear it."""
-    assert event_type in TYPES, event_type
+def tell(
+    ctx: Context,
+    dialect: str,
+    event_type: str,
+    data: dict[str, Any],
+    *,
+    object_id: str,
+    order_id: str | None = None,
+    amount: int | None = None,
+) -> Event:
+    """Record an event in a dialect's words; start a delivery to each of that dialect's endpoints that wants it."""
     event = Event(
-        id=ctx.ids.new("evt"), type=event_type, object_id=subject.id, order_id=subject.order_id, amount=subject.amount,
-        data=snapshot(subject), created_at=ctx.now,
+        id=ctx.ids.new("evt"), dialect=dialect, type=event_type, object_id=object_id, order_id=order_id, amount=amount, data=data,
+        created_at=ctx.now,
     )  # fmt: skip
     ctx.tx.insert(event)
     for endpoint in ctx.tx.find(Endpoint, status="enabled"):
-        if wants(endpoint, event_type):
+        if endpoint.dialect == dialect and wants(endpoint, event_type):
             deliver(ctx, event, endpoint)
     return event
-
-
-def snapshot(subject: Subject) -> dict[str, Any]:
-    """A copy that later changes of `subject` do not reach."""
-    copied: dict[str, Any] = msgspec.to_builtins(subject)
-    return copied
 
 
 def wants(endpoint: Endpoint, event_type: str) -> bool:
@@ -72,7 +62,11 @@ def get_event(ctx: Context, event_id: str) -> Event:
 def resend(ctx: Context, event_id: str, endpoint_id: str | None = None) -> list[Delivery]:
     """Deliver an event once more, to one endpoint or to all that are enabled."""
     event = get_event(ctx, event_id)
-    endpoints = [endpoint for endpoint in ctx.tx.find(Endpoint, status="enabled") if endpoint_id in (None, endpoint.id)]
+    endpoints = [
+        endpoint
+        for endpoint in ctx.tx.find(Endpoint, status="enabled")
+        if endpoint_id in (None, endpoint.id) and endpoint.dialect == event.dialect
+    ]
     if endpoint_id is not None and not endpoints:
         raise Refused("resource_missing", f"no enabled webhook endpoint {endpoint_id[:60]!r} in this sandbox.", "endpoint_id")
     return [deliver(ctx, event, endpoint) for endpoint in endpoints]

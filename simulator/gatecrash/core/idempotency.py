@@ -4,6 +4,7 @@ Source: draft-ietf-httpapi-idempotency-key-header (native); the other dialects' 
 """
 
 import re
+from typing import Literal
 
 from msgspec import Struct
 
@@ -19,21 +20,29 @@ PRUNE_AT_ONCE = 200
 
 
 class Policy(Struct, frozen=True):
-    """How a dialect wants keys. `life`: milliseconds of sandbox time a result is kept. `scope`: what keys may meet."""
+    """How a call wants keys, as data.
+
+    `life`: milliseconds of sandbox time a result is kept. `scope`: keys of two scopes never meet. `mismatch`: another request
+    under a used key is refused, or gets the stored answer. `keeps`: all results, or only those that are no refusal, so that a
+    refused request frees its key.
+    """
 
     header: str = "Idempotency-Key"
     max_length: int = 255
     life: int = DAY
     scope: str = "native"
+    mismatch: Literal["refuse", "replay"] = "refuse"
+    keeps: Literal["all", "done"] = "all"
     retry_after_s: int = 1
 
 
 class Stored(Struct):
-    """An answer kept under a key, to be given again byte for byte."""
+    """An answer kept under a key. `code`: why it is a refusal, in the core's word."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    code: str | None = None
 
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
@@ -77,7 +86,7 @@ def look_up(ctx: Context, policy: Policy, key: str, fingerprint: bytes, *, mine:
         return None
     if claim.created_at + policy.life <= ctx.now:
         return None
-    if claim.fingerprint != fingerprint:
+    if claim.fingerprint != fingerprint and policy.mismatch == "refuse":
         raise Refused(
             "idempotency_key_reused",
             f"{policy.header} {key!r} was first used with another request; repeat that request as it was, "
@@ -93,7 +102,7 @@ def look_up(ctx: Context, policy: Policy, key: str, fingerprint: bytes, *, mine:
             policy.header,
             retry_after_s=policy.retry_after_s,
         )
-    return Stored(claim.status, claim.headers, claim.body)
+    return Stored(claim.status, claim.headers, claim.body, claim.code)
 
 
 def claim(ctx: Context, policy: Policy, key: str, fingerprint: bytes) -> None:
@@ -113,7 +122,7 @@ def keep(ctx: Context, policy: Policy, key: str, fingerprint: bytes, stored: Sto
     ctx.tx.put(
         Claim(
             scope=policy.scope, key=key, fingerprint=fingerprint, status=stored.status, headers=stored.headers,
-            body=stored.body, created_at=ctx.now,
+            body=stored.body, code=stored.code, created_at=ctx.now,
         )
     )  # fmt: skip
 

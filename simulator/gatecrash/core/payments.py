@@ -9,7 +9,7 @@ from gatecrash.core.banks import TEST_ACCOUNTS
 from gatecrash.core.cards import APPROVED, TEST_CARDS, Behaviour, expired
 from gatecrash.core.clock import DAY, rfc3339
 from gatecrash.core.errors import Refused
-from gatecrash.core.events import emit
+from gatecrash.core.facts import emit
 from gatecrash.core.money import Amount, check_currency
 from gatecrash.core.records import Charge, Nonce, PaymentMethod, Subscription
 from gatecrash.core.transaction import Context
@@ -79,10 +79,11 @@ def check_create(params: CreateCharge) -> None:
         raise Refused("parameter_missing" if missing else "parameter_invalid", f"{given}; send one of them.", "payment_nonce")
 
 
-def create_charge(ctx: Context, params: CreateCharge, subscription_id: str | None = None) -> Charge:
+def create_charge(ctx: Context, params: CreateCharge, subscription_id: str | None = None, ref: str | None = None) -> Charge:
     """Charge a card or bank account, or only authorize a card. A decline is a result too: a charge with status `failed`.
 
-    `subscription_id`: the subscription that it renews, or starts if it is not declined.
+    `subscription_id`: the subscription that it renews, or starts if it is not declined. `ref`: the dialect's object that it is
+    an attempt of; the core never reads it.
     """
     charge_id = ctx.ids.new("txn")
     source: Nonce | PaymentMethod
@@ -94,7 +95,7 @@ def create_charge(ctx: Context, params: CreateCharge, subscription_id: str | Non
     charge = Charge(
         id=charge_id, status="failed", amount=params.amount, currency=params.currency, capture=params.capture,
         order_id=params.order_id, metadata=params.metadata or {}, card=source.card, bank_account=source.bank_account,
-        payment_nonce=params.payment_nonce, payment_method=params.payment_method, subscription_id=subscription_id,
+        payment_nonce=params.payment_nonce, payment_method=params.payment_method, subscription_id=subscription_id, ref=ref,
         created_at=ctx.now,
     )  # fmt: skip
     if source.card is None and ctx.decline_code is None:

@@ -51,7 +51,10 @@ class PaymentMethod(Record, kw_only=True):
 
 
 class Charge(Record, kw_only=True):
-    """Paid with a nonce or with a saved payment method. `amount_disputed` is what a dispute holds, or has taken for good."""
+    """Paid with a nonce or with a saved payment method. `amount_disputed` is what a dispute holds, or has taken for good.
+
+    `ref` names the dialect's object that it is an attempt of, such as an intent or an order.
+    """
 
     TABLE: ClassVar[str] = "charges"
     id: str
@@ -71,6 +74,7 @@ class Charge(Record, kw_only=True):
     payment_method: str | None = None
     subscription_id: str | None = None
     decline_code: str | None = None
+    ref: str | None = None
     created_at: int
     expires_at: int | None = None
 
@@ -169,10 +173,11 @@ class Endpoint(Record, kw_only=True):
 
 
 class Event(Record, kw_only=True):
-    """Something that happened. `data` is the object as it was then; each dialect renders it its own way."""
+    """Something that happened, in the words of `dialect`. `data` is what that dialect tells of it, as it was then."""
 
     TABLE: ClassVar[str] = "events"
     id: str
+    dialect: str
     type: str
     object_id: str
     order_id: str | None = None
@@ -234,7 +239,7 @@ class Timer(Record, kw_only=True):
 
 
 class Claim(Record, kw_only=True):
-    """An idempotency key's record. `status` is None while the first request is in flight."""
+    """An idempotency key's record. `status` is None while the first request is in flight. `code`: why the answer is a refusal."""
 
     TABLE: ClassVar[str] = "idempotency_keys"
     KEY: ClassVar[tuple[str, ...]] = ("scope", "key")
@@ -244,6 +249,19 @@ class Claim(Record, kw_only=True):
     status: int | None = None
     headers: dict[str, str]
     body: bytes | None = None
+    code: str | None = None
+    created_at: int
+
+
+class Document(Record, kw_only=True):
+    """An object of a dialect's own: `kind` is `stripe.payment_intent`, say. `ref` names what it belongs to."""
+
+    TABLE: ClassVar[str] = "documents"
+    KEY: ClassVar[tuple[str, ...]] = ("kind", "id")
+    kind: str
+    id: str
+    ref: str | None = None
+    data: dict[str, Any]
     created_at: int
 
 
@@ -257,5 +275,5 @@ class FaultRule(Record, kw_only=True):
 
 RECORDS: tuple[type[Record], ...] = (
     ClientToken, Nonce, PaymentMethod, Charge, Refund, Dispute, Subscription, Transfer, Endpoint, Event, Delivery, Hold, Timer,
-    Claim, FaultRule,
+    Claim, Document, FaultRule,
 )  # fmt: skip

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from gatecrash.core import ledger, timers
 from gatecrash.core.clock import MINUTE
 from gatecrash.core.errors import Refused
-from gatecrash.core.events import emit
+from gatecrash.core.facts import emit
 from gatecrash.core.money import Amount
 from gatecrash.core.payments import behaviour_of, get_charge, require
 from gatecrash.core.records import Refund

@@ -11,7 +11,7 @@ from msgspec import Struct
 from gatecrash.core import payment_methods, payments, timers
 from gatecrash.core.clock import DAY, LONGEST_JUMP, months_after
 from gatecrash.core.errors import Refused
-from gatecrash.core.events import emit
+from gatecrash.core.facts import emit
 from gatecrash.core.money import Amount, check_currency
 from gatecrash.core.payments import Metadata, Text
 from gatecrash.core.records import Charge, Subscription

@@ -7,6 +7,7 @@ see named lookups and writes, never SQL or a connection, and every one of them i
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from gatecrash.core.facts import Hearer
 from gatecrash.core.ids import Ids
 from gatecrash.core.records import Record, Timer
 from gatecrash.core.vault import Vault
@@ -96,10 +97,18 @@ class Transaction(Protocol):
         """What was captured, refunded and disputed per order and currency, from the transfers."""
 
 
+class Request(NamedTuple):
+    """Its id, and the idempotency key that came with it."""
+
+    id: str
+    key: str | None
+
+
 class Context(NamedTuple):
     """Everything a core function may know. `now` is sandbox time in milliseconds.
 
-    `decline_code`: what the issuer says to a charge, whatever the card, because a fault rule wants it.
+    `decline_code`: what the issuer says to a charge, whatever the card, because a fault rule wants it. `hearers`: what each
+    dialect does with a fact. `request`: the request that this is done for; None for what falls due.
     """
 
     tx: Transaction
@@ -108,3 +117,5 @@ class Context(NamedTuple):
     ids: Ids
     vault: Vault
     decline_code: str | None = None
+    hearers: "Sequence[Hearer]" = ()
+    request: Request | None = None

@@ -1,20 +1,21 @@
 """A fault rule: where it strikes, what it does, whom it matches, and when. Also its short form in a header."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import blake2b
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gatecrash.core.errors import Refused
-from gatecrash.core.events import TYPES
-from gatecrash.core.operations import OPERATIONS
+from gatecrash.core.facts import FACTS
 from gatecrash.core.params import screen, to_params
+from gatecrash.core.verbs import VERBS
 from gatecrash.faults import stations
 from gatecrash.faults.exchange import Window
 from gatecrash.faults.kinds import KINDS
 from gatecrash.faults.kinds.kind import Effect, Kind
+from gatecrash.spelling import no_such
 
 HEADER = "Gatecrash-Fault"
 # the operation that webhook attempts are matched as
@@ -22,10 +23,23 @@ DELIVER = "webhooks.deliver"
 FROM_HEADER = "header"  # the id of rules that came so, and are kept nowhere
 
 
+class Vocabulary(NamedTuple):
+    """The names that a rule may match on: the core's words, and the dialects with the names of their calls and events."""
+
+    verbs: Collection[str] = VERBS
+    calls: Collection[str] = ()
+    events: Collection[str] = FACTS
+    dialects: Collection[str] = ("native",)
+
+
 class Labels(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
-    """What is known of the request or attempt at a station; rules match on it."""
+    """What is known of the request or attempt at a station; rules match on it.
+
+    `operation` is the core's word for what is asked, `call` the dialect's own.
+    """
 
     operation: str | None = None
+    call: str | None = None
     dialect: str | None = None
     path: str | None = None
     order_id: str | None = None
@@ -115,7 +129,7 @@ class Rule(Struct):
         return msgspec.convert(self.params, KINDS[self.kind])
 
 
-def new_rule(rule_id: str, asked: RuleParams, default_seed: str) -> Rule:
+def new_rule(rule_id: str, asked: RuleParams, default_seed: str, vocabulary: Vocabulary = Vocabulary()) -> Rule:  # noqa: B008 - a constant
     """A checked rule; refused with the reason when it makes no sense."""
     stations.check(asked.station, asked.kind)
     try:
@@ -123,8 +137,10 @@ def new_rule(rule_id: str, asked: RuleParams, default_seed: str) -> Rule:
     except Refused as refused:
         name = f"params.{refused.param}" if refused.param else "params"
         raise Refused("fault_rule_invalid", f"in params of {asked.kind}: {refused.detail}", name) from refused
+    for param in KINDS[asked.kind].events:
+        _check_known(f"params.{param}", asked.params.get(param), "type of event", vocabulary.events)
     match = _for_operation(asked)
-    _check_match(asked)
+    _check_match(asked, vocabulary)
     times = asked.times
     if isinstance(times, UnsetType):
         times = None if asked.probability is not None or KINDS[asked.kind].always else 1
@@ -135,7 +151,7 @@ def new_rule(rule_id: str, asked: RuleParams, default_seed: str) -> Rule:
 
 
 # what a rule can match on, by the way its station lies on; the rest is known on both
-_ONLY = {"request": {"idempotency_key", "card"}, "webhook": {"event_type", "attempt"}}
+_ONLY = {"request": {"call", "idempotency_key", "card"}, "webhook": {"event_type", "attempt"}}
 
 
 def _for_operation(asked: RuleParams) -> Match:
@@ -152,7 +168,7 @@ def _for_operation(asked: RuleParams) -> Match:
     return msgspec.structs.replace(asked.match, operation=only)
 
 
-def _check_match(asked: RuleParams) -> None:
+def _check_match(asked: RuleParams, vocabulary: Vocabulary) -> None:
     """Refuse a match that nothing could ever fit: a misspelt name would read as a fault survived."""
     way = stations.STATIONS[asked.station].way
     match = asked.match
@@ -164,15 +180,15 @@ def _check_match(asked: RuleParams) -> None:
                     f"match.{name} is known at {other} stations only, and {asked.station} is none; leave it out.",
                     f"match.{name}",
                 )
-    known = {"operation": tuple(OPERATIONS) if way == "request" else (DELIVER,), "event_type": TYPES}
-    for name, values in known.items():
-        given = getattr(match, name)
-        if given is not None and given not in values:
-            raise Refused(
-                "fault_rule_invalid",
-                f"match.{name} was {given[:60]!r}, which never comes by {asked.station}; expected one of {', '.join(values)}.",
-                f"match.{name}",
-            )
+    _check_known("match.operation", match.operation, "operation", vocabulary.verbs if way == "request" else (DELIVER,))
+    _check_known("match.call", match.call, "call", vocabulary.calls)
+    _check_known("match.dialect", match.dialect, "dialect", vocabulary.dialects)
+    _check_known("match.event_type", match.event_type, "type of event", vocabulary.events)
+
+
+def _check_known(param: str, given: object, what: str, known: Collection[str]) -> None:
+    if isinstance(given, str) and given not in known:
+        raise Refused("fault_rule_invalid", f"{param}: {no_such(what, [given[:60]], sorted(known))}.", param)
 
 
 def parse_header(value: str, operation: str) -> list[Rule]:

@@ -23,7 +23,6 @@ class Call:
     """A request, and what became of it. Times in milliseconds of sandbox time."""
 
     def __init__(self, entry: Entry) -> None:
-        body = entry.get("body") or {}
         self.seq: int = entry["seq"]
         self.at = milliseconds(entry["at"])
         self.request_id: str = entry["request_id"]
@@ -33,7 +32,9 @@ class Call:
         self.key: str | None = entry.get("idempotency_key")
         self.order_id: str | None = entry.get("order_id")
         self.amount: int | None = entry.get("amount")
-        self.nonce: str | None = body.get("payment_nonce") if isinstance(body, Mapping) else None
+        self.source: str | None = entry.get("source")
+        self.charge_id: str | None = entry.get("charge_id")
+        self.changes: bool = entry.get("changes", False)
         self.misused_headers: tuple[str, ...] = tuple(entry.get("misused_headers", ()))
         self.status: int | None = None
         self.code: str | None = None
@@ -49,18 +50,18 @@ class Call:
 
     @property
     def does_something(self) -> bool:
-        return self.method == "POST" and self.operation not in HARMLESS
+        return self.changes and self.operation not in HARMLESS
 
     @property
     def looks(self) -> bool:
         """Whether it asks what became of something, or of all of it."""
-        return self.method == "GET" and self.operation.endswith((".get", ".list"))
+        return not self.changes and self.operation.endswith((".get", ".list"))
 
     def looks_after(self, other: "Call") -> bool:
         """Whether it asks what became of this call: by its order, by its charge, or by a list of all charges."""
         if self.operation == "charges.list":
             return self.order_id in (None, other.order_id)
-        return self.operation == "charges.get" and other.path.startswith(self.path)
+        return self.operation == "charges.get" and self.charge_id == other.charge_id is not None
 
     @property
     def understood(self) -> bool:
@@ -79,10 +80,10 @@ class Call:
     @property
     def subject(self) -> tuple[str, str, str] | None:
         """What it is about: two calls that do the same to the same order, or with the same nonce, mean the same."""
-        if self.operation != "charges.create":  # the path says which charge; its order is told only while a rule may ask for it
-            return self.operation, self.path, self.nonce or ""
-        about = self.order_id or self.nonce
-        return None if about is None else (self.operation, self.path, about)
+        if self.operation != "charges.create":  # of other calls the order is known only while a rule is armed
+            return self.operation, self.charge_id or self.path, self.source or ""
+        about = self.order_id or self.source
+        return None if about is None else (self.operation, "", about)
 
 
 #: Errors of an attempt that had reached the client.

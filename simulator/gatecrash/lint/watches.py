@@ -122,7 +122,7 @@ class Tries(Watch):
         self.tries: OrderedDict[tuple[str, str], list[Call]] = OrderedDict()
 
     def asked(self, call: Call) -> Iterator[Found]:
-        if call.key is None or call.method != "POST":
+        if call.key is None or not call.changes:
             return
         tries = self.tries.setdefault((call.operation, call.key), [])
         if tries and tries[-1].to_be_repeated:
@@ -316,7 +316,7 @@ class HotPolling(Watch):
         self._asked: OrderedDict[tuple[str, str, str | None], deque[Call]] = OrderedDict()
 
     def asked(self, call: Call) -> Iterator[Found]:
-        if call.method != "GET":
+        if call.changes:
             return
         what = call.operation, call.path, call.order_id
         recent = self._asked.setdefault(what, deque(maxlen=POLLS))

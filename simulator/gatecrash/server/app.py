@@ -97,7 +97,7 @@ class App:
         path = "" if request is None else request.path
         prefix = max((prefix for prefix in self.mounts if path == prefix or path.startswith(f"{prefix}/")), key=len, default="")
         request_id = self.gateway.request_id()
-        response = to_response(self.mounts[prefix].render_refusal(refused, request_id))
+        response = to_response(self.mounts[prefix].refusal(refused, None, request_id))
         response.headers["Request-Id"] = request_id
         if request is None:
             add_cors(response, "*")  # whoever it was: it says nothing of anybody's state

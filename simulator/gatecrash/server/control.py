@@ -177,7 +177,7 @@ async def _list_faults(gateway: Gateway, sandbox: Sandbox, params: ListFaults, a
 
 
 async def _add_fault(gateway: Gateway, sandbox: Sandbox, params: RuleParams, asked: Asked) -> Any:
-    rule, epoch = new_rule(sandbox.ids.new("rule"), params, sandbox.seed), sandbox.epoch
+    rule, epoch = new_rule(sandbox.ids.new("rule"), params, sandbox.seed, gateway.vocabulary), sandbox.epoch
     gateway.check_mortal([rule])
     await gateway.run(sandbox, lambda ctx: keep_rules(ctx, [rule]))
     if sandbox.epoch != epoch:

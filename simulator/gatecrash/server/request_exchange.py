@@ -40,6 +40,11 @@ class RequestExchange(Holding):
         # what the issuer is to say, whatever the card
         self.decline_code: str | None = None
 
+    @property
+    def armed(self) -> bool:
+        """Whether any rule could strike anything here."""
+        return bool(self._rules or self._sandbox.plane.armed)
+
     async def at(self, station: str) -> None:
         """Pass a station; whatever is armed there strikes."""
         self.station = station

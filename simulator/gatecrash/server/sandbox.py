@@ -1,11 +1,13 @@
 """A sandbox, live: its clock, ids, faults and journal length, and what is in flight in it."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from gatecrash.core.clock import Clock
+from gatecrash.core.facts import Hearer
 from gatecrash.core.ids import Ids
 from gatecrash.core.transaction import Context, Transaction
 from gatecrash.core.vault import Vault
@@ -68,8 +70,8 @@ class Sandbox:
         """Sandbox time in milliseconds."""
         return self.clock.now(self._host.now())
 
-    def context(self, tx: Transaction) -> Context:
-        return Context(tx, self.name, self.now(), self.ids, self._vault)
+    def context(self, tx: Transaction, hearers: Sequence[Hearer]) -> Context:
+        return Context(tx, self.name, self.now(), self.ids, self._vault, hearers=hearers)
 
     def end_life(self) -> None:
         """Cut off whatever is held at a station; what was computed and not committed is not to be."""

@@ -11,7 +11,7 @@ from gatecrash.core.errors import Refused
 from gatecrash.core.ids import derive_seed
 from gatecrash.core.redaction import mask
 from gatecrash.dialects.interface import Asked
-from gatecrash.dialects.native.operations import NAME, authenticate
+from gatecrash.dialects.native.requests import NAME, authenticate
 from gatecrash.server.gateway import Gateway
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.store.interface import OF, SandboxRow

@@ -12,17 +12,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from gatecrash.core import holds
+from gatecrash.core import due, holds
 from gatecrash.core.clock import Clock
-from gatecrash.core.endpoints import CreateEndpoint, UpdateEndpoint
 from gatecrash.core.errors import Refused
+from gatecrash.core.facts import FACTS
 from gatecrash.core.ids import Ids, derive_seed
 from gatecrash.core.records import FaultRule
 from gatecrash.core.transaction import Context, Transaction
 from gatecrash.core.vault import Vault
 from gatecrash.dialects import registry
-from gatecrash.dialects.interface import Dialect
-from gatecrash.faults.rule import Labels, Rule
+from gatecrash.dialects.interface import Call, Dialect
+from gatecrash.faults.rule import Labels, Rule, Vocabulary
 from gatecrash.server import strict
 from gatecrash.server.host import Host
 from gatecrash.server.http import Capacity
@@ -42,6 +42,15 @@ class State:
         self.store = store
         self.host = host
         self.dialects = registry.load() if dialects is None else dialects
+        self.hearers = tuple(dialect.hear for dialect in self.dialects.values())
+        self.timer_handlers = dict(due.HANDLERS)
+        for dialect in self.dialects.values():
+            self.timer_handlers |= dialect.timers
+        self.vocabulary = Vocabulary(
+            calls=frozenset(name for dialect in self.dialects.values() for name in dialect.names),
+            events=frozenset(FACTS).union(*(dialect.events for dialect in self.dialects.values())),
+            dialects=tuple(self.dialects),
+        )
         self.vault = Vault(host.vault_key, host.entropy)
         self.journal = Journal(store)
         self._nobodys = Ids(derive_seed(host.seed, ""))
@@ -96,10 +105,10 @@ class State:
         if (trouble := self.store.trouble) is not None:
             raise trouble
 
-    def admit(self, params: object) -> None:
+    def admit(self, call: Call) -> None:
         """Refuse, before anything is claimed, what this host does not allow."""
-        if isinstance(params, CreateEndpoint | UpdateEndpoint) and params.url is not None:
-            check_url(params.url, self.host.allow_hosts)
+        if call.url is not None:
+            check_url(call.url, self.host.allow_hosts)
 
     async def run(self, sandbox: Sandbox, work: Callable[[Context], T], undone: Callable[[], None] = lambda: None) -> T:
         """Run `work` in one commit; what it raises rolls it back, and `undone` is told. Returns once it is durable."""
@@ -111,7 +120,7 @@ class State:
             if sandbox.removed:
                 raise sandbox_removed(sandbox)
             issued = sandbox.ids.issued
-            result = work(sandbox.context(tx))
+            result = work(sandbox.context(tx, self.hearers))
             timers_changed = tx.timers_changed
             if sandbox.ids.issued != issued:
                 self.journal.touch(sandbox)

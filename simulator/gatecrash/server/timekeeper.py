@@ -127,7 +127,7 @@ class Timekeeper:
     def _take_due(self, ctx: Context, sandbox: Sandbox) -> _Due:
         """Run core timers that are due; collect webhook attempts that are; and tell when the next timer is."""
         sandbox.poked = False  # what changes after this commit has to be looked at anew
-        handled = due.run_due(ctx)
+        handled = due.run_due(ctx, self._state.timer_handlers)
         taken = self._deliveries.take(ctx, sandbox, ctx.tx.due_attempts(ctx.now))
         if handled == due.BATCH:
             return _Due(taken.attempts, handled, ctx.now, ctx.now, ctx.now)

@@ -70,6 +70,7 @@ CREATE TABLE charges (
     payment_method  TEXT,
     subscription_id TEXT,
     decline_code    TEXT,
+    ref             TEXT,                   -- the dialect's object that it is an attempt of
     created_at      INTEGER NOT NULL,
     expires_at      INTEGER,
     PRIMARY KEY (sandbox, id),
@@ -185,6 +186,7 @@ CREATE TABLE webhook_endpoints (
 CREATE TABLE events (
     sandbox     TEXT NOT NULL,
     id          TEXT NOT NULL,
+    dialect     TEXT NOT NULL,              -- in whose words it is
     type        TEXT NOT NULL,
     object_id   TEXT NOT NULL,
     order_id    TEXT,
@@ -232,6 +234,7 @@ CREATE TABLE idempotency_keys (
     status      INTEGER,                    -- NULL while the first request is in flight
     headers     TEXT NOT NULL,
     body        BLOB,
+    code        TEXT,                       -- of the refusal that the answer is
     created_at  INTEGER NOT NULL,
     PRIMARY KEY (sandbox, scope, key),
     CHECK ((status IS NULL) = (body IS NULL))
@@ -252,6 +255,18 @@ CREATE TABLE holds (
     orders      TEXT NOT NULL,              -- JSON
     PRIMARY KEY (sandbox, id)
 );
+
+-- what dialects keep that is no money; (kind, ref) finds what belongs to another document or to a record of the core
+CREATE TABLE documents (
+    sandbox     TEXT NOT NULL,
+    kind        TEXT NOT NULL,
+    id          TEXT NOT NULL,
+    ref         TEXT,
+    data        TEXT NOT NULL,              -- JSON
+    created_at  INTEGER NOT NULL,
+    PRIMARY KEY (sandbox, kind, id)
+);
+CREATE INDEX documents_by_ref ON documents (sandbox, kind, ref, id) WHERE ref IS NOT NULL;
 
 CREATE TABLE fault_rules (
     sandbox     TEXT NOT NULL,

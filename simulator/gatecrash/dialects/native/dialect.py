@@ -1,58 +1,69 @@
-"""The native dialect: its four rooms behind the one interface."""
+"""The native dialect: its rooms behind the one interface."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gatecrash.core.cards import DECLINES
+from gatecrash.core.due import Handler
 from gatecrash.core.errors import Refused
-from gatecrash.core.idempotency import Policy
+from gatecrash.core.facts import Fact
+from gatecrash.core.idempotency import Policy, Stored
 from gatecrash.core.records import Charge, Endpoint, Event
 from gatecrash.core.transaction import Context
 from gatecrash.dialects.interface import Answer, Asked, Call, Caller, Digest, Route
-from gatecrash.dialects.native import errors, operations, render, webhooks
+from gatecrash.dialects.native import errors, events, render, requests
+from gatecrash.dialects.native.calls import NAME
 from gatecrash.dialects.native.routes import ROUTES
 from gatecrash.webhooks.message import Message
 from gatecrash.webhooks.schedules import STANDARD_WEBHOOKS
 
-# operations whose answer shows the endpoint's secret, this once
+# calls whose answer shows the endpoint's secret, this once
 _SHOWS_SECRET = frozenset({"webhook_endpoints.create", "webhook_endpoints.rotate_secret"})
 
-# operations of which a charge that failed is the refusal
+# calls of which a charge that failed is the refusal
 _CHARGES_NOW = frozenset({"charges.create", "subscriptions.create"})
 
 
 class NativeDialect:
-    name = "native"
+    name = NAME
     default_port = 8402
     routes = ROUTES
+    names = tuple(route.name for route in ROUTES)
+    events = events.TYPES
     policy = Policy()
     schedule = STANDARD_WEBHOOKS
+    timers: Mapping[str, Handler] = {}
 
     def authenticate(self, asked: Asked) -> Caller:
-        return operations.authenticate(asked.headers)
+        return requests.authenticate(asked.headers)
 
     def authorize(self, caller: Caller, route: Route) -> None:
-        operations.authorize(caller, route)
+        requests.authorize(caller, route)
 
-    def decode(self, asked: Asked, route: Route, digest: Digest) -> Call:
-        return operations.decode(asked, route, self.policy, digest)
+    def call(self, asked: Asked, route: Route, caller: Caller, digest: Digest) -> Call:
+        return requests.decode(asked, route, caller, self.policy, digest)
 
-    def render(self, route: Route, result: Any, ctx: Context, request_id: str) -> Answer:
-        if isinstance(result, Charge) and result.status == "failed" and route.operation in _CHARGES_NOW:
-            return self.render_refusal(_declined(result), request_id)
+    def answer(self, call: Call, route: Route, result: Any, ctx: Context, request_id: str) -> Answer:
+        if isinstance(result, Charge) and result.status == "failed" and call.name in _CHARGES_NOW:
+            return errors.problem(_declined(result), request_id)
         shown = render.view(result)
-        if isinstance(result, Endpoint) and route.operation in _SHOWS_SECRET:
+        if isinstance(result, Endpoint) and call.name in _SHOWS_SECRET:
             shown["secret"] = result.secret if shown["public_key"] is None else None
         return Answer(route.success, render.encode(shown), {})
 
-    def render_refusal(self, refused: Refused, request_id: str) -> Answer:
+    def again(self, call: Call, route: Route, stored: Stored, ctx: Context, request_id: str) -> Answer:
+        headers = {**stored.headers, "Idempotent-Replayed": "true"}
+        content_type = headers.pop("Content-Type")
+        return Answer(stored.status, stored.body, headers, content_type, stored.code)
+
+    def refusal(self, refused: Refused, asked: Asked | None, request_id: str) -> Answer:
         return errors.problem(refused, request_id)
 
-    def replayed(self, answer: Answer) -> Answer:
-        return Answer(answer.status, answer.body, {**answer.headers, "Idempotent-Replayed": "true"}, answer.content_type)
+    def hear(self, ctx: Context, fact: Fact) -> None:
+        events.hear(ctx, fact)
 
     def message(self, event: Event, endpoint: Endpoint, secrets: Sequence[str], real_now: int) -> Message:
-        return webhooks.message(event, secrets, real_now)
+        return events.message(event, secrets, real_now)
 
 
 def _declined(charge: Charge) -> Refused:

@@ -60,4 +60,4 @@ def problem(refused: Refused, request_id: str) -> Answer:
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="gatecrash"'
     body["request_id"] = request_id
-    return Answer(status, msgspec.json.encode(body), headers, CONTENT_TYPE)
+    return Answer(status, msgspec.json.encode(body), headers, CONTENT_TYPE, refused.code)

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from gatecrash.core.clock import rfc3339
-from gatecrash.core.operations import Page
 from gatecrash.core.records import (
     Charge,
     ClientToken,
@@ -20,6 +19,7 @@ from gatecrash.core.records import (
     Refund,
     Subscription,
 )
+from gatecrash.dialects.native.calls import Page
 from gatecrash.webhooks.signing.standard import public_key
 
 encode = msgspec.json.Encoder().encode

@@ -29,6 +29,8 @@ class Kind(Struct, forbid_unknown_fields=True):
     effect: ClassVar[Effect]
     effect_at: ClassVar[Mapping[str, Effect]] = {}
     adds_up: ClassVar[bool] = False
+    # params that name a type of event
+    events: ClassVar[tuple[str, ...]] = ()
     # the one operation that it can strike, if it is for one only
     operation: ClassVar[str | None] = None
     # whether a rule that does not say how often strikes always

@@ -82,7 +82,7 @@ def _operation(fault: Fault) -> str:
     """What the call that a merchant was about to send asks for."""
     called = fault.label.removeprefix(SENDS)
     routes = [
-        (f"{route.method} {prefix}{template(route.path)}", route.operation)
+        (f"{route.method} {prefix}{template(route.path)}", route.verb)
         for name, dialect in registry.load().items()
         for prefix in ("", f"/{name}")
         for route in dialect.routes

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gatecrash.core.operations import OPERATIONS, Operation
+from gatecrash.dialects.native.calls import OPERATIONS, Operation
 from gatecrash.dialects.native.routes import ROUTES
 
 NAMES = [
@@ -46,12 +46,12 @@ def test_the_operations_are_those_of_the_contract() -> None:
 
 
 def test_every_operation_has_a_native_route_and_every_route_an_operation() -> None:
-    assert sorted(route.operation for route in ROUTES) == sorted(OPERATIONS)
+    assert sorted(route.name for route in ROUTES) == sorted(OPERATIONS)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_what_varies_in_a_path_is_a_parameter_of_its_operation(route: object) -> None:
-    fields = OPERATIONS[route.operation].params.__struct_fields__  # type: ignore[attr-defined]
+    fields = OPERATIONS[route.name].params.__struct_fields__  # type: ignore[attr-defined]
     assert ("{id}" in route.path) == ("id" in fields)  # type: ignore[attr-defined]
 
 

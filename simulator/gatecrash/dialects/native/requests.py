@@ -2,18 +2,21 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from gatecrash.core.card_numbers import holds_known_number
+from gatecrash.core.endpoints import CreateEndpoint, UpdateEndpoint
 from gatecrash.core.errors import Refused
 from gatecrash.core.idempotency import Policy, parse_key
-from gatecrash.core.operations import OPERATIONS
 from gatecrash.core.params import parse_object, refuse_body, screen, to_params
 from gatecrash.core.redaction import has_long_number, mask
-from gatecrash.core.tokens import sandbox_of_client_token
+from gatecrash.core.tokens import sandbox_of_client_token, use_client_token
 from gatecrash.dialects.interface import Asked, Call, Caller, Digest, Route
+from gatecrash.dialects.native.about import about
+from gatecrash.dialects.native.calls import OPERATIONS
 
 _KEY = re.compile(r"(?P<kind>sk|pk)_test_(?P<name>[A-Za-z0-9_-]{1,64})")
 # of a sandbox
@@ -63,8 +66,8 @@ def authorize(caller: Caller, route: Route) -> None:
     )
 
 
-def decode(asked: Asked, route: Route, policy: Policy, digest: Digest) -> Call:
-    operation = OPERATIONS[route.operation]
+def decode(asked: Asked, route: Route, caller: Caller, policy: Policy, digest: Digest) -> Call:
+    operation = OPERATIONS[route.name]
     key = None
     given: Mapping[str, Any]
     if asked.method == "POST":
@@ -95,7 +98,21 @@ def decode(asked: Asked, route: Route, policy: Policy, digest: Digest) -> Call:
         # number that was taken out of a text still tells it from another
         meant = params if given == sent else to_params(operation.params, {**sent, **asked.path_params})
         fingerprint = digest(operation.name.encode() + b"\0" + _encode_sorted(meant))
-    return Call(operation, params, key, fingerprint, given if asked.method == "POST" and asked.body.strip() else None)
+    token = caller.client_token
+    return Call(
+        name=operation.name,
+        does=operation.name,
+        params=params,
+        run=operation.run,
+        about=partial(about, operation.name, params),
+        policy=policy,
+        changes=asked.method not in ("GET", "HEAD"),
+        note=given if asked.method == "POST" and asked.body.strip() else None,
+        key=key,
+        fingerprint=fingerprint,
+        admit=None if token is None else partial(use_client_token, token_id=token),
+        url=params.url if isinstance(params, CreateEndpoint | UpdateEndpoint) else None,
+    )
 
 
 def _refuse_misplaced(names: Iterable[str], where: str) -> None:

@@ -1,4 +1,4 @@
-"""Every operation by its name: what it takes, and what it does. Dialects translate to these; faults match on them."""
+"""Every native call by its name: what it takes, and what it does."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
@@ -9,6 +9,9 @@ from gatecrash.core import disputes, endpoints, events, payment_methods, payment
 from gatecrash.core.errors import Refused
 from gatecrash.core.records import Charge, Delivery, Dispute, Endpoint, Event, PaymentMethod, Record, Refund, Subscription
 from gatecrash.core.transaction import Context
+
+# of this dialect, in events
+NAME = "native"
 
 PAGE_MAX = 100
 PAGE_DEFAULT = 10
@@ -140,7 +143,7 @@ _ALL = (
     Operation(
         "events.list",
         ListEvents,
-        lambda ctx, p: _page(ctx, Event, p, type=p.type, order_id=p.order_id),
+        lambda ctx, p: _page(ctx, Event, p, dialect=NAME, type=p.type, order_id=p.order_id),
     ),
     Operation("events.deliveries", ListDeliveries, _list_deliveries),
     Operation("events.resend", Resend, lambda ctx, p: Page(events.resend(ctx, p.id, p.endpoint_id), False)),
