@@ -1,11 +1,13 @@
 """Whoever stops a verb that runs worlds, by Ctrl-C, a polite kill, a closed terminal or SIGKILL, leaves nothing behind."""
 
+import json
 import os
 import pty
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -102,6 +104,59 @@ def test_who_presses_ctrl_c_at_a_question_is_done(tmp_path: Path) -> None:
     assert asking.wait(PATIENCE_S) == 130
     os.close(ours)
     assert not (tmp_path / "profile.toml").exists()
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
+def test_what_was_found_before_an_interrupt_is_saved_told_and_reported(tmp_path: Path, sent: signal.Signals) -> None:
+    text = REFERENCE.read_text(encoding="utf-8").replace('shop.sqlite"]', 'shop.sqlite", "--mutant", "naive"]')
+    (tmp_path / "naive.toml").write_text(text.replace('cwd = ".."', f'cwd = "{REFERENCE.parent.parent}"'), encoding="utf-8")
+    # the long story is told first: what is found while it goes on is not told yet
+    stories = ("--story", STORY, "--story", "lost-response")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "gatecrash", "prove", "naive.toml", *stories, "--json", "--junit", "j.xml", "--report", "out"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(sent, signal.SIG_DFL),
+    )  # fmt: skip
+    try:
+        until(lambda: list(tmp_path.glob("gatecrash-failures/*-lost-response.yaml")) or running.poll() is not None)
+        running.send_signal(sent)
+        out, err = running.communicate(timeout=PATIENCE_S)
+    finally:
+        running.kill()
+        running.wait()
+    assert running.returncode == 130, err
+    said = json.loads(out)
+    assert (said["incomplete"], said["verdict"]) == ("interrupted", "violated")
+    verdicts = {story["name"]: (story["verdict"], story.get("reason")) for story in said["stories"]}
+    assert verdicts == {"lost-response": ("violated", None), STORY: ("not played", "interrupted")}
+    suite = ElementTree.parse(tmp_path / "j.xml").getroot()  # noqa: S314 - our own
+    assert [(each.get("failures"), each.get("skipped"), each.get("errors")) for each in [suite]] == [("1", "1", "0")]
+    assert [(each.get("name"), each.get("value")) for each in suite.iter("property")] == [("incomplete", "interrupted")]
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "Incomplete: interrupted." in page
+    assert "<svg" in page
+
+
+def test_mutants_that_are_interrupted_tell_of_those_that_were_played(tmp_path: Path) -> None:
+    for arguments in (("--mutant", "recon_none"), ("--world", "simulated", "--mutant", "no_dedupe")):
+        running = subprocess.Popen(
+            [sys.executable, "-m", "gatecrash", "mutants", *arguments, "--json"], cwd=tmp_path, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+        )  # fmt: skip
+        try:
+            until(lambda: survivors(tmp_path) or children(running.pid) or running.poll() is not None)  # noqa: B023
+            running.send_signal(signal.SIGINT)
+            out, err = running.communicate(timeout=PATIENCE_S)
+        finally:
+            running.kill()
+            running.wait()
+        assert running.returncode == 130, err
+        said = json.loads(out)
+        assert (said["incomplete"], said["verdict"]) == ("interrupted", "unfinished"), said
+
+
+def children(pid: int) -> str:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
 
 
 def survivors(scratch: Path) -> list[str]:

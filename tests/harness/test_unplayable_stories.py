@@ -4,12 +4,13 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from gatecrash.cli import _proof, prove
 from gatecrash.cli._failed import WrongUse
-from gatecrash.harness import steps
+from gatecrash.harness import junit, run, steps
 from gatecrash.harness.merchant_profile import load
 from gatecrash.harness.prove import Findings, Proof
 from gatecrash.harness.story import Story, load_all, parse
@@ -102,6 +103,27 @@ def test_a_wrong_set_up_that_shows_late_loses_no_verdict_and_is_no_success(prove
     assert (story.name, crash) == ("x", "")
     assert "[place_order]: when nothing was broken yet" in reason
     assert proof.verdict == "unfinished"
+
+
+def test_a_failure_of_the_harness_itself_in_one_story_loses_no_other_and_has_an_exit_code_of_its_own(
+    proved: Prove, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def fails(stage: object, argument: object) -> None:
+        raise ZeroDivisionError("a bug of ours")
+
+    monkeypatch.setattr(run, "VERBS", {**steps.VERBS, "kill_gateway": fails})
+    proof = proved("", one_story("[place_order, {pay: visa}, kill_gateway]"), "happy-path")
+    assert [outcome.story.name for outcome in proof.outcomes] == ["happy-path"]
+    [(story, reason, crash)] = proof.crashed
+    assert (story.name, reason) == ("x", "Gatecrash itself failed: ZeroDivisionError: a bug of ours")
+    assert proof.verdict == "unfinished"
+    with pytest.raises(SystemExit) as ended:
+        _proof.Ending(proof).exit(None)
+    assert ended.value.code == 3
+    told = capsys.readouterr().err
+    assert crash.rstrip() in told
+    assert "Please report it with the traceback above" in told
+    assert ElementTree.fromstring(junit.render(proof)).get("errors") == "1"  # noqa: S314 - our own
 
 
 def test_a_merchant_to_which_no_story_can_be_played_gets_no_verdict(proved: Prove) -> None:

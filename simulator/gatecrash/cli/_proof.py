@@ -91,10 +91,10 @@ class Ending:
 
     def exit(self, profile: Path | None) -> NoReturn:
         """End with the exit code of the verdict, or as whatever cut the run short would have ended it."""
-        from gatecrash.harness.prove import VIOLATED
+        from gatecrash.harness.explore.verdict import VIOLATED
 
-        if self.failure is not None and not isinstance(self.failure, Exception):
-            raise self.failure
+        if was_interrupted(self.failure):
+            end_early(self.failure)
         tell_crashes([each.crash for each in self.proof.crashed], self.failure)
         if self.proof.verdict == VIOLATED:
             sys.exit(1)
@@ -109,21 +109,38 @@ class Ending:
 @contextmanager
 def ending(findings: "Findings", profile: Path | None) -> "Iterator[Ending]":
     """Makes a proof of what was found, whatever ends the run. Raises WrongUse where no story could be set up."""
-    from gatecrash.harness.prove import CRASHED, INTERRUPTED
-
-    how, incomplete, began = Ending(findings.proof(0.0)), "", time.monotonic()
+    how, began = Ending(findings.proof(0.0)), time.monotonic()
     try:
         yield how
     except WrongUse:  # a folder for failures that cannot be written
         raise
-    except (KeyboardInterrupt, asyncio.CancelledError) as error:
-        how.failure, incomplete = error, INTERRUPTED
-    except Exception as error:
-        how.failure, incomplete = error, CRASHED
-    how.proof = findings.proof(time.monotonic() - began, incomplete=incomplete)
+    except (KeyboardInterrupt, asyncio.CancelledError, Exception) as error:
+        how.failure = error
+    how.proof = findings.proof(time.monotonic() - began, incomplete=why_incomplete(how.failure))
     if how.failure is None and not how.proof.outcomes and not how.proof.crashed:
         failed = how.proof.not_played
         raise WrongUse(f"{failed[0].reason}{look_closer(profile)}") if failed else _none("came to a verdict", how.proof.left_out)
+
+
+def was_interrupted(failure: BaseException | None) -> bool:
+    return failure is not None and not isinstance(failure, Exception)
+
+
+def why_incomplete(failure: BaseException | None) -> str:
+    """Why what was found is not the whole, after what had cut it short; nothing where nothing did."""
+    from gatecrash.harness.explore.verdict import CRASHED, INTERRUPTED
+
+    return "" if failure is None else INTERRUPTED if was_interrupted(failure) else CRASHED
+
+
+def end_early(failure: BaseException | None) -> None:
+    """End as what had cut the run short, once all is told that was found; go on where nothing had."""
+    if failure is None:
+        return
+    if was_interrupted(failure):
+        raise failure
+    tell_crashes((), failure)
+    sys.exit(GATECRASH_FAILED)
 
 
 def tell_crashes(tracebacks: Iterable[str], failure: BaseException | None = None) -> None:

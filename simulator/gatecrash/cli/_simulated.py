@@ -11,7 +11,7 @@ from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 
@@ -132,7 +132,7 @@ def _prove(
     from gatecrash.harness.explore.bound import WHOLE, Bound, Shard, ShardError
     from gatecrash.harness.explore.checkpoint import CheckpointError
     from gatecrash.harness.explore.pool import PlayerFailed, PlayerSpec
-    from gatecrash.harness.explore.verdict import VIOLATED, verdict
+    from gatecrash.harness.explore.verdict import verdict
     from gatecrash.harness.merchant_profile import load
     from gatecrash.harness.story import choose, gather
     from gatecrash.harness.variants import in_channels
@@ -171,18 +171,25 @@ def _prove(
     )
     require_played(said, asked.profile)
     saved = save(said, merchant, stories, asked.failures)
-    drawn = {} if found.interrupted or (asked.as_json and not asked.report and not asked.junit) else drawn_runs(spec, said)
+    drawn = {} if asked.as_json and not asked.report and not asked.junit else drawn_runs(spec, said)
+    annotate(said, merchant)
+    if asked.junit or asked.report:
+        write(spec, said, stories, left_out, drawn, saved, asked, " ".join(said.in_words()))
     if asked.as_json:
         document(said.as_json())
     else:
         _tell(said, saved, drawn)
-    annotate(said, merchant)
-    if not found.interrupted and (asked.junit or asked.report):
-        write(spec, said, stories, left_out, drawn, saved, asked, " ".join(said.in_words()))
-    if found.interrupted:
-        click.echo(f"gatecrash prove: interrupted; go on with the same options and --resume {kept.path}", err=True)
+    end(said, said.verdict, f"go on with the same options and --resume {kept.path}")
+
+
+def end(said: "Verdict", verdict: str, go_on: str) -> NoReturn:
+    """End with the exit code of the verdict, after what was told; `go_on` says how, where it was interrupted."""
+    if said.interrupted:
+        click.echo(f"gatecrash prove: interrupted; {go_on}", err=True)
         sys.exit(130)
-    sys.exit(1 if said.verdict == VIOLATED else 0 if said.finished else 2)
+    _proof.tell_crashes([said.crash] if said.crash else [])
+    codes = {"violated": 1, "held": 0, "proved": 0, "unfinished": 2}
+    sys.exit(_proof.GATECRASH_FAILED if said.crash and verdict != "violated" else codes[verdict])
 
 
 def require_played(said: "Verdict", profile: Path) -> None:
@@ -250,21 +257,23 @@ def write(
     saved: "Saved", asked: "Asked", bound: str,
 ) -> None:  # fmt: skip
     """The reports that were asked for: of each story the run in which it was violated first, or the one without a fault. A story
-    that cannot be played is left out.
+    that cannot be played is left out. One that nothing was played of, since the whole was cut short, was not played.
     """
-    from gatecrash.harness.prove import LeftOut, NotJudged, Proof
+    from gatecrash.harness.prove import LeftOut, NotJudged, NotPlayed, Proof
 
     unplayed = {story.name: story.unplayable.why for story in said.stories if story.unplayable}
     left_out = [*left_out, *(LeftOut(story, unplayed[story.name]) for story in stories if story.name in unplayed)]
     first = {story.name: story.violations[0] for story in said.stories if story.violations}
-    names = [story.name for story in said.stories if story.name not in unplayed]
+    begun = {story.name for story in said.stories if story.schedules or not said.incomplete}
+    names = [story.name for story in said.stories if story.name in begun and story.name not in unplayed]
     wanted: list[tuple[str, Faults]] = [(name, first[name].schedule if name in first else ()) for name in names]
     more = [each for each in wanted if each not in drawn]
     runs = {**drawn, **dict(zip(more, played(spec, more)[0], strict=True))}
     proof = Proof(
         merchant=said.merchant, world="simulated", outcomes=tuple(runs[each] for each in wanted), left_out=tuple(left_out),
         not_judged=tuple(NotJudged(code, each.reason) for each in said.not_judged for code in each.oracles),
-        seconds=said.seconds, bound=bound, explored=said.verdict,
+        not_played=tuple(NotPlayed(story, said.incomplete) for story in stories if story.name not in {*begun, *unplayed}),
+        seconds=said.seconds, bound=bound, explored=said.verdict, incomplete=said.incomplete,
     )  # fmt: skip
     files = {name: saved[name, each.oracle] for name, each in first.items()}
     _proof.write(proof, files, junit=asked.junit, report=asked.report)

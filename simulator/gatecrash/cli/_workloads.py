@@ -1,6 +1,5 @@
 """`gatecrash prove --world simulated --workloads N`: stories that are made up, each explored like one that somebody has told."""
 
-import sys
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -82,16 +81,13 @@ def prove(
     _told(
         said, spec._replace(kwargs={**kwargs, "stories": {story.name: story.document for story in said.stories}}), merchant, asked
     )
-    if trials.interrupted:
-        click.echo("gatecrash prove: interrupted; what is told above is what was found so far", err=True)
-        sys.exit(130)
-    sys.exit({"violated": 1, "held": 0, "unfinished": 2}[said.verdict])
+    _simulated.end(said.of, said.verdict, "what is told above is what was found so far")
 
 
 def _told(said: "Sampled", spec: "PlayerSpec", merchant: "MerchantProfile", asked: "_simulated.Asked") -> None:
     """Saves and tells what was found, and writes the reports."""
     saved = _simulated.save(said.of, merchant, list(said.stories), asked.failures)
-    quick = said.of.interrupted or (asked.as_json and not asked.report and not asked.junit)
+    quick = asked.as_json and not asked.report and not asked.junit
     drawn = {} if quick else _simulated.drawn_runs(spec, said.of)
     failed = [story for story in said.of.stories if story.violations]
     if asked.as_json:
@@ -105,7 +101,7 @@ def _told(said: "Sampled", spec: "PlayerSpec", merchant: "MerchantProfile", aske
         for line in said.in_words():
             click.echo(line)
     _simulated.annotate(said.of, merchant)
-    if not said.of.interrupted and (asked.junit or asked.report):
+    if asked.junit or asked.report:
         _simulated.write(spec, said.of, said.stories, [], drawn, saved, asked, " ".join(said.in_words()))
 
 

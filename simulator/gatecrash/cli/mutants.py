@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import click
 
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document, note, table
+from gatecrash.cli._proof import end_early, why_incomplete
 from gatecrash.cli._values import Whole
 from gatecrash.cli._worlds import run, runs_worlds
 from gatecrash.counted import counted
@@ -64,6 +66,7 @@ def command(
     """
     from gatecrash.harness.mutants import known, matrix, pairs
     from gatecrash.harness.story import choose, gather
+    from gatecrash.harness.world import SetupFailed
 
     mutants, names = known(), (*more, *names)
     unknown = [name for name in names if name not in mutants]
@@ -83,34 +86,37 @@ def command(
     wanted = pairs(asked, stories, every=every or bool(only and names))
     if not wanted and only:
         raise WrongUse("these stories name no mutants to catch; name one with --mutant, or all with --all")
-    outcomes, seconds = run(_play(wanted, jobs or _RUNS))
-    found = matrix(asked, outcomes, seconds)
+    outcomes: list[Outcome | Unplayed] = []
+    began = time.monotonic()
+    failure: BaseException | None = None
+    try:
+        run(_play(wanted, jobs or _RUNS, outcomes))
+    except (KeyboardInterrupt, asyncio.CancelledError, Exception) as error:
+        if isinstance(error, SetupFailed) and not outcomes:
+            raise
+        failure = error
+    found = matrix(asked, outcomes, time.monotonic() - began, incomplete=why_incomplete(failure))
     if as_json:
         document(found.as_json())
     else:
         _tell(found, stories, every=every)
+    end_early(failure)
     sys.exit(0 if found.complete else 1)
 
 
-async def _play(wanted: "list[tuple[Mutant | None, Story]]", jobs: int) -> "tuple[list[Outcome | Unplayed], float]":
+async def _play(wanted: "list[tuple[Mutant | None, Story]]", jobs: int, outcomes: "list[Outcome | Unplayed]") -> None:
+    """Play it all; what comes of it is put into `outcomes` one by one."""
     from gatecrash.harness.mutants import play
 
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    outcomes: list[Outcome | Unplayed] = []
     async with aclosing(play(wanted, jobs)) as runs:
         async for outcome in runs:
             outcomes.append(outcome)
             if sys.stderr.isatty():
                 note(f"{len(outcomes)} of {len(wanted)}: {outcome.merchant} in {outcome.story.name}")
-    return outcomes, loop.time() - began
 
 
 def _tell(found: "Matrix", stories: "list[Story]", *, every: bool) -> None:
-    rows = [
-        (row.mutant.name, " ".join(row.mutant.violates), "yes" if row.caught else "NO", _by(row), row.mutant.bug)
-        for row in found.rows
-    ]
+    rows = [(row.mutant.name, " ".join(row.mutant.violates), _caught(row), _by(row), row.mutant.bug) for row in found.rows]
     table(("mutant", "violates", "caught", "by", "the bug"), rows, empty="No mutants.")
     if every:
         click.echo()
@@ -121,11 +127,16 @@ def _tell(found: "Matrix", stories: "list[Story]", *, every: bool) -> None:
     clean = "clean" if not found.alarms else f"accused in {len(found.alarms)}"
     runs = [each for row in found.rows for each in row.catches]
     unplayed = sum(bool(each.unplayed) for each in runs)
+    incomplete = f"INCOMPLETE, {found.incomplete}: " if found.incomplete else ""
     click.echo(
-        f"\n{caught} of {counted(len(found.rows), 'mutant')} caught; the reference merchant is {clean} in "
+        f"\n{incomplete}{caught} of {counted(len(found.rows), 'mutant')} caught; the reference merchant is {clean} in "
         f"{counted(found.played, 'story', 'stories')}; {counted(found.played + len(runs), 'run')} in {found.seconds:.0f} s."
         + (f" {unplayed} of them could not be played to the end: --json says why." if unplayed else "")
     )
+
+
+def _caught(row: "Row") -> str:
+    return "yes" if row.caught else "NO" if row.catches else "not played"
 
 
 def _by(row: "Row") -> str:

@@ -3,7 +3,8 @@
 from xml.etree import ElementTree as xml
 
 from gatecrash.harness import sequence
-from gatecrash.harness.prove import INTERRUPTED, LeftOut, NotPlayed, Proof
+from gatecrash.harness.explore.verdict import INTERRUPTED
+from gatecrash.harness.prove import LeftOut, NotPlayed, Proof
 from gatecrash.harness.timeline import folded, timeline
 
 

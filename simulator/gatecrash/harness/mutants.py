@@ -75,14 +75,16 @@ class Matrix:
     played: int
     alarms: tuple[Catch, ...]
     seconds: float
+    incomplete: str = ""  #: why not all was played that was to be
 
     @property
     def complete(self) -> bool:
-        return all(row.caught for row in self.rows) and not self.alarms
+        return all(row.caught for row in self.rows) and not self.alarms and not self.incomplete
 
     def as_json(self) -> dict[str, Any]:
         """`{mutants: [{name, bug, violates, caught, stories: [{name, oracles, counts}]}], reference: {stories, violations:
-        [{name, oracles}]}, seconds, verdict}`; the verdict is `caught` or `missed`. A story that could not be played to a
+        [{name, oracles}]}, seconds, verdict}`; the verdict is `caught`, `missed`, or
+        `unfinished` where `incomplete` says why not all was played. A story that could not be played to a
         mutant says why in `unplayed`.
         """
         return {
@@ -104,7 +106,8 @@ class Matrix:
                 "violations": [{"name": each.story, "oracles": list(each.oracles)} for each in self.alarms],
             },
             "seconds": round(self.seconds, 3),
-            "verdict": "caught" if self.complete else "missed",
+            **({"incomplete": self.incomplete} if self.incomplete else {}),
+            "verdict": "caught" if self.complete else "unfinished" if self.incomplete else "missed",
         }  # fmt: skip
 
 
@@ -149,7 +152,7 @@ async def play(wanted: Sequence[tuple[Mutant | None, Story]], at_once: int = AT_
             yield outcome
 
 
-def matrix(mutants: Sequence[Mutant], outcomes: Iterable[Outcome | Unplayed], seconds: float) -> Matrix:
+def matrix(mutants: Sequence[Mutant], outcomes: Iterable[Outcome | Unplayed], seconds: float, *, incomplete: str = "") -> Matrix:
     """What finished runs come to."""
     by_name: dict[str, list[Catch]] = {mutant.name: [] for mutant in mutants}
     row = {mutant.name: mutant.violates for mutant in mutants}
@@ -167,4 +170,4 @@ def matrix(mutants: Sequence[Mutant], outcomes: Iterable[Outcome | Unplayed], se
             catch = Catch(outcome.story.name, oracles, any(counts(each, violates) for each in oracles))
             by_name[outcome.merchant].append(catch)
     rows = tuple(Row(mutant=mutant, catches=tuple(by_name[mutant.name])) for mutant in mutants)
-    return Matrix(rows=rows, played=played, alarms=tuple(alarms), seconds=seconds)
+    return Matrix(rows=rows, played=played, alarms=tuple(alarms), seconds=seconds, incomplete=incomplete)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from gatecrash.harness.blind_spots import blind_spots
 from gatecrash.harness.customer import ORDINARY
 from gatecrash.harness.demo import play_for_real
+from gatecrash.harness.explore.verdict import CRASHED, HELD, INTERRUPTED, UNFINISHED, VIOLATED
 from gatecrash.harness.merchant_profile import MerchantProfile
 from gatecrash.harness.run import Outcome
 from gatecrash.harness.story import Story
@@ -15,11 +16,8 @@ from gatecrash.harness.templates import placeholders
 from gatecrash.harness.world import CannotPlay, SetupFailed
 from gatecrash.harness.worlds.struck import Blow
 
-HELD, VIOLATED, UNFINISHED = "held", "violated", "unfinished"
 #: The verdict of a story without an outcome.
 LEFT_OUT, NOT_PLAYED = "left out", "not played"
-#: Why a proof is incomplete, and why the rest of its stories were not played.
-INTERRUPTED, CRASHED = "interrupted", "Gatecrash itself failed"
 
 #: What a shop sells in that is told no currency.
 ORDINARY_CURRENCY = ORDINARY[1]

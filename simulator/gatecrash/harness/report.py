@@ -118,7 +118,7 @@ def objected(outcomes: Sequence[Outcome]) -> list[tuple[str, str, list[Outcome]]
 def verdict(proof: "Proof") -> str:
     """One sentence, with its bound: what was played, in which world, with how many faults struck."""
     if proof.bound:
-        return f"INCOMPLETE, {proof.incomplete}: {proof.bound}" if proof.incomplete else proof.bound
+        return proof.bound
     wrong = sum(1 for outcome in proof.outcomes if outcome.violations)
     fired = counted(sum(outcome.history.faults for outcome in proof.outcomes), "fault")
     stories = counted(len(proof.outcomes), "story", "stories")

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from gatecrash.harness.channels import CHANNELS
 from gatecrash.harness.explore.bound import Bound
+from gatecrash.harness.explore.explorer import Interrupted
 from gatecrash.harness.explore.fault import Failure, Play, Schedule
 from gatecrash.harness.explore.pool import PlayerSpec, Pool
 from gatecrash.harness.explore.search import Found, Search
@@ -90,15 +91,20 @@ def workloads(mutant: Mutant, stories: Sequence[Story]) -> tuple[list[Story], li
     return in_channels(plain.values(), CHANNELS), [story for story in teaching if story.name not in plain]
 
 
-def smallest(mutants: Sequence[Mutant], stories: Sequence[Story], *, faults: int, jobs: int = 1) -> Iterator[Row]:
+def smallest(
+    mutants: Sequence[Mutant], stories: Sequence[Story], *, faults: int, jobs: int = 1,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Row]:  # fmt: skip
     """A row per mutant, in order, with up to so many faults; `jobs` mutants at once, each in a process of its own. Raises
-    PlayerFailed.
+    PlayerFailed, and Interrupted once `stop` says so.
     """
     with ThreadPoolExecutor(jobs) as threads:
-        yield from threads.map(partial(_row, stories=stories, faults=faults), mutants)
+        yield from threads.map(partial(_row, stories=stories, faults=faults, stop=stop), mutants)
 
 
-def _row(mutant: Mutant, stories: Sequence[Story], faults: int) -> Row:
+def _row(mutant: Mutant, stories: Sequence[Story], faults: int, stop: Callable[[], bool]) -> Row:
+    if stop():
+        raise Interrupted
     plain, whole = workloads(mutant, stories)
     began = time.monotonic()
     with Pool(player_of(mutant, [*plain, *whole])) as pool:
@@ -107,7 +113,7 @@ def _row(mutant: Mutant, stories: Sequence[Story], faults: int) -> Row:
         for group in (plain, whole):
             fresh = [Search(story.name, Bound(faults=faults)) for story in group]
             searches += fresh
-            caught = hunt(pool, fresh, depth, lambda oracle: counts(oracle, mutant.violates))
+            caught = hunt(pool, fresh, depth, lambda oracle: counts(oracle, mutant.violates), stop)
             if caught is not None:
                 break
         seconds = time.monotonic() - began
@@ -137,18 +143,22 @@ def player_of(mutant: Mutant, stories: Sequence[Story]) -> PlayerSpec:
     return PlayerSpec(PLAYER, {"profile_path": "", "stories": documents, "mutant": mutant.name})
 
 
-def hunt(pool: Plays, searches: Sequence[Search], faults: int, objects: Callable[[str], bool]) -> tuple[Search, Found] | None:
+def hunt(
+    pool: Plays, searches: Sequence[Search], faults: int, objects: Callable[[str], bool], stop: Callable[[], bool] = lambda: False
+) -> tuple[Search, Found] | None:
     """Plays all schedules, those of fewer faults first and the searches in order, until one is objected to by an oracle that
-    counts: what was found, and by which search.
+    counts: what was found, and by which search. Raises Interrupted once `stop` says so.
     """
-    hits = ((search, _hit(pool, search, size, objects)) for size in range(faults + 1) for search in searches)
+    hits = ((search, _hit(pool, search, size, objects, stop)) for size in range(faults + 1) for search in searches)
     return next(((search, found) for search, found in hits if found is not None), None)
 
 
-def _hit(pool: Plays, search: Search, size: int, objects: Callable[[str], bool]) -> Found | None:
+def _hit(pool: Plays, search: Search, size: int, objects: Callable[[str], bool], stop: Callable[[], bool]) -> Found | None:
     """Plays on all schedules of up to so many faults, until one is objected to."""
     found: Found | None = None
     while True:
+        if stop():
+            raise Interrupted
         while found is None and pool.room and (taken := search.take(size)) is not None:
             pool.submit(taken[0], search.story, taken[1], looks=search.looks(taken[1]))
         if not pool.busy:

@@ -162,7 +162,7 @@ def test_random_schedules_reach_beyond_the_bound(prove: Prove) -> None:
 
 def test_who_presses_ctrl_c_goes_on_from_the_checkpoint(prove: Prove, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        command("--jobs", "2", "--faults", "3", "--checkpoint", "kept.json", "--json"),
+        command("--jobs", "2", "--faults", "3", "--checkpoint", "kept.json", "--json", "--junit", "out.xml", "--report", "out"),
         cwd=tmp_path, env=surroundings(BUG, "gate"), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     written(tmp_path / "gate", process)  # all schedules of fewer faults are played
@@ -172,6 +172,12 @@ def test_who_presses_ctrl_c_goes_on_from_the_checkpoint(prove: Prove, tmp_path: 
     assert "interrupted; go on with the same options and --resume kept.json" in err
     interrupted = json.loads(out)
     assert interrupted["interrupted"]
+    assert interrupted["incomplete"] == "interrupted"
+    found = {each["oracle"] for each in interrupted["stories"][0]["violations"]}
+    assert found, "the bug shows with fewer faults"
+    assert 'name="incomplete" value="interrupted"' in (tmp_path / "out.xml").read_text(encoding="utf-8")
+    assert "INCOMPLETE, interrupted" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert len(list((tmp_path / "gatecrash-failures").iterdir())) == len(found)
     assert interrupted["stories"][0]["left"] > 0
 
     other = prove("--faults", "2", "--resume", "kept.json", bug=BUG)

@@ -104,7 +104,7 @@ def test_a_failure_is_printed_as_a_story_and_saved_as_a_schedule(prove: Prove, t
 
 def test_who_presses_ctrl_c_is_told_what_was_found_so_far(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        command("--workloads", "100000", "--faults", "1", "--json"),
+        command("--workloads", "100000", "--faults", "1", "--json", "--junit", "out.xml"),
         cwd=tmp_path, env=surroundings(gate="gate"), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     written(tmp_path / "gate", process)
@@ -115,6 +115,7 @@ def test_who_presses_ctrl_c_is_told_what_was_found_so_far(tmp_path: Path) -> Non
     said = json.loads(out)
     assert said["interrupted"]
     assert said["verdict"] == "unfinished"
+    assert 'name="incomplete" value="interrupted"' in (tmp_path / "out.xml").read_text(encoding="utf-8")
     assert 0 < said["workloads"]["explored"] < 100_000
 
 

@@ -1,6 +1,7 @@
 """Drives an exploration: all stories in turn, over all processes, exhaustively and then at random; and shrinks what it found."""
 
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from functools import partial
 from gatecrash.harness.explore.bound import Bound
 from gatecrash.harness.explore.checkpoint import Checkpoint, Restored
 from gatecrash.harness.explore.fault import Failure, Play, Point, Schedule
-from gatecrash.harness.explore.pool import Pool
+from gatecrash.harness.explore.pool import PlayerFailed, Pool
 from gatecrash.harness.explore.progress import Progress, Rate
 from gatecrash.harness.explore.search import Search
 from gatecrash.harness.explore.shrink import Shrunk, shrink
@@ -27,13 +28,17 @@ class Interrupted(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Exploration:
-    """What it came to, as it grows. `shrunk` is by story and oracle; `seconds` of real time, with those before a resume."""
+    """What it came to, as it grows, whatever ends it.
+
+    `shrunk` is by story and oracle; `seconds` of real time, with those before a resume.
+    """
 
     bound: Bound
     searches: dict[str, Search]
     shrunk: dict[tuple[str, str], Shrunk]
     swarm: Swarm | None = None
     interrupted: bool = False
+    crash: str = ""  #: the traceback, where Gatecrash itself failed on the way
     seconds: float = 0.0
 
 
@@ -61,7 +66,9 @@ class Explorer:
     def explore(
         self, stories: Sequence[str], *, resumed: Restored | None = None, swarm_s: float = 0.0, seed: int = 0
     ) -> Exploration:
-        """All of it. When it was interrupted, what is there so far has been kept in the checkpoint. Raises PlayerFailed."""
+        """All of it, or what is there when it is interrupted or fails; kept in the checkpoint as well. Raises PlayerFailed where
+        nothing was played yet.
+        """
         searches = {name: Search(name, self._bound) for name in stories}
         found = Exploration(bound=self._bound, searches=searches | (resumed.searches if resumed else {}), shrunk={})
         before = resumed.seconds if resumed else 0.0
@@ -73,6 +80,10 @@ class Explorer:
             self._shrink(found)
         except Interrupted:
             found.interrupted = True
+        except Exception as error:
+            if isinstance(error, PlayerFailed) and not any(search.schedules for search in searches.values()):
+                raise
+            found.crash = traceback.format_exc()
         found.seconds = before + self._clock() - began
         if self._checkpoint is not None:
             self._checkpoint.save(found.searches, self._bound, found.seconds)

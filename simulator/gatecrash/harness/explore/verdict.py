@@ -14,6 +14,8 @@ from gatecrash.harness.explore.search import Search
 from gatecrash.harness.explore.shrink import Shrunk
 
 PROVED, HELD, VIOLATED, UNFINISHED = "proved", "held", "violated", "unfinished"
+#: Why a proof is incomplete.
+INTERRUPTED, CRASHED = "interrupted", "Gatecrash itself failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,13 +130,19 @@ class Verdict:
     swarm: Mapping[str, Any] | None
     interrupted: bool
     seconds: float
+    crash: str = ""  #: the traceback, where Gatecrash itself failed on the way
+
+    @property
+    def incomplete(self) -> str:
+        """Why it is not the whole proof; nothing where it is."""
+        return INTERRUPTED if self.interrupted else CRASHED if self.crash else ""
 
     @property
     def verdict(self) -> str:
         verdicts = {story.verdict for story in self.stories}
         if VIOLATED in verdicts:
             return VIOLATED
-        if not self.stories or UNFINISHED in verdicts:
+        if not self.stories or UNFINISHED in verdicts or self.crash:
             return UNFINISHED
         return HELD if HELD in verdicts else PROVED
 
@@ -181,6 +189,7 @@ class Verdict:
             "totals": self.totals,
             "swarm": self.swarm,
             "interrupted": self.interrupted,
+            **({"incomplete": self.incomplete} if self.incomplete else {}),
             "seconds": round(self.seconds, 3),
             "verdict": self.verdict,
         }
@@ -199,7 +208,8 @@ class Verdict:
         left_out = f"; {len(self.left_out)} left out" if self.left_out else ""
         codes = [code for each in self.not_judged for code in each.oracles]
         blind = f"; not judged: {', '.join(codes)}" if codes else ""
-        lines = [f"{self.merchant}: {said}, {self.size_in_words()}, {self.seconds:.0f} s{left_out}{blind}."]
+        incomplete = f"INCOMPLETE, {self.incomplete}: " if self.incomplete else ""
+        lines = [f"{incomplete}{self.merchant}: {said}, {self.size_in_words()}, {self.seconds:.0f} s{left_out}{blind}."]
         if totals["kinds_fired"]:
             lines.append("Struck: " + ", ".join(f"{kind} {count:,}×" for kind, count in totals["kinds_fired"].items()) + ".")
         lines += self.not_judged_in_words()
@@ -253,6 +263,7 @@ def verdict(
         never_fired=tuple(sorted(offered - fired)) if found.bound.faults else (),
         swarm=_swarm(found),
         interrupted=found.interrupted,
+        crash=found.crash,
         seconds=found.seconds,
     )
 

@@ -1,11 +1,12 @@
 """A number of workloads, written by Hypothesis and explored one after the other, and what they came to."""
 
+import traceback
 from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 
 from gatecrash.harness.explore.fault import Failure
-from gatecrash.harness.explore.pool import Pool
+from gatecrash.harness.explore.pool import PlayerFailed, Pool
 from gatecrash.harness.workloads.scope import Scope
 from gatecrash.harness.workloads.script import Script
 from gatecrash.harness.workloads.trials import Enough, Objection, Over, Trials
@@ -63,6 +64,9 @@ def run(trials: Trials, scope: Scope) -> Trials:
         with suppress(Enough):
             trials.shrink(scope)
     except Over:
-        if trials.error is not None:
-            raise trials.error from None
+        error = trials.error
+        if isinstance(error, (PlayerFailed, SetupFailed)) and not trials.held and not trials.failed:
+            raise error from None
+        if error is not None:
+            trials.crash = "".join(traceback.format_exception(error))
     return trials

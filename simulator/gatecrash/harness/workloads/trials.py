@@ -57,7 +57,7 @@ class Trials:
     """Called with each script, until `wanted` have held. `channels`: each is explored in each of these sets. `held` are the
     workloads that nobody objected to, `failed` the smallest of those that failed.
 
-    `interrupted`: `stop` said so. `error`: why it could not go on.
+    `interrupted`: `stop` said so. `error`: why it could not go on. `crash`: the traceback, where Gatecrash itself failed.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class Trials:
         self.left_out: Sequence[tuple[str, str]] = ()  #: what no workload asks for, with the reason
         self.interrupted = False
         self.error: Exception | None = None
+        self.crash = ""
         self.pool, self.bound, self.wanted, self.merchant, self.seed = pool, bound, wanted, merchant, seed
         self._channels, self._alphabet = channels, tuple(alphabet)
         self._tell, self._stop = tell, stop
@@ -157,8 +158,8 @@ class Trials:
             self.pool.bring(story.name, story.document)
         explorer = Explorer(self.pool, bound, tell=self._passed_on, stop=self._stop)
         found = explorer.explore([story.name for story in stories])
-        if found.interrupted:
-            self.interrupted = True
+        self.interrupted, self.crash = found.interrupted, found.crash
+        if found.interrupted or found.crash:
             raise Over
         said = verdict(found, merchant=self.merchant, seed=self.seed, alphabet=self._alphabet)
         self._schedules += sum(story.schedules for story in said.stories)

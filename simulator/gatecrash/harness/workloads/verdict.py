@@ -53,8 +53,9 @@ class Sampled:
             HELD: f"held in {counted(self.workloads, 'workload')} made up",
             UNFINISHED: f"not finished, explored {self.workloads:,} of {counted(self.asked, 'workload')} made up",
         }[self.verdict]
+        incomplete = f"INCOMPLETE, {said.incomplete}: " if said.incomplete else ""
         lines = [
-            f"{said.merchant}: {word}, {said.size_in_words(' in each')}, seed {said.seed}, {said.seconds:.0f} s.",
+            f"{incomplete}{said.merchant}: {word}, {said.size_in_words(' in each')}, seed {said.seed}, {said.seconds:.0f} s.",
             f"Their steps: {', '.join(f'{step} in {count:,}' for step, count in sorted(self.steps.items()))}.",
         ]
         if totals["kinds_fired"]:
@@ -85,6 +86,7 @@ def sampled(trials: Trials, seconds: float, not_judged: Sequence[BlindSpot] = ()
             never_fired=tuple(sorted(set.intersection(*never))) if never else (),
             swarm=None,
             interrupted=trials.interrupted,
+            crash=trials.crash,
             seconds=seconds,
         ),
         asked=trials.wanted,
