@@ -96,7 +96,7 @@ async def play(
         with _proof.told_live(findings.stories, quiet=quiet) as tell:
             async for found in runs:
                 tell(found)
-                if isinstance(found, NotPlayed) and not findings.outcomes:
+                if isinstance(found, NotPlayed) and not found.crash and not findings.outcomes:
                     return
 
 
