@@ -106,7 +106,7 @@ class KeyAfterDecline(Mutant):
 class KeyNewAmount(Mutant):
     """Keeps the key of the last attempt when the cart was edited since."""
 
-    violates = ("P1", "L2")
+    violates = ("P3", "L2")
     exposed_by = "cart edit"
     relaxes = ("key_of_one_attempt",)
 

@@ -83,7 +83,7 @@ def in_vain(*calls: tuple[float, str | None, int | None, int]) -> dict[str, Any]
     return {**told, "journal": (*told["journal"], {**seen, "kind": "request"}, {**seen, "kind": "answer", "status": 503})}
 
 
-CODES = {400: "nonce_expired", 422: "idempotency_key_reused"}
+CODES = {400: "nonce_expired", 409: "idempotency_key_in_use", 422: "idempotency_key_reused"}
 
 
 def asked(*calls: tuple[float, str | None, int | None, int]) -> dict[str, Any]:
@@ -104,6 +104,26 @@ def asked(*calls: tuple[float, str | None, int | None, int]) -> dict[str, Any]:
             },
         ]  # fmt: skip
     return {"journal": tuple(journal)}
+
+
+def told_to_wait(*calls: tuple[float, str | None, int | None, int]) -> dict[str, Any]:
+    """The same, and each answer of 409 asks for a second until the next try."""
+    told = asked(*calls)["journal"]
+    return {"journal": tuple({**each, "retry_after_s": 1} if each.get("status") == 409 else each for each in told)}
+
+
+def presses(*seconds: float) -> tuple[Note, ...]:
+    """Presses of the pay button at these times, just before the calls of `asked`."""
+    return tuple(
+        Note(
+            round(datetime.fromisoformat(f"2026-03-31T12:00:{second:06.3f}Z").timestamp() * 1000),
+            "customer",
+            "shop",
+            "pays",
+            order=1,
+        )
+        for second in seconds
+    )
 
 
 def parts(operation: str, *calls: tuple[str | None, int | None, int], charge_id: str = "txn_1") -> dict[str, Any]:
@@ -232,7 +252,6 @@ VIOLATIONS = {
     "P1": [
         history(order(), charge(), **asked((0, "k1", None, 4200), (1, "k2", 201, 4200))),
         history(order(), charge(), **asked((0, "k1", 503, 4200), (1, None, 201, 4200))),
-        history(order(), charge(), **asked((0, "k1", 402, 4200), (1, "k1", 422, 4300))),
         history(order(), charge(), journal=told_in_between(latency_ms=50)),  # sent after it had asked again
         history(order(), charge(), journal=told_in_between(latency_ms=100)),  # or while it did
         # staff asked for one part, or two, and the shop for one more
@@ -250,7 +269,24 @@ VIOLATIONS = {
             **parts("refunds.create", ("k1", 201, 1000), ("k1", 422, 500), ("k2", 201, 500)),
         ),
     ],
-    "P2": [history(order(), charge(), **asked(*TRIED_IN_STEP))],
+    "P2": [
+        history(order(), charge(), **asked(*TRIED_IN_STEP)),
+        # a retry loop behind each of two presses
+        history(order(), charge(), notes=presses(0, 0.7), **asked(*TRIED_IN_STEP)),
+        # sooner than the gateway had asked for, though only one press had begun it
+        history(order(), charge(), notes=presses(0), **told_to_wait((0, "k1", 409, 4200), (0.5, "k1", 409, 4200))),
+        # three calls for two presses
+        history(
+            order(),
+            charge(),
+            notes=presses(0, 0),
+            **told_to_wait((0, "k1", 409, 4200), (0.1, "k1", 409, 4200), (0.5, "k1", 201, 4200)),
+        ),
+    ],
+    "P3": [
+        history(order(), charge(), **asked((0, "k1", 402, 4200), (1, "k1", 422, 4300))),
+        history(order(asked={"refund": 3000}), charge(), **parts("refunds.create", ("k1", 201, 1000), ("k1", 422, 2000))),
+    ],
 }
 
 NARROWLY_NOT = {
@@ -384,8 +420,22 @@ NARROWLY_NOT = {
     ],
     "P2": [
         history(order(), charge(), **asked(*TRIED_WITH_PATIENCE)),
+        # a customer who clicks in step, and a shop without any retry loop
+        history(order(), charge(), notes=presses(*(each[0] for each in TRIED_IN_STEP)), **asked(*TRIED_IN_STEP)),
+        # two workers of one shop, each with a call of its own: neither knows what the other was told
+        history(order(), charge(), notes=presses(0, 0.5), **told_to_wait((0, "k1", 409, 4200), (0.5, "k1", 201, 4200))),
+        history(
+            order(),
+            charge(),
+            notes=presses(0, 0),
+            **told_to_wait((0, "k1", None, 4200), (0.1, "k1", 409, 4200), (0.5, "k1", 409, 4200), (1.5, "k1", 201, 4200)),
+        ),
         # who was killed in between has forgotten how often it had tried
         history(order(), charge(), notes=KILLED_IN_STEP, **asked(*TRIED_IN_STEP)),
+    ],
+    "P3": [
+        history(order(), charge(), **asked((0, "k1", 402, 4200), (1, "k2", 201, 4300))),
+        history(order(), charge(), **asked((0, "k1", None, 4200), (1, "k1", 201, 4200))),
     ],
 }
 

@@ -82,7 +82,7 @@ def fate(stage: Stage, order: str, seen: list[Json], charges: list[Json]) -> Ite
 
 
 def keys(requests: list[Json], answers: list[Json]) -> Iterator[str]:
-    """P1 and P2: how the shop asked."""
+    """P1, P2 and P3: how the shop asked."""
     answered = {each["request_id"]: each for each in answers if "status" in each and each["status"] < 500}
     bodies: dict[str, set[str]] = defaultdict(set)
     unknown: dict[str, set[str]] = defaultdict(set)  # order → keys of calls without an answer so far
@@ -93,8 +93,10 @@ def keys(requests: list[Json], answers: list[Json]) -> Iterator[str]:
         key, order = request["idempotency_key"], request["order_id"]
         bodies[key].add(json.dumps(request["body"], sort_keys=True))
         tries[key] += 1
-        if unknown[order] - {key} or len(bodies[key]) > 1:
+        if unknown[order] - {key}:
             yield "P1"
+        if len(bodies[key]) > 1:
+            yield "P3"
         if request["request_id"] in answered:
             unknown[order].discard(key)
         else:

@@ -24,8 +24,9 @@ ORACLES: dict[str, Oracle] = {
         liveness.never_accepted,
         liveness.paid_never_fulfilled,
         liveness.no_second_card,
-        practice.keys_that_do_not_protect,
+        practice.new_key_too_early,
         practice.storm,
+        practice.one_key_for_two,
     )
 }
 

@@ -1,6 +1,7 @@
 """P oracles: what does no harm in this run, and will in another. Judged by the rules of `gatecrash lint`."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -12,27 +13,34 @@ from gatecrash.harness.timeline import in_real_time
 
 Entry = Mapping[str, Any]
 
-_NEW_KEY = "new_key_after_unknown"
-_KEYS, _PACE = {_NEW_KEY, "key_reused"}, {"retry_without_backoff", "retry_after_ignored"}
+_NEW_KEY, _REUSED, _PACE = {"new_key_after_unknown"}, {"key_reused"}, {"retry_without_backoff", "retry_after_ignored"}
 #: The rules that are asked here.
-RULES = tuple(rule for rule in lint.RULES if rule.code in _KEYS | _PACE)
+RULES = tuple(rule for rule in lint.RULES if rule.code in _NEW_KEY | _REUSED | _PACE)
 #: Calls that take or give back a part of a charge, and what staff asked for when they are made.
 PARTS = MappingProxyType({"charges.capture": "capture", "refunds.create": "refund"})
 
 
-@oracle("P1", "keys that do not protect")
-def keys_that_do_not_protect(history: History) -> Findings:
-    """A payment was tried under a new idempotency key while the outcome of an earlier try was unknown, or one key was
-    used for two different requests. The first makes a second charge possible, the second makes the payment impossible.
-    Store a key with each attempt before the first call, repeat the attempt under it until the outcome is known, and give
-    the next attempt, or a changed cart, a key of its own. Judged from the requests in the gateway's journal; captures and
-    refunds of a charge that come to no more than staff asked for, each key counted once, are parts, and none is tried again.
+@oracle("P1", "new key while the outcome was unknown")
+def new_key_too_early(history: History) -> Findings:
+    """A payment was tried under a new idempotency key, or without one, while the outcome of an earlier try was unknown: a second
+    charge is possible. Store a key with each attempt before the first call, repeat the attempt under it until the outcome is
+    known, and only then give the next attempt a key of its own. Judged from the requests in the gateway's journal. Captures and
+    refunds of a charge that come to no more than staff asked for, each key counted once, are parts, and not one call repeated.
     """
-    if any(_found(history, [history.journal], _KEYS)):
+    if any(_found(history, [history.journal], _NEW_KEY)):
         parts = _parts(history)
         found = lint.lint(_as_told(history.journal), rules=RULES)
-        stands = {(each.rule, each.seq) for each in found if each.rule != _NEW_KEY or each.request_id not in parts}
-        yield from _found(history, [history.journal], _KEYS, stands)
+        stands = {(each.rule, each.seq) for each in found if each.request_id not in parts}
+        yield from _found(history, [history.journal], _NEW_KEY, stands)
+
+
+@oracle("P3", "one key for two requests")
+def one_key_for_two(history: History) -> Findings:
+    """One idempotency key was used for two different requests. The gateway refuses the second with 422, so that payment, capture
+    or refund is impossible. Bind a key to one attempt and its exact body: another amount, nonce or customer is another attempt,
+    with a key of its own. Judged from the answers in the gateway's journal.
+    """
+    yield from _found(history, [history.journal], _REUSED)
 
 
 @oracle("P2", "no cap or no backoff")
@@ -40,10 +48,11 @@ def storm(history: History) -> Findings:
     """A call was repeated again and again without growing pauses, or sooner than the gateway had asked for with
     Retry-After. A thousand shops that do so keep a gateway down that has stumbled. Double the pause from try to try, add
     some chance, give up for the time being after a few, and honour Retry-After. Judged from the requests in the gateway's
-    journal.
+    journal. Each press of the pay button may begin a call of its own: calls count as repeated only beyond those, and a call that
+    another worker made need not know the Retry-After of the first.
     """
-    # who died cannot remember how long it was to wait, and nobody sees what was tried while the gateway was down
-    yield from _found(history, _lives(history), _PACE)
+    # a process that was killed has forgotten how long it was to wait, and tries are unseen while the gateway is down
+    yield from _found(history, _lives(history, _by_caller(history)), _PACE)
 
 
 def _order_by_call(history: History) -> dict[str, Order]:
@@ -110,13 +119,54 @@ def _found(
     yield from told
 
 
-def _lives(history: History) -> Iterator[Sequence[Entry]]:
-    """The journal, cut where the shop was killed."""
+def _by_caller(history: History) -> list[tuple[int, Entry]]:
+    """The journal in real time, its idempotency keys numbered by caller.
+
+    Every press of a customer's may begin a caller, which makes one call and repeats it. Nothing in the journal says which caller
+    a call is from, so it is given to one that has waited as it was told, and to the one of those that has waited longest.
+    """
+    presses: dict[str, list[int]] = {}
+    for note in history.notes:
+        if (note.source, note.target) == ("customer", "shop") and 0 < note.order <= len(history.orders):
+            presses.setdefault(history.orders[note.order - 1].id, []).append(note.at_ms)
+    callers: dict[tuple[str, str], list[_Caller]] = {}
+    calling: dict[str, _Caller] = {}
+    told: list[tuple[int, Entry]] = []
+    for at_ms, entry in in_real_time(history.journal):
+        key = entry.get("idempotency_key")
+        if entry["kind"] == "request" and key:
+            known = callers.setdefault((entry["operation"], key), [])
+            begun = sum(press <= at_ms for press in presses.get(str(entry.get("order_id")), ()))
+            if not known or len(known) < begun:
+                known.append(_Caller(len(known)))
+            elif len(known) > 1:
+                known.sort(key=lambda caller: (caller.told_to_wait_until_ms > at_ms, caller.called_ms))
+            caller = known[-1] if known[-1].called_ms == 0 else known[0]
+            caller.called_ms, caller.told_to_wait_until_ms = at_ms, 0.0
+            calling[entry["request_id"]] = caller
+            entry = {**entry, "idempotency_key": f"{key}#{caller.number}"}
+        elif entry["kind"] == "answer" and entry["request_id"] in calling:
+            calling[entry["request_id"]].told_to_wait_until_ms = at_ms + 1000 * (entry.get("retry_after_s") or 0)
+        told.append((at_ms, entry))
+    return told
+
+
+@dataclass(slots=True)
+class _Caller:
+    """A worker or a page that makes one call, and repeats it."""
+
+    number: int
+    called_ms: int = 0
+    told_to_wait_until_ms: float = 0.0
+
+
+def _lives(history: History, journal: Sequence[tuple[int, Entry]]) -> Iterator[Sequence[Entry]]:
+    """A journal in real time, cut where the shop was killed."""
     deaths = sorted(
         note.at_ms for note in history.notes if note.source == note.target == "shop" and note.text.startswith("killed")
     )
     life: list[Entry] = []
-    for at_ms, entry in in_real_time(history.journal):
+    for at_ms, entry in journal:
         if entry["kind"] == "start" or (deaths and at_ms > deaths[0]):
             yield life
             life = []
