@@ -262,12 +262,6 @@ VIOLATIONS = {
         # what was asked for was another order's, and this charge nobody's, as a surplus one is
         history(order(asked={"refund": 2000}), charge(), **parts("refunds.create", *TWO_PARTS, charge_id="txn_9")),
         history(order(asked={"refund": 2000}), charge(order="o2"), **parts("refunds.create", *TWO_PARTS)),
-        # parts, but one key for two of them
-        history(
-            order(asked={"refund": 2000}),
-            charge(),
-            **parts("refunds.create", ("k1", 201, 1000), ("k1", 422, 500), ("k2", 201, 500)),
-        ),
     ],
     "P2": [
         history(order(), charge(), **asked(*TRIED_IN_STEP)),
@@ -286,6 +280,12 @@ VIOLATIONS = {
     "P3": [
         history(order(), charge(), **asked((0, "k1", 402, 4200), (1, "k1", 422, 4300))),
         history(order(asked={"refund": 3000}), charge(), **parts("refunds.create", ("k1", 201, 1000), ("k1", 422, 2000))),
+        # parts, but one key for two of them
+        history(
+            order(asked={"refund": 2000}),
+            charge(),
+            **parts("refunds.create", ("k1", 201, 1000), ("k1", 422, 500), ("k2", 201, 500)),
+        ),
     ],
 }
 
