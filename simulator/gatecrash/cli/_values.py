@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from gatecrash.cli._failed import WrongUse
+
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)(ms|[smhdw])")
 _BARE = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
@@ -67,4 +69,17 @@ class Whole(click.IntRange):
         return number
 
 
+class Port(click.ParamType[int]):
+    """A port to listen on; 0 is any free one."""
+
+    name = "port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 65535):
+            raise WrongUse(f"--port was {text[:100]!r}; expected a number from 1 to 65535, or 0 for any free one.")
+        return int(text)
+
+
 DURATION = Duration()
+PORT = Port()

@@ -12,18 +12,25 @@ from pathlib import Path
 import click
 
 from gatecrash import files
+from gatecrash.cli._values import PORT
 
 
 @click.command("serve")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=PORT,
     default=8402,
     show_default=True,
     envvar="GATECRASH_PORT",
     help="Port of the native dialect and the control API; 0 picks free ports for all dialects.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, envvar="GATECRASH_HOST", help="Address to listen on.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    envvar="GATECRASH_HOST",
+    help="Address to listen on; one loopback stands for both, 127.0.0.1 and ::1.",
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path),

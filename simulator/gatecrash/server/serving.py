@@ -27,6 +27,11 @@ from gatecrash.store.sqlite import Identity, SqliteStore
 DATABASE = "gatecrash.sqlite3"
 VAULT_KEY = "vault.key"
 _BACKLOG = 1024
+_PORT_MAX = 65535
+_LOOPBACKS = ("127.0.0.1", "::1")
+# how binding a second loopback fails on a machine that has but one
+_NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, socket.EAI_ADDRFAMILY, socket.EAI_NONAME)
+_TRIES_FOR_ANY_PORT = 100
 _REBIND_S = 5.0
 # what reading a damaged row raises
 _UNREADABLE = (sqlite3.DatabaseError, msgspec.MsgspecError, ValueError, TypeError, KeyError)
@@ -83,9 +88,9 @@ async def serving(
         )  # fmt: skip
         gateway = Gateway(store, host)
         leave.push_async_callback(gateway.close)
-        sockets: dict[str, socket.socket] = {}
+        sockets: dict[str, list[socket.socket]] = {}
         for name in gateway.dialects:
-            sockets[name] = leave.enter_context(await _bind(settings, gateway.dialects, name, rebinding))
+            sockets[name] = [leave.enter_context(each) for each in await _bind(settings, gateway.dialects, name, rebinding)]
         try:
             await gateway.start()
         except (*_UNREADABLE, StoreFailed) as error:
@@ -95,7 +100,7 @@ async def serving(
             leave.push_async_callback(runner.cleanup)
         gateway.ready = True
         leave.callback(setattr, gateway, "ready", False)
-        yield Serving({name: bound.getsockname()[1] for name, bound in sockets.items()}, store.identity)
+        yield Serving({name: bound[0].getsockname()[1] for name, bound in sockets.items()}, store.identity)
 
 
 def _cannot_load(database: str, why: object) -> SetupError:
@@ -133,19 +138,27 @@ def _open(settings: Settings) -> tuple[SqliteStore, bytes]:
         raise
 
 
-async def _bind(settings: Settings, dialects: dict[str, Dialect], name: str, rebinding: bool) -> socket.socket:
-    """A bound socket for a dialect; a port that is taken is an error that names it."""
+class _NotBound(Exception):
+    """`address` could not be bound."""
+
+    def __init__(self, address: str, error: OSError | UnicodeError) -> None:
+        super().__init__(str(error))
+        self.address, self.error = address, error
+
+
+async def _bind(settings: Settings, dialects: dict[str, Dialect], name: str, rebinding: bool) -> list[socket.socket]:
+    """Bound sockets for a dialect, all of one port; a port that is taken is an error that names it."""
     deadline = asyncio.get_running_loop().time() + (_REBIND_S if rebinding else 0)
     port = _port(settings, dialects, name)
     while True:
         try:
-            return _socket(settings.host, port)
-        except (OSError, UnicodeError) as error:
+            return _sockets(addresses_of(settings.host), port)
+        except _NotBound as failed:
             # after a crash the port is ours again, as soon as the system lets go of it
             if asyncio.get_running_loop().time() < deadline:
                 await asyncio.sleep(0.02)
                 continue
-            raise SetupError(_why_not_bound(settings.host, name, port, error)) from error
+            raise SetupError(_why_not_bound(failed.address, name, port, failed.error)) from failed.error
 
 
 def _port(settings: Settings, dialects: dict[str, Dialect], name: str) -> int:
@@ -153,7 +166,45 @@ def _port(settings: Settings, dialects: dict[str, Dialect], name: str) -> int:
     if name in settings.ports:
         return settings.ports[name]
     asked = settings.ports["native"]
-    return asked and asked + dialects[name].default_port - dialects["native"].default_port
+    port = asked and asked + dialects[name].default_port - dialects["native"].default_port
+    if port > _PORT_MAX:
+        raise SetupError(
+            f"--port was {asked}, which leaves no port for {name}: that would be {port}, and {_PORT_MAX} is the last. Give "
+            f"--port a number up to {asked - (port - _PORT_MAX)}, or 0 for any free ones."
+        )
+    return port
+
+
+def addresses_of(host: str) -> tuple[str, ...]:
+    """The addresses to listen on, the one that is meant first.
+
+    One loopback stands for both: a client that resolves `localhost` takes either, and Node.js 17 to 19 that of IPv6.
+    """
+    if host.lower() not in ("localhost", *_LOOPBACKS):
+        return (host,)
+    return tuple(sorted(_LOOPBACKS, key=lambda address: address != host))
+
+
+def _sockets(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
+    """A socket for each address, all bound to the same port; 0 is any that is free on all. Raises _NotBound."""
+    for tries_left in reversed(range(_TRIES_FOR_ANY_PORT)):
+        bound: list[socket.socket] = []
+        try:
+            for address in addresses:
+                number = bound[0].getsockname()[1] if bound else port
+                try:
+                    bound.append(_socket(address, number))
+                except (OSError, UnicodeError) as error:
+                    if not bound or getattr(error, "errno", None) not in _NO_SUCH_ADDRESS:
+                        raise _NotBound(address, error) from error
+            return bound
+        except _NotBound as failed:
+            for one in bound:
+                one.close()
+            taken = getattr(failed.error, "errno", None) == errno.EADDRINUSE
+            if port or not taken or not tries_left:
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 def _socket(host: str, port: int) -> socket.socket:
@@ -172,23 +223,27 @@ def _socket(host: str, port: int) -> socket.socket:
 
 def _why_not_bound(host: str, name: str, port: int, error: OSError | UnicodeError) -> str:
     if isinstance(error, UnicodeError):
-        return f"--host was {host!r}, which is no host name; give 127.0.0.1, say."
+        return f"--host was {host!r}, which is no host name; give a name or an address alone, such as 127.0.0.1."
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"--host was {host!r}, which is no address of this machine: {error.strerror}; give 127.0.0.1, say."
+        return (
+            f"--host was {host!r}, which is no address of this machine: {error.strerror}. Give a name or an address alone, such "
+            "as 127.0.0.1."
+        )
     if isinstance(error, PermissionError):
         return f"port {port} ({name}) needs rights that this user lacks; give --port a number above 1023, or 0 for any free one."
     reason = "is taken by another process" if error.errno == errno.EADDRINUSE else f"cannot be bound: {error.strerror}"
     return f"port {port} ({name}) on {host} {reason}; stop that process, or give --port another number (0 for any free one)."
 
 
-async def _listen(gateway: Gateway, name: str, bound: socket.socket, settings: Settings) -> web.ServerRunner:
+async def _listen(gateway: Gateway, name: str, bound: list[socket.socket], settings: Settings) -> web.ServerRunner:
     dialects = gateway.dialects
     main = name == "native"
     mounts = {"" if dialect == name else f"/{dialect}": spoken for dialect, spoken in dialects.items() if main or dialect == name}
     app = App(gateway, mounts, main=main, names=guard.names_of(settings.host, settings.server_names))
     runner = web.ServerRunner(app.server, shutdown_timeout=settings.grace_s)
     await runner.setup()
-    await web.SockSite(runner, bound, backlog=_BACKLOG).start()
+    for each in bound:
+        await web.SockSite(runner, each, backlog=_BACKLOG).start()
     return runner
 
 
