@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import gatecrash.store
-from gatecrash.core.records import RECORDS
+from gatecrash.core.records import RECORDS, Timer
 from gatecrash.store.interface import OF, SandboxRow
 from gatecrash.store.sqlite import COPY, WIPE, SqliteStore, SqliteTransaction
 from tests.store.samples import BARE, FULL
@@ -67,10 +67,11 @@ async def test_a_copy_holds_all_there_is_and_stands_alone(tmp_path: Path) -> Non
     assert await store.submit(kept, found) == before
     assert [one.name for one in await store.submit("a", lambda tx: tx.sandboxes())] == ["a"]
     assert [one.name for one in await store.submit("a", lambda tx: tx.snapshots())] == [kept]
-    assert await store.submit("", lambda tx: tx.sandboxes_with_timers()) == []
+    assert [one.first_timer_at for one in store.look("", lambda tx: tx.asleep("", 9))] == [None]
     await store.submit("a", lambda tx: tx.copy_from(kept))
     assert await store.submit("a", found) == before
-    assert await store.submit("", lambda tx: tx.sandboxes_with_timers()) == ["a"]
+    first = min(timer.due_at for timer in await store.submit("a", lambda tx: tx.find(Timer)))
+    assert [one.first_timer_at for one in store.look("", lambda tx: tx.asleep("", 9))] == [first], "snapshots wait for nothing"
     store.close()
 
 

@@ -286,6 +286,7 @@ async def _advance(gateway: Gateway, sandbox: Sandbox, params: Advance, asked: A
 
 
 async def _journal(gateway: Gateway, sandbox: Sandbox, params: ReadJournal, asked: Asked) -> Any:
+    await strict.is_ready(sandbox)
     entries, has_more = await gateway.journal.read(sandbox, params.after, params.limit, params.kind)
     return {"data": entries, "has_more": has_more}
 

@@ -4,16 +4,25 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import msgspec
+
+from gatecrash.core.clock import Clock
 from gatecrash.core.errors import Refused
 from gatecrash.dialects.interface import Dialect
-from gatecrash.server import strict
 from gatecrash.server.host import Host
 from gatecrash.server.sandbox import Memory, Sandbox
 from gatecrash.server.state import State, load_rules, sandbox_removed
 from gatecrash.server.timekeeper import Timekeeper
-from gatecrash.store.interface import OF, SandboxRow, Store, StoreTransaction
+from gatecrash.store.interface import OF, SandboxRow, Sleeper, Store, StoreTransaction
 
 T = TypeVar("T")
+
+# how many sandboxes are looked at in one job
+_PAGE = 200
+# a sandbox is loaded at the latest after so long, if anything is to fall due in it
+_LONGEST_S = 3600.0
+# when the store fails, how long until it is tried again
+_AGAIN_S = 1.0
 
 
 class Gateway(State):
@@ -23,16 +32,44 @@ class Gateway(State):
         super().__init__(store, host, dialects)
         self.timekeeper = Timekeeper(self)
         self.timers_changed = self.timekeeper.poke
+        # sandbox that is not loaded → what loads it when its first timer is due
+        self._alarms: dict[str, asyncio.TimerHandle] = {}
 
     async def start(self) -> None:
-        """Take up what an earlier process left: sandboxes, rules, timers; release claims whose work never committed."""
-        with_timers = await self.store.submit("", self.load)
-        for sandbox in self.sandboxes.values():
-            self.journal.note(sandbox, "start", {})
-        for name in with_timers:
-            self.timekeeper.poke(self.sandboxes[name])
+        """Take up what an earlier process left. Whatever waits for its time there is looked for afterwards, a page at a time."""
+        await self.store.submit("", self.take_over)
+        task = asyncio.get_running_loop().create_task(self._set_alarms(self._asleep("")))
+        self.running.add(task)
+        task.add_done_callback(self.running.discard)
+
+    def _asleep(self, after: str) -> Sequence[Sleeper]:
+        return self.store.look("", lambda tx: tx.asleep(after, _PAGE))
+
+    async def _set_alarms(self, page: Sequence[Sleeper]) -> None:
+        """Have each sandbox that an earlier process left loaded when its first timer is due."""
+        loop = asyncio.get_running_loop()
+        while page:
+            for sleeper in page:
+                if sleeper.first_timer_at is None or sleeper.name in self.sandboxes:
+                    continue
+                clock = msgspec.json.decode(sleeper.clock, type=Clock)
+                wait_s = 0.0 if clock.mode == "auto" else clock.real_delay_s(sleeper.first_timer_at, self.host.now())
+                if wait_s is not None:
+                    self._alarms[sleeper.name] = loop.call_later(min(wait_s, _LONGEST_S), self._wake, sleeper.name)
+            await asyncio.sleep(0)  # others have their turn
+            page = self._asleep(page[-1].name)
+
+    def _wake(self, name: str) -> None:
+        """Load a sandbox, which then tends its timers itself."""
+        del self._alarms[name]
+        try:
+            self.find_sandbox(name)
+        except Refused:  # the store fails: tried again
+            self._alarms[name] = asyncio.get_running_loop().call_later(_AGAIN_S, self._wake, name)
 
     async def close(self) -> None:
+        for alarm in self._alarms.values():
+            alarm.cancel()
         for task in list(self.running):
             task.cancel()
         await asyncio.gather(*self.running, return_exceptions=True)
@@ -89,10 +126,13 @@ class Gateway(State):
             tx.copy_from(kept)
             sandbox.begin_anew(row)
             load_rules(tx, sandbox)
-            sandbox.linter = strict.caught_up(tx.journal(0)) if row.strict else None
+            sandbox.linter = None
             return row
 
-        return await self._renew(sandbox, put_back)
+        row = await self._renew(sandbox, put_back)
+        if row.strict:
+            self.catch_up(sandbox, row.journal_length)
+        return row
 
     async def remove_snapshot(self, sandbox: Sandbox, name: str) -> SandboxRow:
         """Take a snapshot away; gives what it was."""

@@ -41,13 +41,13 @@ class Journal:
         self._lost: dict[str, int] = {}
         store.before_commit(self)
 
-    def note(self, sandbox: Sandbox, kind: str, fields: dict[str, Any]) -> None:
-        """Append an entry. Whatever must not be kept is removed before it is written."""
+    def note(self, sandbox: Sandbox, kind: str, fields: dict[str, Any], at: int | None = None) -> None:
+        """Append an entry. Whatever must not be kept is removed before it is written. `at`: real time, by default now."""
         if sandbox.removed:
             return
         if lost := self._lost.pop(sandbox.name, 0):
             self.note(sandbox, "control", {"action": "journal.lost", "entries": lost})
-        entry = _encode({"seq": sandbox.journal_length + 1, "at": rfc3339(sandbox.now()), "kind": kind, **fields})
+        entry = _encode({"seq": sandbox.journal_length + 1, "at": rfc3339(sandbox.now(at)), "kind": kind, **fields})
         if suspicious(entry):
             entry = _encode(redact(_decode(entry)))
         sandbox.journal_length += 1

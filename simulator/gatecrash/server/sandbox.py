@@ -63,12 +63,14 @@ class Sandbox:
         self.pruned_at: dict[str, int] = {}
         # there in strict mode: what reads the journal as it is written
         self.linter: Linter | None = Linter() if host.strict else None
+        # what has the linter read the journal that was there before it
+        self.catching_up: asyncio.Task[None] | None = None
         self._host = host
         self._vault = vault
 
-    def now(self) -> int:
-        """Sandbox time in milliseconds."""
-        return self.clock.now(self._host.now())
+    def now(self, real: int | None = None) -> int:
+        """Sandbox time in milliseconds, at a real time: by default the present one."""
+        return self.clock.now(self._host.now() if real is None else real)
 
     def context(self, tx: Transaction, hearers: Sequence[Hearer]) -> Context:
         return Context(tx, self.name, self.now(), self.ids, self._vault, hearers=hearers)
@@ -117,6 +119,7 @@ class Sandbox:
         self.plane = self._host.plane()
         self.rests = Rests()
         self.pruned_at = {}
+        self.catching_up = None
         if row is None:
             self.ids = Ids(self.seed)
             self.journal_length = 0

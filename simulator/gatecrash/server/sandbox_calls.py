@@ -60,7 +60,7 @@ def _refuse_others(owner: str, name: str) -> None:
         )
 
 
-def shown(sandbox: Sandbox) -> dict[str, Any]:
+def shown(sandbox: Sandbox | SandboxRow) -> dict[str, Any]:
     return {"name": sandbox.name, "created_at": rfc3339(sandbox.created_at), "seed": sandbox.seed}
 
 
@@ -71,15 +71,16 @@ def _shown_snapshot(row: SandboxRow) -> dict[str, Any]:
 
 
 async def all_sandboxes(gateway: Gateway, sandbox: Sandbox, params: Struct, asked: Asked) -> Any:
-    known = sorted(gateway.sandboxes.values(), key=lambda one: one.name)
-    return {"data": [shown(one) for one in known], "has_more": False}
+    known: dict[str, Sandbox | SandboxRow] = {row.name: row for row in gateway.store.look("", lambda tx: tx.sandboxes())}
+    known |= gateway.sandboxes  # those that are not written yet, too
+    return {"data": [shown(known[name]) for name in sorted(known)], "has_more": False}
 
 
 async def create(gateway: Gateway, sandbox: Sandbox, params: CreateSandbox, asked: Asked) -> Any:
     with_token = gateway.host.control_token is not None
     name = params.name if with_token and params.name is not None else key_sandbox(asked)
     _refuse_others(name, params.name or name)
-    if name in gateway.sandboxes:
+    if gateway.find_sandbox(name) is not None:
         raise Refused("sandbox_exists", f"sandbox {name} is there already; reset it, remove it, or take another name.", "name")
     made = gateway.make_sandbox(name, derive_seed(gateway.host.seed, name) if params.seed is None else str(params.seed))
     await gateway.run(made, lambda ctx: None)  # durable before it is told

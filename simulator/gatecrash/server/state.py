@@ -55,6 +55,8 @@ class State:
         self.journal = Journal(store)
         self._nobodys = Ids(derive_seed(host.seed, ""))
         self.sandboxes: dict[str, Sandbox] = {}
+        # when this process began, in real time
+        self.started_at = host.now()
         self.pid = os.getpid()
         self.ready = False
         self.capacity = Capacity(host.connections_max)
@@ -62,16 +64,10 @@ class State:
         self.running: set[asyncio.Task[Any]] = set()
         self.timers_changed: Callable[[Sandbox], None] = lambda sandbox: None
 
-    def load(self, tx: StoreTransaction) -> Sequence[str]:
-        """Take up what an earlier process left; release claims whose work never committed. Gives who has timers."""
+    def take_over(self, tx: StoreTransaction) -> None:
+        """Take up what an earlier process left: release claims whose work never committed. Sandboxes are loaded when needed."""
         self._check_key(tx)
-        for row in tx.sandboxes():
-            sandbox = self.sandboxes[row.name] = Sandbox.of(row, self.host, self.vault)
-            load_rules(tx.of(row.name), sandbox)
-            if row.strict or self.host.strict:
-                sandbox.linter = strict.caught_up(tx.of(row.name).journal(0))
         tx.release_claims()
-        return tx.sandboxes_with_timers()
 
     def _check_key(self, tx: StoreTransaction) -> None:
         """Refuse a vault key that is not the one this database was made with: it would open nothing, and know no request."""
@@ -89,7 +85,34 @@ class State:
 
     def sandbox(self, name: str) -> Sandbox:
         """The sandbox of this name; it comes into being on first use."""
-        return self.sandboxes.get(name) or self.make_sandbox(name, derive_seed(self.host.seed, name))
+        return self.find_sandbox(name) or self.make_sandbox(name, derive_seed(self.host.seed, name))
+
+    def find_sandbox(self, name: str) -> Sandbox | None:
+        """The sandbox of this name, loaded if an earlier process left it; None if there is none.
+
+        A restart loads none by itself, so it costs the same however many there are.
+        """
+        live = self.sandboxes.get(name)
+        if live is not None:
+            return live
+        row = self.store.look(name, lambda tx: tx.row())
+        if row is None:
+            return None
+        sandbox = Sandbox.of(row, self.host, self.vault)
+        self.store.look(name, lambda tx: load_rules(tx, sandbox))
+        self.sandboxes[name] = sandbox
+        known = sandbox.journal_length
+        self.journal.note(sandbox, "start", {}, at=self.started_at)
+        if sandbox.linter is not None or row.strict:
+            self.catch_up(sandbox, known)
+        self.timers_changed(sandbox)
+        return sandbox
+
+    def catch_up(self, sandbox: Sandbox, known: int) -> None:
+        """Begin to read a strict sandbox's journal, as `strict.catch_up` does."""
+        task = strict.catch_up(self.journal, sandbox, known)
+        self.running.add(task)
+        task.add_done_callback(self.running.discard)
 
     def make_sandbox(self, name: str, seed: str) -> Sandbox:
         """A sandbox that is not there yet."""

@@ -1,6 +1,6 @@
 """Strict mode: what a client does wrong is noted in the journal, behind the entry that shows it; and a look at all of it."""
 
-from collections.abc import Iterable
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,44 +13,64 @@ if TYPE_CHECKING:
     from gatecrash.server.state import State
 
 _decode = msgspec.json.Decoder().decode
-_decode_many = msgspec.json.Decoder(list[dict[str, Any]]).decode
 # entries read at once: between two reads others have their turn
 _PAGE = 1000
 
 
-def caught_up(chunks: Iterable[str]) -> Linter:
-    """A linter that has seen a journal, given in arrays of entries."""
-    linter = Linter()
-    for chunk in chunks:
-        for entry in _decode_many(chunk):
-            linter.see(entry)
-    return linter
+def catch_up(journal: "Journal", sandbox: "Sandbox", known: int) -> "asyncio.Task[None]":
+    """Give a sandbox a linter that reads its whole journal, a page at a time. Until then entries are read from the journal only.
+
+    What it finds in entries up to number `known` is known already, and not noted.
+    """
+    linter = sandbox.linter = Linter()
+
+    async def read() -> None:
+        late: list[Finding] = []
+        while sandbox.catching_up is task:
+            entries, has_more = await journal.read(sandbox, linter.seq, _PAGE, None)
+            for entry in entries:
+                found = linter.see(_decode(entry))
+                late += found if linter.seq > known else ()
+            if sandbox.catching_up is task and not has_more and (not entries or linter.seq == sandbox.journal_length):
+                sandbox.catching_up = None
+                linter.seq = sandbox.journal_length
+                for finding in late:
+                    journal.note(sandbox, "finding", _noted(finding))
+
+    task = sandbox.catching_up = asyncio.get_running_loop().create_task(read())
+    return task
 
 
 def noticed(sandbox: "Sandbox", entry: bytes) -> list[dict[str, Any]]:
     """What to note behind an entry of a strict sandbox's journal, which is its last."""
     linter = sandbox.linter
-    if linter is None:
+    if linter is None or sandbox.catching_up is not None:
         return []
     if linter.seq != sandbox.journal_length - 1:  # the journal began anew
         linter = sandbox.linter = Linter()
-    return [
-        {name: value for name, value in finding._asdict().items() if name not in ("says", "advice", "seq")}
-        | {"about": finding.seq}
-        for finding in linter.see(_decode(entry))
-    ]
+    return [_noted(finding) for finding in linter.see(_decode(entry))]
+
+
+def _noted(finding: Finding) -> dict[str, Any]:
+    fields = finding._asdict()
+    return {name: value for name, value in fields.items() if name not in ("says", "advice", "seq")} | {"about": finding.seq}
 
 
 async def be_strict(state: "State", sandbox: "Sandbox", on: bool) -> None:
     """Turn strict mode on or off, for good. What came before it was on is known to it, and not noted."""
     if on and sandbox.linter is None:
-        linter = Linter()
-        await _go_through(state.journal, sandbox, linter)
-        sandbox.linter = linter
+        state.catch_up(sandbox, sandbox.journal_length)
+        await is_ready(sandbox)
     elif not on:
-        sandbox.linter = None
+        sandbox.linter = sandbox.catching_up = None
     state.journal.touch(sandbox)
     await state.run(sandbox, lambda ctx: None)
+
+
+async def is_ready(sandbox: "Sandbox") -> None:
+    """Return once a strict sandbox has read what was in its journal."""
+    if sandbox.catching_up is not None:
+        await asyncio.wait((sandbox.catching_up,))
 
 
 async def lint(journal: "Journal", sandbox: "Sandbox", now: str | None) -> tuple[list[Finding], int]:

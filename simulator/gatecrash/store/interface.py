@@ -28,6 +28,14 @@ class SandboxRow(NamedTuple):
     strict: bool = False
 
 
+class Sleeper(NamedTuple):
+    """A sandbox that no process has loaded: its `clock` as in its row, and when its first timer is due, in sandbox time."""
+
+    name: str
+    clock: str
+    first_timer_at: int | None
+
+
 class StoreTransaction(Transaction, Protocol):
     """One commit, as the shell sees it. It is bound to one sandbox, or to one snapshot of one."""
 
@@ -37,8 +45,8 @@ class StoreTransaction(Transaction, Protocol):
     def sandboxes(self) -> Sequence[SandboxRow]:
         """Every sandbox, snapshots not among them."""
 
-    def sandboxes_with_timers(self) -> Sequence[str]:
-        """The names of sandboxes in which something will fall due; snapshots not among them."""
+    def asleep(self, after: str, limit: int) -> Sequence[Sleeper]:
+        """At most `limit` sandboxes whose names follow `after`, in order, snapshots not among them."""
 
     def snapshots(self) -> Sequence[SandboxRow]:
         """The snapshots of this sandbox, by name."""
@@ -109,6 +117,9 @@ class Store(Protocol):
 
         `undo` is called if the job had begun and its writes were rolled back.
         """
+
+    def look(self, sandbox: str, work: Callable[[StoreTransaction], T]) -> T:
+        """Run `work`, which only reads a few rows, at once and outside of all groups."""
 
     def schedule_within(self, seconds: float) -> None:
         """Have a group commit happen soon, if none comes along before."""

@@ -21,7 +21,7 @@ from gatecrash.core.transaction import Balance, OrderTotals, PendingDelivery
 from gatecrash.store import database_files
 from gatecrash.store.database_files import DatabaseChanged, FileMark
 from gatecrash.store.errors import StoreFailed, StoreUnusable, Unwritable, advice, is_damage, is_database_error, passes
-from gatecrash.store.interface import OF, Buffer, SandboxRow
+from gatecrash.store.interface import OF, Buffer, SandboxRow, Sleeper
 from gatecrash.store.tables import TABLES
 
 R = TypeVar("R", bound=Record)
@@ -181,9 +181,13 @@ class SqliteTransaction:
     def sandboxes(self) -> Sequence[SandboxRow]:
         return [SandboxRow(*row) for row in self._execute(f"{_ROWS} WHERE instr(name, ?) = 0 ORDER BY name", (OF,))]
 
-    def sandboxes_with_timers(self) -> Sequence[str]:
-        rows = self._execute("SELECT DISTINCT sandbox FROM timers WHERE instr(sandbox, ?) = 0 ORDER BY sandbox", (OF,))
-        return [name for (name,) in rows]
+    def asleep(self, after: str, limit: int) -> Sequence[Sleeper]:
+        rows = self._execute(
+            "SELECT name, clock, (SELECT MIN(due_at) FROM timers WHERE sandbox = name) FROM sandboxes "
+            "WHERE name > ? AND instr(name, ?) = 0 ORDER BY name LIMIT ?",
+            (after, OF, limit),
+        )
+        return [Sleeper(*row) for row in rows]
 
     def snapshots(self) -> Sequence[SandboxRow]:
         first, beyond = self._sandbox + OF, self._sandbox + chr(ord(OF) + 1)
@@ -309,6 +313,14 @@ class SqliteStore:
         self._jobs.append(_Job(sandbox, work, undo, done))
         self.schedule()
         return done
+
+    def look(self, sandbox: str, work: Callable[[SqliteTransaction], T]) -> T:
+        if self._closed:
+            raise StoreFailed(self._path, "the gateway is stopping")
+        try:
+            return work(SqliteTransaction(self._db.execute, sandbox))
+        except sqlite3.Error as error:
+            raise StoreFailed(self._path, error) from error
 
     def schedule_within(self, seconds: float) -> None:
         if not self._scheduled and self._later is None:

@@ -59,6 +59,8 @@ class SimulatedGateway:
         gateway = Gateway(store, self._host, self._dialects)
         incarnation.on_death.append(lambda: self._died(store))
         await gateway.start()
+        for row in await store.submit("", lambda tx: tx.sandboxes()):
+            gateway.find_sandbox(row.name)  # what looks at a simulated world asks for sandboxes that nothing has used yet
         app = App(gateway, {"": self._dialects["native"]}, main=True)
         await asyncio.get_running_loop().create_server(app.server, "127.0.0.1", port)
         gateway.ready = True
