@@ -58,6 +58,13 @@ def advance(sandbox: "Sandbox", as_json: bool, duration: float | None, to_next: 
     _tell(moved, as_json)
 
 
+@command.command("stop")
+@talks_to_gateway
+def stop(sandbox: "Sandbox", as_json: bool) -> None:
+    """Stop an `advance` that is under way, wherever it was called. The clock stays as far as it came."""
+    _tell(sandbox.clock.stop(), as_json)
+
+
 @command.command("scale")
 @click.argument("rate", type=Number(min=0, min_open=True))
 @talks_to_gateway
@@ -87,6 +94,8 @@ def _tell(clock: dict[str, Any], as_json: bool) -> None:
         return
     rate = f", {clock['rate']:g} times as fast as outside" if clock["mode"] == "scaled" else ""
     click.echo(f"{clock['now']}  {styled(clock['mode'])}{rate}")
+    if (moving := clock["moving"]) is not None:
+        click.echo(f"being moved to {moving['to']} since {moving['since']} (real time); `gatecrash clock stop` stops it")
     if clock["next_timer_at"] is None:
         click.echo("nothing falls due")
     else:

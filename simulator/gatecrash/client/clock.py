@@ -28,6 +28,11 @@ class Clock:
         moved: Json = self._calls.call("POST", "/_gatecrash/clock/advance", {"seconds": seconds}, timeout_s=_ADVANCE_WITHIN_S)
         return moved
 
+    def stop(self) -> Json:
+        """Stop the call that is moving time, if there is one: it raises, and the clock stays as far as it came."""
+        stopped: Json = self._calls.call("DELETE", "/_gatecrash/clock/advance")
+        return stopped
+
     def scale(self, rate: float) -> Json:
         """Time runs `rate` times as fast as real time."""
         return self._set(mode="scaled", rate=rate)

@@ -127,6 +127,8 @@ CATALOGUE: dict[str, Explanation] = {
         "Dispute waits for no answer", "Evidence is taken, and a dispute accepted, only while it needs a response."
     ),
     "subscription_canceled": Explanation("Subscription is canceled", "A canceled subscription stays so; make a new one."),
+    "clock_moving": Explanation("The clock is being moved", "Wait for the other call, or DELETE /_gatecrash/clock/advance."),
+    "clock_stopped": Explanation("The clock was stopped", "Another call stopped it on its way; advance it again to go on."),
     "sandbox_exists": Explanation("Sandbox exists", "Reset it, remove it, or take another name."),
     # --- how often
     "idempotency_key_in_use": Explanation(

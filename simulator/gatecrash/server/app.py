@@ -1,7 +1,7 @@
 """Which request goes where: dialects, the control API and the hosted pages, behind one router for each port."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import lru_cache, partial
 from typing import Any, NamedTuple, cast
 
@@ -9,7 +9,7 @@ from aiohttp import web
 from yarl import URL
 
 from gatecrash.core.errors import Refused
-from gatecrash.dialects.interface import Asked, Dialect, Route
+from gatecrash.dialects.interface import Answer, Asked, Dialect, Route
 from gatecrash.faults.exchange import Broken
 from gatecrash.server import bodies, control, hosted
 from gatecrash.server.cors import add_cors, preflight
@@ -112,10 +112,32 @@ async def _to_dialect(prefix: str, route: Route, app: App, request: web.BaseRequ
 
 async def _to_control(route: control.ControlRoute, app: App, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
     try:
-        return to_response(await control.handle(app.gateway, app.guard, route, asked, request.transport))
+        work = control.handle(app.gateway, app.guard, route, asked, request.transport)
+        if route.ends_with_caller and request.transport is not None:
+            return to_response(await _while_it_waits(app.server, request, work))
+        return to_response(await work)
     except Broken:
         break_connection(request.transport, reset=True)
         return NoAnswer()
+
+
+async def _while_it_waits(server: HttpServer, request: web.BaseRequest, work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Do work as long as its client waits for it; Broken, once the client has left."""
+    left = asyncio.Event()
+    server.when_gone(request, left)
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(left.wait())
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Broken("the client left before its answer was there")
+        return await working
+    finally:
+        server.forget(request)
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.wait((working, leaving))
+        if not working.cancelled():
+            working.exception()  # nobody waits for it any more
 
 
 async def _to_page(page: hosted.Page, app: App, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:

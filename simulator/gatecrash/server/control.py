@@ -87,7 +87,9 @@ Whose = Literal["key", "path", "all", "nobody"]
 
 
 class ControlRoute(NamedTuple):
-    """`whose` sandbox it acts on; only routes of a key or a path get one."""
+    """`whose` sandbox it acts on; only routes of a key or a path get one. `ends_with_caller`: it takes long, and is cut short
+    when its client leaves.
+    """
 
     method: str
     path: str
@@ -95,6 +97,7 @@ class ControlRoute(NamedTuple):
     work: Work
     success: int = 200
     whose: Whose = "key"
+    ends_with_caller: bool = False
 
 
 async def handle(
@@ -251,8 +254,16 @@ async def _clock(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Ask
     timer = await gateway.run(sandbox, lambda ctx: ctx.tx.next_timer())
     return {
         "mode": sandbox.clock.mode, "now": rfc3339(sandbox.now()), "rate": sandbox.clock.rate,
-        "next_timer_at": rfc3339(timer.due_at) if timer else None,
+        "next_timer_at": rfc3339(timer.due_at) if timer else None, "moving": _moving(sandbox),
     }  # fmt: skip
+
+
+def _moving(sandbox: Sandbox) -> dict[str, str] | None:
+    """The call that is moving the clock, if there is one. `since` is real time."""
+    moving = sandbox.moving
+    if moving is None:
+        return None
+    return {"since": rfc3339(moving.since), "from": rfc3339(moving.begin), "to": rfc3339(moving.target)}
 
 
 async def _set_clock(gateway: Gateway, sandbox: Sandbox, params: SetClock, asked: Asked) -> Any:
@@ -274,12 +285,28 @@ async def _set_clock(gateway: Gateway, sandbox: Sandbox, params: SetClock, asked
 
 async def _advance(gateway: Gateway, sandbox: Sandbox, params: Advance, asked: Asked) -> Any:
     epoch = sandbox.epoch
-    fired = await gateway.timekeeper.advance(sandbox, params.seconds)
+    try:
+        fired = await gateway.timekeeper.advance(sandbox, params.seconds)
+    except Refused as refused:
+        if refused.code == "clock_stopped":
+            gateway.journal.note(sandbox, "control", {"action": "clock.stopped", "seconds": round(params.seconds, 3)})
+        raise
+    except asyncio.CancelledError:
+        gateway.journal.note(sandbox, "control", {"action": "clock.abandoned", "seconds": round(params.seconds, 3)})
+        raise
     if sandbox.epoch == epoch:
         # clocks keep milliseconds; the digits beyond could read as a card number, and be removed as one
         seconds = round(params.seconds, 3)
         gateway.journal.note(sandbox, "control", {"action": "clock.advance", "seconds": seconds, "timers_fired": fired})
     return {**await _clock(gateway, sandbox, Nothing(), asked), "timers_fired": fired}
+
+
+async def _stop_advance(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Asked) -> Any:
+    moving = sandbox.moving
+    if moving is not None:
+        moving.stop()
+        await asyncio.wait((moving.task,))
+    return await _clock(gateway, sandbox, params, asked)
 
 
 # --- what happened
@@ -341,9 +368,10 @@ ROUTES = (
     ControlRoute("GET", "/_gatecrash/stations", Nothing, _stations),
     ControlRoute("GET", "/_gatecrash/clock", Nothing, _clock),
     ControlRoute("POST", "/_gatecrash/clock", SetClock, _set_clock),
-    ControlRoute("POST", "/_gatecrash/clock/advance", Advance, _advance),
+    ControlRoute("POST", "/_gatecrash/clock/advance", Advance, _advance, ends_with_caller=True),
+    ControlRoute("DELETE", "/_gatecrash/clock/advance", Nothing, _stop_advance),
     ControlRoute("GET", "/_gatecrash/journal", ReadJournal, _journal),
-    ControlRoute("GET", "/_gatecrash/lint", ReadLint, _lint),
+    ControlRoute("GET", "/_gatecrash/lint", ReadLint, _lint, ends_with_caller=True),
     ControlRoute("GET", "/_gatecrash/strict", Nothing, _strict),
     ControlRoute("POST", "/_gatecrash/strict", SetStrict, _set_strict),
     ControlRoute("GET", "/_gatecrash/books", Nothing, _books),

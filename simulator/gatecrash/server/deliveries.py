@@ -83,7 +83,7 @@ class Deliveries:
 
     def _rest_ms(self, sandbox: Sandbox, endpoint_id: str) -> int:
         """How long an endpoint rests yet. Nobody waits for that where time is being moved."""
-        if sandbox.clock.mode != "real" or sandbox.moving.locked():
+        if sandbox.clock.mode != "real" or sandbox.moving is not None:
             return 0
         return ceil(sandbox.rests.left_s(endpoint_id, asyncio.get_running_loop().time()) * 1000)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,19 @@ from gatecrash.server.host import Host
 from gatecrash.server.rests import Rests
 from gatecrash.sockets import break_connection
 from gatecrash.store.interface import SandboxRow
+
+
+class Moving:
+    """Who is moving the clock: since when (`since`, real time), from `begin` to `target` (sandbox time), in which task."""
+
+    def __init__(self, since: int, begin: int, target: int, task: "asyncio.Task[Any]") -> None:
+        self.since, self.begin, self.target, self.task = since, begin, target, task
+        self.is_stopped = False
+
+    def stop(self) -> None:
+        """Have it go no further."""
+        self.is_stopped = True
+        self.task.cancel()
 
 
 class Memory(NamedTuple):
@@ -58,7 +71,7 @@ class Sandbox:
         # somebody is about to look at what is due
         self.poked = False
         self.alarm: asyncio.TimerHandle | None = None
-        self.moving = asyncio.Lock()
+        self.moving: Moving | None = None
         # scope of keys → when those past their life were last removed, in sandbox time
         self.pruned_at: dict[str, int] = {}
         # there in strict mode: what reads the journal as it is written

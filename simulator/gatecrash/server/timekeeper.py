@@ -5,12 +5,13 @@ import sys
 from typing import NamedTuple
 
 from gatecrash.core import due, timers
+from gatecrash.core.clock import rfc3339
 from gatecrash.core.errors import Refused
 from gatecrash.core.records import Timer
 from gatecrash.core.transaction import Context
 from gatecrash.faults.exchange import Broken
 from gatecrash.server.deliveries import Deliveries, Told
-from gatecrash.server.sandbox import Sandbox
+from gatecrash.server.sandbox import Moving, Sandbox
 from gatecrash.server.state import State
 
 # with an automatic clock, how long a sandbox must have been idle before time jumps
@@ -44,7 +45,7 @@ class Timekeeper:
 
     def poke(self, sandbox: Sandbox) -> None:
         """Timers changed, or time moved: look again."""
-        idle = not (self._closed or sandbox.removed or sandbox.down or sandbox.moving.locked())
+        idle = not (self._closed or sandbox.removed or sandbox.down or sandbox.moving is not None)
         if idle and not sandbox.poked:
             sandbox.poked = True
             if sandbox.attempts:
@@ -156,17 +157,33 @@ class Timekeeper:
             self.poke(sandbox)
 
     async def advance(self, sandbox: Sandbox, seconds: float) -> int:
-        """Move sandbox time on by `seconds`, doing in order all that falls due on the way. Returns how many timers that were."""
+        """Move sandbox time on by `seconds`, doing in order all that falls due on the way. Returns how many timers that were.
+
+        One caller at a time moves a clock: a second one is refused. It ends early when its task is cancelled or `Moving.stop` is
+        called; the clock then stays where it is.
+        """
+        if sandbox.moving is not None:
+            raise Refused("clock_moving", _who_moves(sandbox.moving))
+        task, begin = asyncio.current_task(), sandbox.now()
+        assert task is not None
+        moving = sandbox.moving = Moving(self._state.host.now(), begin, begin + round(seconds * 1000), task)
         try:
-            async with sandbox.moving:
-                return await self._advance(sandbox, seconds)
+            return await self._advance(sandbox, moving.target)
+        except asyncio.CancelledError:
+            if moving.is_stopped and task.uncancel() == 0:
+                raise Refused(
+                    "clock_stopped",
+                    f"another call stopped the clock on its way to {rfc3339(moving.target)}; GET /_gatecrash/clock tells how far "
+                    "it came.",
+                ) from None
+            raise
         finally:
+            sandbox.moving = None
             # also when it was cut short: whoever poked meanwhile was told that somebody is looking
             self.poke(sandbox)
 
-    async def _advance(self, sandbox: Sandbox, seconds: float) -> int:
+    async def _advance(self, sandbox: Sandbox, target: int) -> int:
         host, ended = self._state.host, sandbox.ended
-        target = sandbox.now() + round(seconds * 1000)
         fired = 0
         while True:
             settled, first_at = await self._settle(sandbox)
@@ -213,6 +230,13 @@ class Timekeeper:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._deliveries.close()
+
+
+def _who_moves(moving: Moving) -> str:
+    return (
+        f"another call has been moving the clock since {rfc3339(moving.since)}, from {rfc3339(moving.begin)} to "
+        f"{rfc3339(moving.target)}; wait for it, or stop it with DELETE /_gatecrash/clock/advance."
+    )
 
 
 def _earlier(at: int | None, timer: Timer | None) -> int | None:

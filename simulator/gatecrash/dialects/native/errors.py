@@ -19,7 +19,7 @@ STATUS: dict[str, int] = {
     "route_unknown": 404, "resource_missing": 404,
     "method_not_allowed": 405,
     "request_timeout": 408,
-    "idempotency_key_in_use": 409, "sandbox_exists": 409,
+    "idempotency_key_in_use": 409, "sandbox_exists": 409, "clock_moving": 409, "clock_stopped": 409,
     "body_too_large": 413,
     "content_type_unsupported": 415, "content_encoding_unsupported": 415,
     "idempotency_key_reused": 422,
