@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from gatecrash.core.records import Timer
 from gatecrash.store.errors import StoreFailed, Unwritable
-from gatecrash.store.sqlite import SqliteStore, SqliteTransaction
+from gatecrash.store.sqlite import _GROUP_MAX, SqliteStore, SqliteTransaction
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio
@@ -53,6 +53,21 @@ async def test_jobs_of_one_turn_of_the_loop_share_a_commit(store: SqliteStore) -
     assert await asyncio.gather(*(store.submit("a", add(f"t{i}")) for i in range(50))) == [f"t{i}" for i in range(50)]
     assert store.groups == before + 1
     assert len(await names(store)) == 50
+
+
+async def test_a_crowd_of_jobs_is_parted_into_groups_and_others_have_their_turn_in_between(store: SqliteStore) -> None:
+    groups: list[int] = []
+
+    def noting(name: str) -> Any:
+        def work(tx: SqliteTransaction) -> None:
+            groups.append(store.groups)
+            tx.insert(timer(name))
+
+        return work
+
+    await asyncio.gather(*(store.submit("a", noting(f"t{i:04}")) for i in range(3 * _GROUP_MAX)))
+    assert [groups.count(group) for group in sorted(set(groups))] == [_GROUP_MAX] * 3
+    assert await names(store) == [f"t{i:04}" for i in range(3 * _GROUP_MAX)], "in the order in which they came"
 
 
 async def test_a_job_that_fails_takes_no_other_with_it(store: SqliteStore) -> None:

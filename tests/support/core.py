@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from gatecrash.core.due import BATCH, run_due
+from gatecrash.core.due import run_due
 from gatecrash.core.ids import Ids
 from gatecrash.core.payment_methods import CreatePaymentMethod, create_payment_method
 from gatecrash.core.payments import CreateCharge, create_charge
@@ -68,7 +68,7 @@ class Core:
     def pass_time(self, ms: int) -> None:
         """Move time on, and do all that falls due on the way."""
         self.now += ms
-        while self.do(run_due) == BATCH:
+        while self.do(run_due).has_more:
             pass
 
     def told(self) -> list[tuple[str, int]]:

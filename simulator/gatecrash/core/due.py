@@ -4,8 +4,9 @@ Webhook attempts are not here: they talk to the world, and are the shell's.
 """
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from gatecrash.core import disputes, payments, refunds, subscriptions, timers
+from gatecrash.core import disputes, events, payments, refunds, subscriptions, timers
 from gatecrash.core.records import Timer
 from gatecrash.core.transaction import Context
 
@@ -22,6 +23,7 @@ def _expire_charge(ctx: Context, charge_id: str) -> None:
 Handler = Callable[[Context, str], None]
 
 HANDLERS: dict[str, Handler] = {
+    timers.EVENT_FANS_OUT: events.fan_out,
     timers.CHARGE_EXPIRES: _expire_charge,
     timers.CHARGE_SETTLES: _settle_charge,
     timers.REFUND_SETTLES: refunds.settle_refund,
@@ -37,16 +39,26 @@ HANDLERS: dict[str, Handler] = {
 BATCH = 200
 
 
-def run_due(ctx: Context, handlers: Mapping[str, Handler] = HANDLERS) -> int:
-    """Do what is due, first due first, what comes of it included; at most BATCH of it. Return how many timers that were.
+class Done(NamedTuple):
+    """How many timers were done, and whether there may be more that are due."""
 
-    `handlers`: those of the core, and of the dialects beside them.
+    timers: int
+    has_more: bool
 
-    However late it is done, each is done at the time it was due: what it makes bears that time.
+
+def run_due(ctx: Context, handlers: Mapping[str, Handler] = HANDLERS) -> Done:
+    """Do what is due, first due first, what comes of it included; at most BATCH of it, or one slice of deliveries.
+
+    However late it is done, each is done at the time it was due: what it makes bears that time. A slice of deliveries belongs
+    to the event that it tells of, and counts as no timer of its own. `handlers`: those of the core, and of the dialects beside
+    them.
     """
-    done = 0
-    while done < BATCH and (timer := ctx.tx.due_timer(ctx.now)) is not None:
+    for done in range(BATCH):
+        timer = ctx.tx.due_timer(ctx.now)
+        if timer is None:
+            return Done(done, has_more=False)
         ctx.tx.delete(Timer, timer.id)
         handlers[timer.kind](ctx._replace(now=timer.due_at), timer.ref)
-        done += 1
-    return done
+        if timer.kind == timers.EVENT_FANS_OUT:
+            return Done(done, has_more=True)
+    return Done(BATCH, has_more=True)

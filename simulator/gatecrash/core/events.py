@@ -4,8 +4,11 @@ from typing import Any
 
 from gatecrash.core import timers
 from gatecrash.core.errors import Refused
-from gatecrash.core.records import Delivery, Endpoint, Event
+from gatecrash.core.records import Delivery, Endpoint, Event, Timer
 from gatecrash.core.transaction import Context
+
+# to how many endpoints an event is delivered in one commit: more would keep everybody else waiting
+SLICE = 100
 
 
 def tell(
@@ -24,10 +27,33 @@ def tell(
         created_at=ctx.now,
     )  # fmt: skip
     ctx.tx.insert(event)
-    for endpoint in ctx.tx.find(Endpoint, status="enabled"):
-        if endpoint.dialect == dialect and wants(endpoint, event_type):
+    endpoints, has_more = ctx.tx.page(Endpoint, SLICE, None, status="enabled", dialect=dialect)
+    for endpoint in reversed(endpoints):
+        if wants(endpoint, event_type):
             deliver(ctx, event, endpoint)
+    if has_more:
+        _go_on_later(ctx, event, endpoints[-1])
     return event
+
+
+def _go_on_later(ctx: Context, event: Event, after: Endpoint) -> None:
+    """Have the event delivered to endpoints older than `after` by a timer that is due now, set in the commit of the event."""
+    ref = f"{event.id}:{after.id}"
+    ctx.tx.put(Timer(id=f"tmr_{event.id}", due_at=ctx.now, kind=timers.EVENT_FANS_OUT, ref=ref))
+    ctx.tx.timers_changed = True
+
+
+def fan_out(ctx: Context, ref: str) -> None:
+    """Start the deliveries of an event to the next of its endpoints. Their ids follow from the event's and the endpoint's."""
+    event_id, _, after = ref.partition(":")
+    event = ctx.tx.get(Event, event_id)
+    assert event is not None, event_id
+    endpoints, has_more = ctx.tx.page(Endpoint, SLICE, after, status="enabled", dialect=event.dialect)
+    for endpoint in reversed(endpoints):
+        if wants(endpoint, event.type):
+            deliver(ctx, event, endpoint, ctx.ids.derived("dlv", event.id, endpoint.id))
+    if has_more:
+        _go_on_later(ctx, event, endpoints[-1])
 
 
 def wants(endpoint: Endpoint, event_type: str) -> bool:
@@ -36,10 +62,10 @@ def wants(endpoint: Endpoint, event_type: str) -> bool:
     return any(pattern in ("*", family, event_type) for pattern in endpoint.events)
 
 
-def deliver(ctx: Context, event: Event, endpoint: Endpoint) -> Delivery:
+def deliver(ctx: Context, event: Event, endpoint: Endpoint, delivery_id: str | None = None) -> Delivery:
     """Start one delivery: its first attempt is due now."""
     delivery = Delivery(
-        id=ctx.ids.new("dlv"), event_id=event.id, endpoint_id=endpoint.id, url=endpoint.url, attempts=[],
+        id=delivery_id or ctx.ids.new("dlv"), event_id=event.id, endpoint_id=endpoint.id, url=endpoint.url, attempts=[],
         next_attempt_at=ctx.now, created_at=ctx.now,
     )  # fmt: skip
     ctx.tx.insert(delivery)

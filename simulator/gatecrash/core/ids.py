@@ -3,6 +3,7 @@
 from hashlib import blake2b
 
 _TAIL_BYTES = 6
+_COUNTER_DIGITS = 8
 # hex digits → letters: an id must never hold a run of digits that could pass for a card number
 _LETTERS = str.maketrans("0123456789", "ghjkmnpqrs")
 
@@ -23,6 +24,13 @@ class Ids:
             .translate(_LETTERS)
         )
         return f"{prefix}_{self.issued:08x}{tail}"
+
+    def derived(self, prefix: str, id_: str, *about: str) -> str:
+        """An id that follows from another one and sorts with it: what is made later, at no certain time, shifts no other id."""
+        text = ":".join((prefix, id_, *about)).encode()
+        tail = blake2b(text, key=self._key, digest_size=_TAIL_BYTES).hexdigest().translate(_LETTERS)
+        counter = id_.rpartition("_")[2][:_COUNTER_DIGITS]
+        return f"{prefix}_{counter}{tail}"
 
     def secret(self, prefix: str, size: int) -> bytes:
         """`size` seeded bytes that no id gives away."""

@@ -78,8 +78,11 @@ class Transaction(Protocol):
     def due_timer(self, until: int) -> Timer | None:
         """The first timer that falls due at `until` or before and is no webhook attempt."""
 
-    def due_attempts(self, until: int) -> Sequence[str]:
-        """The endpoints at which an attempt falls due at `until` or before, first due first."""
+    def due_attempts(self, until: int, after: Timer | None, limit: int) -> Sequence[Timer]:
+        """At most `limit` timers of endpoints at which an attempt falls due at `until` or before, first due first.
+
+        Only those behind the timer `after`.
+        """
 
     def pending_deliveries(self, endpoint_id: str, limit: int, *, in_order: bool) -> Sequence[PendingDelivery]:
         """At most `limit` of those that wait for an endpoint: first due first, or oldest first if `in_order`."""

@@ -10,7 +10,7 @@ from gatecrash.core.errors import Refused
 from gatecrash.core.records import Timer
 from gatecrash.core.transaction import Context
 from gatecrash.faults.exchange import Broken
-from gatecrash.server.deliveries import Deliveries, Told
+from gatecrash.server.deliveries import Deliveries, Taken, Told
 from gatecrash.server.sandbox import Moving, Sandbox
 from gatecrash.server.state import State
 
@@ -20,20 +20,30 @@ _IDLE_S = 0.02
 _MOMENT_S = 0.002
 # when the store fails, how long until what is due is tried again
 _AGAIN_S = 1.0
+# endpoints that are looked at in one commit
+_PAGE = 100
 # a real clock is never asked to wake us later than this
 _LONGEST_S = 3600.0
 
 
 class _Due(NamedTuple):
-    """`next_at`: when a clock that runs gets to the next timer. `jump_at`: which one an automatic clock jumps to.
-    `first_at`: when the first one is due, or was.
+    """`has_more`: core timers are due that were not done yet. `next_at`: when a clock that runs gets to the next timer.
+    `jump_at`: which one an automatic clock jumps to. `first_at`: when the first one is due, or was.
     """
 
     attempts: list[Told]
     handled: int
+    has_more: bool
     next_at: int | None
     jump_at: int | None
     first_at: int | None
+
+
+class _Page(NamedTuple):
+    """What was found in one commit; `last` is the timer behind which to go on, if there may be more."""
+
+    found: _Due
+    last: Timer | None
 
 
 class Timekeeper:
@@ -114,31 +124,46 @@ class Timekeeper:
         try:
             if sandbox.down:
                 first = await self._state.run(sandbox, lambda ctx: ctx.tx.next_timer())
-                return _Due([], 0, None, None, None if first is None else first.due_at)
-            found = await self._state.run(sandbox, lambda ctx: self._take_due(ctx, sandbox))
+                return _Due([], 0, False, None, None, None if first is None else first.due_at)
+            page = await self._state.run(sandbox, lambda ctx: self._take_due(ctx, sandbox, None))
+            found = page.found
+            self._begin(sandbox, page.found.attempts, ended)
+            while page.last is not None and not ended.is_set():
+                page = await self._state.run(sandbox, lambda ctx, last=page.last: self._take_due(ctx, sandbox, last))  # type: ignore[misc]
+                self._begin(sandbox, page.found.attempts, ended)
+                found = _both(found, page.found)
         finally:
             sandbox.poked = False
-        for told in () if ended.is_set() or self._closed else found.attempts:
+        return found
+
+    def _begin(self, sandbox: Sandbox, attempts: list[Told], ended: asyncio.Event) -> None:
+        """Make attempts, each in a task of its own."""
+        for told in () if ended.is_set() or self._closed else attempts:
             # two looks in one commit may both have seen it
             lane = sandbox.attempts.setdefault(told.endpoint.id, {})
             if told.delivery.id not in lane:
                 lane[told.delivery.id] = asyncio.get_running_loop().create_task(self._attempt(sandbox, told, ended))
-        return found
 
-    def _take_due(self, ctx: Context, sandbox: Sandbox) -> _Due:
-        """Run core timers that are due; collect webhook attempts that are; and tell when the next timer is."""
+    def _take_due(self, ctx: Context, sandbox: Sandbox, after: Timer | None) -> _Page:
+        """Run core timers that are due; collect webhook attempts of a page of endpoints; and tell when the next timer is."""
         sandbox.poked = False  # what changes after this commit has to be looked at anew
-        handled = due.run_due(ctx, self._state.timer_handlers)
-        taken = self._deliveries.take(ctx, sandbox, ctx.tx.due_attempts(ctx.now))
-        if handled == due.BATCH:
-            return _Due(taken.attempts, handled, ctx.now, ctx.now, ctx.now)
+        done = due.run_due(ctx, self._state.timer_handlers)
+        endpoints = ctx.tx.due_attempts(ctx.now, after, _PAGE)
+        taken = self._deliveries.take(ctx, sandbox, [timer.ref for timer in endpoints])
+        last = endpoints[-1] if len(endpoints) == _PAGE else None
+        if done.has_more:
+            return _Page(_Due(taken.attempts, done.timers, True, ctx.now, ctx.now, ctx.now), last)
+        return _Page(self._and_then(ctx, taken, done.timers), last)
+
+    def _and_then(self, ctx: Context, taken: Taken, handled: int) -> _Due:
+        """What was taken, and when the next timer is."""
         first = ctx.tx.next_timer()
         first_at = None if first is None else first.due_at
         following = jump = first if first_at is None or first_at > ctx.now else ctx.tx.next_timer(after=ctx.now)
         if following is not None and following.kind == timers.SUBSCRIPTION_RENEWS:
             # renewals never end: a clock that jumped to them would never stand
             jump = ctx.tx.next_timer(after=ctx.now, besides=timers.SUBSCRIPTION_RENEWS)
-        return _Due(taken.attempts, handled, _earlier(taken.next_at, following), _earlier(taken.next_at, jump), first_at)
+        return _Due(taken.attempts, handled, False, _earlier(taken.next_at, following), _earlier(taken.next_at, jump), first_at)
 
     async def _attempt(self, sandbox: Sandbox, told: Told, ended: asyncio.Event) -> None:
         """`ended` is set if the life in which it was told of is over."""
@@ -209,7 +234,7 @@ class Timekeeper:
             fired += found.handled + len(found.attempts)
             if in_flight := sandbox.attempts_in_flight():
                 await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
-            elif not found.handled and not found.attempts:
+            elif not found.handled and not found.attempts and not found.has_more:
                 return fired, found.first_at
 
     async def stop(self, sandbox: Sandbox) -> None:
@@ -241,3 +266,14 @@ def _who_moves(moving: Moving) -> str:
 
 def _earlier(at: int | None, timer: Timer | None) -> int | None:
     return min((one for one in (at, timer.due_at if timer else None) if one is not None), default=None)
+
+
+def _both(earlier: _Due, later: _Due) -> _Due:
+    """What two pages of one look found; the later one has seen the timers as they are."""
+    next_at, jump_at = (
+        min((at for at in pair if at is not None), default=None)
+        for pair in ((earlier.next_at, later.next_at), (earlier.jump_at, later.jump_at))
+    )
+    return _Due(
+        earlier.attempts + later.attempts, earlier.handled + later.handled, later.has_more, next_at, jump_at, later.first_at
+    )  # fmt: skip

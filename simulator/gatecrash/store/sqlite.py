@@ -32,7 +32,7 @@ SCHEMA_VERSION = 2
 _SCHEMA = Path(__file__).with_name("schema.sql")
 # how many turns without a new job end a group, and how many jobs do
 _PATIENCE_TURNS = 4
-_GROUP_MAX = 256
+_GROUP_MAX = 128
 # while nothing can be written, how long until it is tried again: at first, and after many tries
 _FIRST_REST_S, _REST_MAX_S = 0.05, 1.0
 # everything of a sandbox but its row: emptying it, and copying it to another; one statement a table
@@ -127,12 +127,14 @@ class SqliteTransaction:
         ).fetchone()
         return None if row is None else TABLES[Timer].record(row)
 
-    def due_attempts(self, until: int) -> Sequence[str]:
+    def due_attempts(self, until: int, after: Timer | None, limit: int) -> Sequence[Timer]:
+        due_at, id_ = (-1, "") if after is None else (after.due_at, after.id)
         rows = self._execute(
-            "SELECT ref FROM timers WHERE sandbox = ? AND due_at <= ? AND kind = 'webhook.attempt' ORDER BY due_at, id",
-            (self._sandbox, until),
+            "SELECT id, due_at, kind, ref FROM timers WHERE sandbox = ? AND due_at <= ? AND (due_at, id) > (?, ?) "
+            "AND kind = 'webhook.attempt' ORDER BY due_at, id LIMIT ?",
+            (self._sandbox, until, due_at, id_, limit),
         )
-        return [ref for (ref,) in rows]
+        return [TABLES[Timer].record(row) for row in rows]
 
     def pending_deliveries(self, endpoint_id: str, limit: int, *, in_order: bool) -> Sequence[PendingDelivery]:
         rows = self._execute(_PENDING_IN_ORDER if in_order else _PENDING_BY_DUE, (self._sandbox, endpoint_id, limit))
@@ -320,6 +322,7 @@ class SqliteStore:
         try:
             return work(SqliteTransaction(self._db.execute, sandbox))
         except sqlite3.Error as error:
+            self._note_damage(error)
             raise StoreFailed(self._path, error) from error
 
     def schedule_within(self, seconds: float) -> None:
@@ -354,7 +357,9 @@ class SqliteStore:
         if self._later is not None:
             self._later.cancel()
             self._later = None
-        jobs, self._jobs = self._jobs, []
+        jobs, self._jobs = self._jobs[:_GROUP_MAX], self._jobs[_GROUP_MAX:]
+        if self._jobs and not self._closed:
+            self.schedule()  # once others had their turn
         self.groups += 1
         outcomes: list[Outcome] = []
         while True:
@@ -480,6 +485,8 @@ class SqliteStore:
         pending = bool(self._jobs or self._scheduled or self._later is not None)
         self._closed = True
         if pending:
+            self.commit_group()
+        while self._jobs:
             self.commit_group()
         self._db.close()
 
