@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -11,6 +12,26 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 def make_folder(path: Path) -> None:
     """Make a folder that only this user may enter. One that is there already keeps its mode: it may hold other things."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+class NoScratch(OSError):
+    """There is no folder for temporary files."""
+
+    def __init__(self, why: OSError) -> None:
+        super().__init__(
+            why.errno, "a folder for temporary files is needed, and none can be written; name one that can in TMPDIR."
+        )
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+def scratch() -> Path:
+    """A new folder for temporary files. Raises NoScratch."""
+    try:
+        return Path(tempfile.mkdtemp(prefix="gatecrash-"))
+    except OSError as error:
+        raise NoScratch(error) from error
 
 
 def tighten(path: Path) -> None:

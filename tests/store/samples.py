@@ -49,7 +49,7 @@ FULL: tuple[Record, ...] = (
     ),
     Endpoint(
         id="we_1", dialect="native", url="http://127.0.0.1", events=["charge.*", "*"], description=ODD, status="disabled",
-        secret="whsec_a", old_secret="whsec_b", old_secret_until=2, created_at=1,
+        sealed_secret=b"\0\xff", sealed_old_secret=b"\1", old_secret_until=2, created_at=1,
     ),
     Event(
         id="evt_1", dialect="native", type="charge.succeeded", object_id="txn_1", order_id="o1", amount=1,
@@ -107,7 +107,7 @@ BARE: tuple[Record, ...] = (
         created_at=1,
     ),
     Transfer(id="tr_1", debit="a", credit="b", amount=1, currency="usd", reason="capture", charge_id="txn_1", created_at=1),
-    Endpoint(id="we_1", dialect="native", url="u", events=[], secret="s", created_at=1),
+    Endpoint(id="we_1", dialect="native", url="u", events=[], sealed_secret=b"s", created_at=1),
     Event(id="evt_1", dialect="native", type="charge.succeeded", object_id="txn_1", data={}, created_at=1),
     Delivery(id="dlv_1", event_id="evt_1", endpoint_id="we_1", url="u", attempts=[], created_at=1),
     Hold(id="dlv_1", endpoint_id="we_1", event_id="evt_1", rule_id="rule_1", attempt=1, orders={}),

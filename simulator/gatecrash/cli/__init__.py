@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from gatecrash import __version__
+from gatecrash.files import NoScratch
 
 # what it is for → verb → one line for the overview
 GROUPS: dict[str, dict[str, str]] = {
@@ -61,6 +62,11 @@ class _Verbs(click.Group):
         """Who stops reading (`| head`) or presses Ctrl-C has had what they wanted: no message, no traceback."""
         if "NO_COLOR" in os.environ:
             ctx.color = False
+        if any(name.startswith("GATECRASH_") for name in os.environ):
+            from gatecrash.cli._environment import unread
+
+            if (told := unread(os.environ)) is not None:
+                click.echo(told, err=True)
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -68,6 +74,9 @@ class _Verbs(click.Group):
             ctx.exit(0)
         except (KeyboardInterrupt, click.Abort):  # the latter at a question
             ctx.exit(130)
+        except NoScratch as error:
+            click.echo(f"gatecrash: {error}", err=True)
+            ctx.exit(2)
         except OSError as error:
             if error.errno != errno.ENOSPC or error.filename is not None:
                 raise

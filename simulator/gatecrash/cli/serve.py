@@ -6,10 +6,10 @@ import secrets
 import shutil
 import stat
 import sys
-import tempfile
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from gatecrash import files
 from gatecrash.cli._values import PORT
@@ -105,6 +105,10 @@ def command(
     Exit code: 0 when it was stopped, 1 when it died before it was ready, 2 when the set-up is wrong.
     """
     allow_hosts = frozenset(name.lower() for name in allow_host)
+    given_data = click.get_current_context().get_parameter_source("data")
+    if memory and given_data is not ParameterSource.DEFAULT:
+        where = " (GATECRASH_DATA)" if given_data is ParameterSource.ENVIRONMENT else ""
+        sys.exit(_fail(f"--memory keeps no state, and --data{where} was {data}, where to keep it; give one of the two."))
     server_names = frozenset(name.lower() for name in server_name)
     status = _serve(port, host, data, memory, seed, url_file, allow_hosts, server_names, strict, with_stdin, control_token)
     sys.stdout.flush()
@@ -148,7 +152,10 @@ def _serve(
             )
     made_up = secrets.token_urlsafe(24) if control_token is None and not guard.is_loopback(host) else None
     if memory:
-        data = Path(tempfile.mkdtemp(prefix="gatecrash-"))
+        try:
+            data = files.scratch()
+        except files.NoScratch as error:
+            return _fail(f"--memory: {str(error).removesuffix('.')}, or give --data instead.")
     else:
         try:
             files.make_folder(data)

@@ -13,6 +13,7 @@ from gatecrash.core.errors import Refused
 from gatecrash.core.facts import FACTS
 from gatecrash.core.records import Endpoint
 from gatecrash.core.transaction import Context
+from gatecrash.core.vault import Vault
 
 _SECRET_BYTES = 32  # Standard Webhooks asks for 24 to 64
 # whsec_ and base64 of 24 bytes or more
@@ -107,14 +108,28 @@ def create_endpoint(ctx: Context, params: CreateEndpoint, dialect: str = "native
     scheme = scheme or params.signature_scheme
     endpoint = Endpoint(
         id=ctx.ids.new("we"), dialect=dialect, url=params.url, events=params.events or ["*"],
-        description=params.description, scheme=scheme, secret=params.secret or new_secret(ctx, scheme), created_at=ctx.now,
+        description=params.description, scheme=scheme, sealed_secret=b"", created_at=ctx.now,
     )  # fmt: skip
+    endpoint.sealed_secret = _seal(ctx.vault, endpoint, params.secret or new_secret(ctx, scheme))
     ctx.tx.insert(endpoint)
     return endpoint
 
 
 def new_secret(ctx: Context, scheme: str) -> str:
     return SECRETS[scheme](ctx.ids.secret("whsec", _SECRET_BYTES))
+
+
+def _bound_to(endpoint: Endpoint) -> str:
+    return f"signing secret of {endpoint.id}"
+
+
+def _seal(vault: Vault, endpoint: Endpoint, secret: str) -> bytes:
+    return vault.seal(secret, _bound_to(endpoint))
+
+
+def secret_of(vault: Vault, endpoint: Endpoint) -> str:
+    """The secret that signs what goes to an endpoint."""
+    return vault.open(endpoint.sealed_secret, _bound_to(endpoint))
 
 
 def get_endpoint(ctx: Context, endpoint_id: str) -> Endpoint:
@@ -131,24 +146,25 @@ def get_endpoint(ctx: Context, endpoint_id: str) -> Endpoint:
 def rotate_secret(ctx: Context, params: RotateSecret) -> Endpoint:
     endpoint = get_endpoint(ctx, params.id)
     if params.overlap_s:
-        endpoint.old_secret, endpoint.old_secret_until = (
-            endpoint.secret,
-            ctx.now + int(params.overlap_s * 1000),
-        )
+        endpoint.sealed_old_secret = endpoint.sealed_secret
+        endpoint.old_secret_until = ctx.now + int(params.overlap_s * 1000)
     else:
-        endpoint.old_secret = endpoint.old_secret_until = None
-    endpoint.secret, endpoint.rotated_at = new_secret(ctx, endpoint.scheme), ctx.now
-    ctx.tx.update(endpoint, "secret", "old_secret", "old_secret_until", "rotated_at")
+        endpoint.sealed_old_secret = endpoint.old_secret_until = None
+    endpoint.sealed_secret, endpoint.rotated_at = _seal(ctx.vault, endpoint, new_secret(ctx, endpoint.scheme)), ctx.now
+    ctx.tx.update(endpoint, "sealed_secret", "sealed_old_secret", "old_secret_until", "rotated_at")
     return endpoint
 
 
-def signing_secrets(endpoint: Endpoint, now: int, happened_at: int) -> list[str]:
+def signing_secrets(vault: Vault, endpoint: Endpoint, now: int, happened_at: int) -> list[str]:
     """The secrets that sign, at this moment, what happened at `happened_at`; newest first."""
-    if endpoint.old_secret is None or endpoint.old_secret_until is None or endpoint.rotated_at is None:
-        return [endpoint.secret]
-    if endpoint.scheme in _ONE_SIGNATURE:
-        return [endpoint.old_secret if happened_at < endpoint.rotated_at else endpoint.secret]
-    return [endpoint.secret, endpoint.old_secret] if now < endpoint.old_secret_until else [endpoint.secret]
+    sealed = [endpoint.sealed_secret]
+    if endpoint.sealed_old_secret is None or endpoint.old_secret_until is None or endpoint.rotated_at is None:
+        pass
+    elif endpoint.scheme in _ONE_SIGNATURE:
+        sealed = [endpoint.sealed_old_secret if happened_at < endpoint.rotated_at else endpoint.sealed_secret]
+    elif now < endpoint.old_secret_until:
+        sealed = [endpoint.sealed_secret, endpoint.sealed_old_secret]
+    return [vault.open(one, _bound_to(endpoint)) for one in sealed]
 
 
 def update_endpoint(ctx: Context, params: UpdateEndpoint) -> Endpoint:

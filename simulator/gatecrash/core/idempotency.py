@@ -37,12 +37,13 @@ class Policy(Struct, frozen=True):
 
 
 class Stored(Struct):
-    """An answer kept under a key. `code`: why it is a refusal, in the core's word."""
+    """An answer kept under a key. `code`: why it is a refusal, in the core's word. `secret`: its body shows one, and rests sealed."""
 
     status: int
     headers: dict[str, str]
     body: bytes
     code: str | None = None
+    secret: bool = False
 
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
@@ -102,7 +103,12 @@ def look_up(ctx: Context, policy: Policy, key: str, fingerprint: bytes, *, mine:
             policy.header,
             retry_after_s=policy.retry_after_s,
         )
-    return Stored(claim.status, claim.headers, claim.body, claim.code)
+    body = ctx.vault.open(claim.body, _bound_to(policy, key)).encode() if claim.sealed else claim.body
+    return Stored(claim.status, claim.headers, body, claim.code, claim.sealed)
+
+
+def _bound_to(policy: Policy, key: str) -> str:
+    return f"answer under {policy.scope} {key}"
 
 
 def claim(ctx: Context, policy: Policy, key: str, fingerprint: bytes) -> None:
@@ -119,10 +125,11 @@ def release(ctx: Context, policy: Policy, key: str) -> None:
 
 def keep(ctx: Context, policy: Policy, key: str, fingerprint: bytes, stored: Stored) -> None:
     """Store the answer under the key, in the commit that made it true."""
+    body = ctx.vault.seal(stored.body.decode(), _bound_to(policy, key)) if stored.secret else stored.body
     ctx.tx.put(
         Claim(
             scope=policy.scope, key=key, fingerprint=fingerprint, status=stored.status, headers=stored.headers,
-            body=stored.body, code=stored.code, created_at=ctx.now,
+            body=body, code=stored.code, sealed=stored.secret, created_at=ctx.now,
         )
     )  # fmt: skip
 

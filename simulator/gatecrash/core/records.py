@@ -152,8 +152,9 @@ class Transfer(Record, kw_only=True):
 
 
 class Endpoint(Record, kw_only=True):
-    """Where webhooks go, signed as `scheme` has it. `old_secret` still signs until `old_secret_until`; the new one since
-    `rotated_at`. `failing_since`: it has accepted nothing since then."""
+    """Where webhooks go, signed as `scheme` has it. Its secrets are sealed (`core.endpoints.secret_of`): the new one signs since
+    `rotated_at`, and the old one until `old_secret_until`. `failing_since`: it has accepted nothing since then.
+    """
 
     TABLE: ClassVar[str] = "webhook_endpoints"
     id: str
@@ -165,8 +166,8 @@ class Endpoint(Record, kw_only=True):
     disabled_reason: str | None = None
     failing_since: int | None = None
     scheme: str = "v1"
-    secret: str
-    old_secret: str | None = None
+    sealed_secret: bytes
+    sealed_old_secret: bytes | None = None
     old_secret_until: int | None = None
     rotated_at: int | None = None
     created_at: int
@@ -239,7 +240,9 @@ class Timer(Record, kw_only=True):
 
 
 class Claim(Record, kw_only=True):
-    """An idempotency key's record. `status` is None while the first request is in flight. `code`: why the answer is a refusal."""
+    """An idempotency key's record. `status` is None while the first request is in flight. `code`: why the answer is a refusal.
+    `sealed`: `body` is, for it shows a secret.
+    """
 
     TABLE: ClassVar[str] = "idempotency_keys"
     KEY: ClassVar[tuple[str, ...]] = ("scope", "key")
@@ -250,6 +253,7 @@ class Claim(Record, kw_only=True):
     headers: dict[str, str]
     body: bytes | None = None
     code: str | None = None
+    sealed: bool = False
     created_at: int
 
 

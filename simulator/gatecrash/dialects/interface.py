@@ -32,6 +32,7 @@ class Answer(Struct):
     """A response, whole. `headers` are those the dialect adds; the shell adds Content-Length and Request-Id.
 
     `code`: if the answer is a refusal, why, as a code of core.errors.CATALOGUE.
+    `secret`: the body shows a secret, in UTF-8; where the answer is kept under a key, it rests sealed.
     """
 
     status: int
@@ -39,6 +40,7 @@ class Answer(Struct):
     headers: dict[str, str]
     content_type: str = "application/json"
     code: str | None = None
+    secret: bool = False
 
 
 class Caller(NamedTuple):

@@ -6,12 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import msgspec
 
+from gatecrash import files
 from gatecrash.client.http import Http
 from gatecrash.embedded.options import GatewayStartError, Options
 
@@ -24,7 +24,10 @@ class ProcessHost:
     """`gatecrash serve`, started here and gone with this process, however that ends."""
 
     def __init__(self, options: Options) -> None:
-        self._scratch = Path(tempfile.mkdtemp(prefix="gatecrash-"))
+        try:
+            self._scratch = files.scratch()
+        except files.NoScratch as error:
+            raise GatewayStartError(f"Gateway(process=True): {error}") from error
         try:
             self._process = self._start(options)
             self.urls = self._ready()
@@ -72,7 +75,7 @@ class ProcessHost:
 
     def log(self) -> str:
         """What it said."""
-        return self._log_file.read_text(errors="replace") if self._log_file.exists() else ""
+        return self._log_file.read_text(encoding="utf-8", errors="replace") if self._log_file.exists() else ""
 
     def kill(self) -> None:
         """SIGKILL for the process that serves. Its supervisor brings it back."""

@@ -41,7 +41,7 @@ def _told(ctx: Context, endpoint: Endpoint, delivery_id: str) -> Told:
     assert event is not None
     number, hold = len(delivery.attempts) + 1, ctx.tx.get(Hold, delivery_id)
     put_off = hold if hold is not None and hold.attempt == number else None
-    return Told(delivery, endpoint, event, number, signing_secrets(endpoint, ctx.now, event.created_at), put_off)
+    return Told(delivery, endpoint, event, number, signing_secrets(ctx.vault, endpoint, ctx.now, event.created_at), put_off)
 
 
 class Taken(NamedTuple):

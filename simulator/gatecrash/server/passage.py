@@ -131,7 +131,7 @@ class Passage:
             idempotency.release(ctx, call.policy, key)
             return
         headers = {"Content-Type": answer.content_type, **answer.headers}
-        stored = idempotency.Stored(answer.status, headers, answer.body, answer.code)
+        stored = idempotency.Stored(answer.status, headers, answer.body, answer.code, answer.secret)
         idempotency.keep(ctx, call.policy, key, call.fingerprint, stored)
         # the clock may have been moved either way since the last time
         scope, pruned_at = call.policy.scope, self._sandbox.pruned_at

@@ -174,8 +174,8 @@ CREATE TABLE webhook_endpoints (
     disabled_reason     TEXT,
     failing_since       INTEGER,            -- when an attempt failed first, of those since the last success
     scheme              TEXT NOT NULL,          -- how it is signed
-    secret              TEXT NOT NULL,
-    old_secret          TEXT,
+    sealed_secret       BLOB NOT NULL,          -- AES-256-GCM, bound to the id
+    sealed_old_secret   BLOB,
     old_secret_until    INTEGER,
     rotated_at          INTEGER,
     created_at          INTEGER NOT NULL,
@@ -235,6 +235,7 @@ CREATE TABLE idempotency_keys (
     headers     TEXT NOT NULL,
     body        BLOB,
     code        TEXT,                       -- of the refusal that the answer is
+    sealed      INTEGER NOT NULL CHECK (sealed IN (0, 1)),  -- whether the body shows a secret: then it is AES-256-GCM
     created_at  INTEGER NOT NULL,
     PRIMARY KEY (sandbox, scope, key),
     CHECK ((status IS NULL) = (body IS NULL))

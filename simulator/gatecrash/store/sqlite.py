@@ -28,8 +28,8 @@ R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 MEMORY = ":memory:"
-SCHEMA_VERSION = 2
-_SCHEMA = Path(__file__).with_name("schema.sql")
+SCHEMA_VERSION = 3
+_SCHEMA = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
 # how many turns without a new job end a group, and how many jobs do
 _PATIENCE_TURNS = 4
 _GROUP_MAX = 128
@@ -523,7 +523,7 @@ def _open(path: str, durable: bool, expected: Identity | None) -> sqlite3.Connec
         version = db.execute("PRAGMA user_version").fetchone()[0]
         db.execute("ROLLBACK")
         if version == 0 and expected is None:
-            db.executescript(f"BEGIN; {_SCHEMA.read_text()}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            db.executescript(f"BEGIN; {_SCHEMA}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
             version = SCHEMA_VERSION
         if version == SCHEMA_VERSION:
             _check_schema(path, db)
@@ -589,7 +589,7 @@ def _id(db: sqlite3.Connection) -> str:
 def _schema() -> frozenset[tuple[str, str]]:
     """The tables and indexes of a new database: the name of each and the statement that makes it."""
     with closing(sqlite3.connect(MEMORY)) as db:
-        db.executescript(_SCHEMA.read_text())
+        db.executescript(_SCHEMA)
         return frozenset(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from gatecrash.core.cards import DECLINES
 from gatecrash.core.due import Handler
+from gatecrash.core.endpoints import secret_of
 from gatecrash.core.errors import Refused
 from gatecrash.core.facts import Fact
 from gatecrash.core.idempotency import Policy, Stored
@@ -46,10 +47,11 @@ class NativeDialect:
     def answer(self, call: Call, route: Route, result: Any, ctx: Context, request_id: str) -> Answer:
         if isinstance(result, Charge) and result.status == "failed" and call.name in _CHARGES_NOW:
             return errors.problem(_declined(result), request_id)
-        shown = render.view(result)
-        if isinstance(result, Endpoint) and call.name in _SHOWS_SECRET:
-            shown["secret"] = result.secret if shown["public_key"] is None else None
-        return Answer(route.success, render.encode(shown), {})
+        shown = render.view(result, ctx.vault)
+        shows_secret = isinstance(result, Endpoint) and call.name in _SHOWS_SECRET
+        if isinstance(result, Endpoint) and shows_secret:
+            shown["secret"] = secret_of(ctx.vault, result) if shown["public_key"] is None else None
+        return Answer(route.success, render.encode(shown), {}, secret=shows_secret)
 
     def again(self, call: Call, route: Route, stored: Stored, ctx: Context, request_id: str) -> Answer:
         headers = {**stored.headers, "Idempotent-Replayed": "true"}

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from gatecrash.core.clock import rfc3339
+from gatecrash.core.endpoints import secret_of
 from gatecrash.core.records import (
     Charge,
     ClientToken,
@@ -19,6 +20,7 @@ from gatecrash.core.records import (
     Refund,
     Subscription,
 )
+from gatecrash.core.vault import Vault
 from gatecrash.dialects.native.calls import Page
 from gatecrash.webhooks.signing.standard import public_key
 
@@ -91,7 +93,7 @@ def endpoint(e: Endpoint) -> dict[str, Any]:
     return {
         "object": "webhook_endpoint", "id": e.id, "url": e.url, "events": e.events, "description": e.description,
         "status": e.status, "disabled_reason": e.disabled_reason, "failing_since": _time(e.failing_since),
-        "signature_scheme": e.scheme, "public_key": public_key(e.secret),
+        "signature_scheme": e.scheme, "public_key": None,
         "created_at": rfc3339(e.created_at),
     }  # fmt: skip
 
@@ -125,8 +127,11 @@ _VIEWS: dict[type[Record], Callable[[Any], dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def view(result: Record | Page) -> dict[str, Any]:
-    """What an operation gave, as the JSON object that the contract shows."""
+def view(result: Record | Page, vault: Vault) -> dict[str, Any]:
+    """What an operation gave, as the JSON object that the contract shows. `vault` opens what is sealed in it."""
     if isinstance(result, Page):
-        return {"data": [_VIEWS[type(item)](item) for item in result.items], "has_more": result.has_more}
-    return _VIEWS[type(result)](result)
+        return {"data": [view(item, vault) for item in result.items], "has_more": result.has_more}
+    shown = _VIEWS[type(result)](result)
+    if isinstance(result, Endpoint):
+        shown["public_key"] = public_key(secret_of(vault, result))
+    return shown

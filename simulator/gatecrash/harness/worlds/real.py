@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, Self
 
 import aiohttp
 
+from gatecrash import files
 from gatecrash.harness.history import ENDED, Note
 from gatecrash.harness.merchant_profile import SHOP_SETTINGS, MerchantProfile
 from gatecrash.harness.templates import Command, fill
@@ -42,7 +42,7 @@ class RealWorld(World):
         self.profile = profile
         self.notes: list[Note] = []
         self.keep = keep
-        self.scratch = Path(tempfile.mkdtemp(prefix="gatecrash-"))
+        self.scratch = files.scratch()
         if not keep:
             mind(self.scratch)
         self.port = Port.reserve() if profile.start else None
