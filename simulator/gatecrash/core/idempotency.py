@@ -37,7 +37,7 @@ class Policy(Struct, frozen=True):
 
 
 class Stored(Struct):
-    """An answer kept under a key. `code`: why it is a refusal, in the core's word. `secret`: its body shows one, and rests sealed."""
+    """An answer kept under a key. `code`: why it is a refusal. `secret`: its body shows one, so it rests sealed."""
 
     status: int
     headers: dict[str, str]
