@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gatecrash.client.aio import AsyncSandbox
     from gatecrash.client.catch import Answer, Caught, Webhook
-    from gatecrash.client.errors import GatewayError, GatewayUnreachable, WaitTimeout
+    from gatecrash.client.errors import GatewayError, GatewayUnreachable, RuleNeverStruck, WaitTimeout
     from gatecrash.client.sandbox import Sandbox
     from gatecrash.embedded.gateway import AsyncGateway, Gateway
     from gatecrash.embedded.options import GatewayStartError
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Answer", "AsyncGateway", "AsyncSandbox", "Caught", "Gateway", "GatewayError", "GatewayStartError", "GatewayUnreachable",
-    "Sandbox", "WaitTimeout", "Webhook", "__version__",
+    "RuleNeverStruck", "Sandbox", "WaitTimeout", "Webhook", "__version__",
 ]  # fmt: skip
 
 # where each public name comes from: looked up when it is first used, so that `import gatecrash` costs nothing
@@ -27,6 +27,7 @@ _ROOMS = {
     "GatewayError": "client.errors",
     "GatewayStartError": "embedded.options",
     "GatewayUnreachable": "client.errors",
+    "RuleNeverStruck": "client.errors",
     "Sandbox": "client.sandbox",
     "WaitTimeout": "client.errors",
     "Webhook": "client.catch",

@@ -22,6 +22,8 @@ _SHOWN = 40
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 _SANDBOXES = pytest.StashKey[list["Sandbox"]]()
 _FAILED = pytest.StashKey[bool]()
+# the rules that markers have armed: sandbox, rule id, and the marker in words
+_ARMED = pytest.StashKey[list[tuple["Sandbox", str, str]]]()
 _RUN = pytest.StashKey["Run"]()
 
 
@@ -80,8 +82,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        f"{_MARKER}(station, kind, *, params, match, nth, times, probability, seed): "
-        "arm a fault rule in the test's sandbox before it begins; see `gatecrash faults stations`.",
+        f"{_MARKER}(station, kind, *, params, match, nth, times, probability, seed, may_not_strike=False): "
+        "arm a fault rule in the test's sandbox before it begins; a test whose rule never strikes fails, unless the rule "
+        "may_not_strike. See `gatecrash faults stations`.",
     )
     config.stash[_RUN] = Run(config)
 
@@ -147,7 +150,9 @@ def _private_sandbox(request: pytest.FixtureRequest, server: Server, start_again
     sandbox.reset()  # an earlier run, or an earlier try of this test, may have left something in it
     for marker in reversed(list(item.iter_markers(_MARKER))):  # the nearest last
         try:
-            sandbox.faults.add(*marker.args, **marker.kwargs)
+            rule = sandbox.faults.add(*marker.args, **marker.kwargs)
+            if not marker.kwargs.get("may_not_strike", False):
+                item.stash.setdefault(_ARMED, []).append((sandbox, rule["id"], _shown(marker)))
         except (GatewayError, TypeError, ValueError) as error:
             pytest.fail(f"{_shown(marker)} cannot be armed: {error}", pytrace=False)
     yield sandbox
@@ -168,6 +173,30 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     marker = item.get_closest_marker(_MARKER)
     if marker is not None and not set(_FIXTURES).intersection(getattr(item, "fixturenames", ())):
         pytest.fail(f"{_shown(marker)} would break nothing: the test uses neither of {', '.join(_FIXTURES)}.", pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Fail a test that passed although a rule of its markers never struck: it tested nothing of what the marker says."""
+    yield
+    idle = [marker for sandbox, rule_id, marker in item.stash.get(_ARMED, []) if _never_struck(sandbox, rule_id)]
+    if idle:
+        markers = "\n".join(dict.fromkeys(idle))
+        pytest.fail(
+            f"the test passed, and this never struck, so nothing was tested against it:\n{markers}\n"
+            "Have the test do what the rule matches, or mend the rule; with may_not_strike=True the marker allows it.",
+            pytrace=False,
+        )
+
+
+def _never_struck(sandbox: "Sandbox", rule_id: str) -> bool:
+    """Whether the rule is still armed and has struck nothing; a rule that the test took away is the test's affair."""
+    from gatecrash.client import GatewayError, GatewayUnreachable
+
+    try:
+        return not sandbox.faults.get(rule_id)["fired"]
+    except (GatewayError, GatewayUnreachable):
+        return False
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gatecrash import AsyncSandbox, Gateway, GatewayError, GatewayStartError, GatewayUnreachable, Sandbox
+from gatecrash import AsyncSandbox, Gateway, GatewayError, GatewayStartError, GatewayUnreachable, RuleNeverStruck, Sandbox
 from tests.support.waiting import PATIENCE_S, until
 
 BOTH = pytest.mark.parametrize("process", [False, True], ids=["thread", "process"])
@@ -268,3 +268,31 @@ def test_a_sandbox_that_crashed_is_asked_again_until_it_is_back(process: bool) -
         sandbox.faults.add("operation.committed", "crash", params={"scope": "sandbox"}, match={"operation": "charges.create"})
         charge = sandbox.charge(order_id="o-1", idempotency_key="a-1")
         assert [one["id"] for one in sandbox.charges()] == [charge["id"]]
+
+
+def test_a_rule_that_never_struck_is_a_warning_at_the_end_of_the_block() -> None:
+    def idle() -> None:
+        with Gateway() as gateway:
+            sandbox = gateway.sandbox()
+            sandbox.faults.add("operation.committed", "reset", match={"operation": "refunds.create"})
+            sandbox.faults.add("response.sent", "reset", match={"operation": "refunds.list"}, may_not_strike=True)
+            sandbox.faults.add("operation.committed", "status", match={"operation": "charges.create"}, params={"status": 503})
+            with pytest.raises(GatewayError):
+                sandbox.charge()
+
+    with pytest.warns(RuleNeverStruck, match=r"reset at operation.committed \(rule rule_\w+ of sandbox sandbox-1\) never struck"):
+        idle()
+
+
+def test_a_block_that_ends_with_an_error_or_a_reset_warns_of_no_rule() -> None:
+    def failing() -> None:
+        with Gateway() as gateway:
+            gateway.sandbox().faults.add("operation.committed", "reset")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
+    with Gateway() as gateway:
+        sandbox = gateway.sandbox()
+        sandbox.faults.add("operation.committed", "reset", match={"operation": "refunds.create"})
+        sandbox.reset()

@@ -104,6 +104,37 @@ def test_what_cannot_be_armed_says_so(tmp_path: Path) -> None:
     assert "gateway_fault('response.sent', 'reset', times=None) would break nothing" in done.stdout
 
 
+def test_a_test_whose_rule_never_strikes_fails_unless_the_marker_allows_it(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "test_idle.py": """
+            import pytest
+
+            pytestmark = pytest.mark.gateway_fault("operation.committed", "reset", match={"operation": "charges.create"})
+
+            def test_nothing_is_charged(gateway): gateway.charges()
+
+            @pytest.mark.gateway_fault("response.sent", "close", match={"operation": "refunds.create"}, may_not_strike=True)
+            def test_only_one_must_strike(gateway):
+                with pytest.raises(ConnectionError):
+                    gateway.charge()
+
+            def test_it_took_the_rule_away(gateway): assert gateway.faults.clear() == 1
+
+            def test_it_fails_for_its_own_reason(gateway): assert False, "its own"
+            """
+        },
+    )
+    done = run_pytest(tmp_path)
+    assert "2 failed, 2 passed" in done.stdout, done.stdout
+    assert "the test passed, and this never struck, so nothing was tested against it:" in done.stdout
+    assert "@pytest.mark.gateway_fault('operation.committed', 'reset', match={'operation': 'charges.create'})" in done.stdout
+    assert "with may_not_strike=True the marker allows it" in done.stdout
+    assert done.stdout.count("never struck") == 1
+    assert "AssertionError: its own" in done.stdout
+
+
 def test_a_project_may_bring_a_gateway_of_its_own(tmp_path: Path) -> None:
     write(
         tmp_path,

@@ -55,6 +55,7 @@ class AsyncFaults(Twin[Faults]):
     list = awaited(Faults.list)
     remove = awaited(Faults.remove)
     clear = awaited(Faults.clear)
+    never_struck = awaited(Faults.never_struck)
     stations = awaited(Faults.stations)
 
 

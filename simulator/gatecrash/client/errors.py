@@ -26,6 +26,10 @@ class GatewayUnreachable(ConnectionError):
     """No answer came: nothing listens, the connection broke, or it took too long. What was asked may have been done."""
 
 
+class RuleNeverStruck(UserWarning):
+    """A fault rule was armed and never struck, so what ran beside it was not tested against that fault."""
+
+
 class WaitTimeout(TimeoutError):
     """What was waited for did not come about; the message says what was seen instead."""
 

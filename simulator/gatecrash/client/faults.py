@@ -13,6 +13,8 @@ class Faults:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+        # ids of rules that were armed through this handle and must strike
+        self._must_strike: set[str] = set()
 
     def add(
         self,
@@ -26,17 +28,20 @@ class Faults:
         times: int | EllipsisType | None = ...,
         probability: float | None = None,
         seed: int | str | None = None,
+        may_not_strike: bool = False,
         **more: Any,
     ) -> Json:
-        """Arm a rule; as it stands, with its `id`. `times=None` means always; left out, once.
+        """Arm a rule, and return it with its `id`. `times=None` means always; left out, once.
 
-        `more` goes along as it is, for fields that this version does not know; the gateway refuses by name what it does
-        not know either.
+        A rule that never strikes tests nothing: `never_struck` lists it, unless it `may_not_strike`. `more` goes along as it
+        is, for fields that this version does not know; the gateway refuses by name what it does not know either.
         """
         rule = given(params=params, match=match, nth=nth, probability=probability, seed=seed)
         if not isinstance(times, EllipsisType):
             rule["times"] = times
         added: Json = self._calls.call("POST", "/_gatecrash/faults", {"station": station, "kind": kind, **rule, **more})
+        if not may_not_strike:
+            self._must_strike.add(added["id"])
         return added
 
     def get(self, rule_id: str) -> Json:
@@ -57,6 +62,16 @@ class Faults:
     def clear(self) -> int:
         """Disarm all rules; how many there were."""
         return int(self._calls.call("DELETE", "/_gatecrash/faults")["cleared"])
+
+    def never_struck(self) -> Jsons:
+        """The rules that were armed through this handle, are still armed and have never struck."""
+        return (
+            [rule for rule in self.list() if rule["id"] in self._must_strike and not rule["fired"]] if self._must_strike else []
+        )
+
+    def forget(self) -> None:
+        """The sandbox begins anew, without rules."""
+        self._must_strike.clear()
 
     def stations(self) -> Jsons:
         """Where a fault can strike, and which kinds make sense there."""

@@ -186,10 +186,12 @@ class Sandbox:
     def reset(self) -> None:
         """Empty it: objects, rules, clock, journal, books."""
         self._calls.call("POST", "/_gatecrash/reset")
+        self.faults.forget()
 
     def remove(self) -> None:
         """As if it had never been; what is in flight in it is cut off. Using it again makes a new one."""
         self._calls.call("DELETE", f"/_gatecrash/sandboxes/{self.name}")
+        self.faults.forget()
 
     def snapshot(self, name: str | None = None) -> Json:
         """Keep all that it holds under a name (`default`, if not given); one kept under that name before gives way."""

@@ -1,12 +1,15 @@
 """`Gateway`: a payment gateway for as long as a `with` block lasts."""
 
 import asyncio
+import contextlib
 import itertools
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from gatecrash.client.errors import GatewayError, GatewayUnreachable, RuleNeverStruck
 from gatecrash.client.http import Http, url_of
 from gatecrash.client.sandbox import Sandbox
 from gatecrash.embedded.options import GatewayStartError, options
@@ -27,7 +30,8 @@ class Gateway:
     """A gateway in a thread of its own, or with `process=True` in a process of its own, which may crash.
 
     `with Gateway() as gateway:` starts and closes it; so do `start` and `close`. In memory unless `data` names a folder; on a
-    free port unless `port` is given. Raises GatewayStartError when it cannot start.
+    free port unless `port` is given. Raises GatewayStartError when it cannot start. At the end of the `with` block, a fault rule
+    that never struck is a warning, RuleNeverStruck.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Gateway:
         self._host: ThreadHost | ProcessHost | None = None
         self._http: Http | None = None
         self._numbers = itertools.count(1)
+        self._handles: list[Sandbox] = []
 
     def __repr__(self) -> str:
         where = f"at {self.url}" if self._host else "not started"
@@ -99,7 +104,21 @@ class Gateway:
         return fresh
 
     def _handle(self, url: str, name: str) -> Sandbox:
-        return Sandbox(url, name, urls=self.urls, http=self._http, control_token=self.options.control_token)
+        handle = Sandbox(url, name, urls=self.urls, http=self._http, control_token=self.options.control_token)
+        self._handles.append(handle)
+        return handle
+
+    def _warn_of_idle_rules(self) -> None:
+        """Warn of each rule that was armed through a handle of this gateway and never struck."""
+        for handle in self._handles:
+            with contextlib.suppress(GatewayError, GatewayUnreachable):
+                for rule in handle.faults.never_struck():
+                    warnings.warn(
+                        f"{rule['kind']} at {rule['station']} (rule {rule['id']} of sandbox {handle.name}) never struck: nothing "
+                        "was tested against it. Mend what it matches, or arm it with may_not_strike=True.",
+                        RuleNeverStruck,
+                        stacklevel=3,
+                    )
 
     def kill(self) -> None:
         """SIGKILL the process that serves, at once; it is up again in milliseconds. Only with `process=True`."""
@@ -120,14 +139,18 @@ class Gateway:
         return self.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
-        self.close()
+        try:
+            if error is None:
+                self._warn_of_idle_rules()
+        finally:
+            self.close()
 
     async def __aenter__(self) -> "AsyncGateway":
         await asyncio.to_thread(self.start)
         return AsyncGateway(self)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
-        await asyncio.to_thread(self.close)
+        await asyncio.to_thread(self.__exit__, kind, error, where)
 
 
 class AsyncGateway:
