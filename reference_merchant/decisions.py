@@ -100,6 +100,10 @@ class Decisions:
         """The same for captures, voids and refunds."""
         return modification.idempotency_key
 
+    def body_of_modification(self, modification: Modification) -> str:
+        """The stored body, with the modification's own id as the reason: two equal refunds are two."""
+        return modification.request_body
+
     def looks_first(self) -> bool:
         """Before a call is taken up again later, look whether it was done: keys are forgotten."""
         return True
@@ -194,6 +198,18 @@ class Decisions:
     def is_ours(self, refund: Modification, seen: Json) -> bool:
         """Whether a refund that a webhook tells of is this one of ours."""
         return refund.refund_id == seen["id"] or refund.id == seen.get("reason")
+
+    def refusal_closes(self, modification: Modification) -> str:
+        """The state of a capture, void or refund that the gateway refused: it was not made."""
+        return "failed"
+
+    def can_come_back(self, refund: Modification) -> bool:
+        """Whether a refund that was made, and that the gateway now says has failed, is one no more."""
+        return True
+
+    def may_change(self, order: Order, has_open_attempt: bool) -> bool:
+        """Whether an order may be edited or cancelled: not while a payment of it may be under way."""
+        return not has_open_attempt
 
     def hold_is_over(self, order: Order, has_open_attempt: bool, now: float) -> bool:
         """Whether the goods of an unpaid order are let go: never of one that may be paid after all."""

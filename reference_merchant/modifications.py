@@ -110,7 +110,7 @@ class Modifications:
         return await self.flights.ask(
             modification.id,
             lambda tries, last: self.gateway.modify(
-                kind, charge_id, modification.request_body, decide.key_of_modification(modification, tries)
+                kind, charge_id, decide.body_of_modification(modification), decide.key_of_modification(modification, tries)
             ),
             lambda: self._look_up(modification),
             lambda: self._is_open(modification.id),

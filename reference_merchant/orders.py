@@ -76,7 +76,8 @@ class Orders:
         order = self.find(order_id)
         if order.status not in EDITABLE:
             raise RefusedError(409, "order_closed", f"the order is {order.status}")
-        if self.store.first(Attempt, "order_id = ? AND state = 'open'", order_id):
+        has_open_attempt = self.store.first(Attempt, "order_id = ? AND state = 'open'", order_id) is not None
+        if not self.decisions.may_change(order, has_open_attempt):
             raise RefusedError(409, "payment_in_progress", "a payment of this order is not settled yet")
 
     def release_holds(self) -> None:

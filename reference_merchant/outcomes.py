@@ -119,11 +119,14 @@ class Outcomes:
         if refund.state == "open":
             self.store.execute("UPDATE modifications SET refund_id = ? WHERE id = ?", seen["id"], refund.id)
         self._close(refund, state)
+        if state == "failed" and refund.state == "succeeded" and self.decisions.can_come_back(refund):
+            self.store.execute("UPDATE modifications SET state = 'failed' WHERE id = ?", refund.id)
         self._count_refunds(refund.order_id)
 
     def modification_refused(self, modification: Modification) -> None:
         """The gateway will not do this."""
-        self._close(modification, "failed")
+        self._close(modification, self.decisions.refusal_closes(modification))
+        self._count_refunds(modification.order_id)
 
     def refund_made_elsewhere(self, order: Order, seen: Json, now: float) -> None:
         """Book a refund that the shop did not ask for."""
@@ -145,11 +148,12 @@ class Outcomes:
             " JOIN modifications m ON m.charge_id = a.charge_id AND m.kind = 'refund' AND m.state = 'succeeded' WHERE o.id = ?",
             order_id,
         )
-        self.store.execute("UPDATE orders SET amount_refunded = ? WHERE id = ?", refunded, order_id)
         self.store.execute(
-            "UPDATE orders SET status = CASE WHEN amount_refunded = amount THEN 'REFUNDED' ELSE 'PARTIALLY_REFUNDED' END"
-            " WHERE id = ? AND status IN ('PAID', 'PARTIALLY_REFUNDED') AND amount_refunded > 0",
-            order_id,
+            "UPDATE orders SET amount_refunded = ?1, status = CASE"
+            " WHEN status NOT IN ('PAID', 'PARTIALLY_REFUNDED', 'REFUNDED') THEN status"
+            " WHEN ?1 = 0 THEN 'PAID' WHEN ?1 = amount THEN 'REFUNDED' ELSE 'PARTIALLY_REFUNDED' END"
+            " WHERE id = ?2 AND (amount_refunded <> ?1 OR (status = 'PAID' AND ?1 > 0))",
+            *(refunded, order_id),
         )
 
     def _set_status(self, order_id: str, status: str) -> None:

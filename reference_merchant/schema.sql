@@ -96,10 +96,12 @@ CREATE TABLE flags (
     PRIMARY KEY (kind, reference)
 );
 
+-- Only a refund that comes back makes an order paid again.
 CREATE TRIGGER paid_stays_paid BEFORE UPDATE OF status ON orders
-WHEN (OLD.status = 'PAID' AND NEW.status NOT IN ('PAID', 'PARTIALLY_REFUNDED', 'REFUNDED'))
+WHEN NEW.amount_refunded >= OLD.amount_refunded AND (
+     (OLD.status = 'PAID' AND NEW.status NOT IN ('PAID', 'PARTIALLY_REFUNDED', 'REFUNDED'))
   OR (OLD.status = 'PARTIALLY_REFUNDED' AND NEW.status NOT IN ('PARTIALLY_REFUNDED', 'REFUNDED'))
-  OR (OLD.status IN ('REFUNDED', 'CANCELLED') AND NEW.status <> OLD.status)
+  OR (OLD.status IN ('REFUNDED', 'CANCELLED') AND NEW.status <> OLD.status))
 BEGIN SELECT RAISE(ABORT, 'an order that is paid, refunded or cancelled does not go back'); END;
 
 CREATE TRIGGER paid_needs_a_charge BEFORE UPDATE OF status ON orders

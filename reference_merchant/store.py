@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from .model import Attempt, Modification, Order
 
 Row = TypeVar("Row", Order, Attempt, Modification)
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 TABLES = {Order: "orders", Attempt: "attempts", Modification: "modifications"}
 
 

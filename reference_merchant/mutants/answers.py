@@ -129,3 +129,20 @@ class RedirectPaid(Mutant):
             with self.store.transaction():
                 self.believe(order)
             checkout.wake()
+
+
+class ProcessingPaid(Mutant):
+    """Takes a debit that is under way for a payment."""
+
+    violates = ("S3",)
+    exposed_by = "bank debit that is refused"
+    relaxes = ("paid_stays_paid", "paid_needs_a_charge")
+
+    async def pay(self, checkout: Checkout, order: Order, body: Json) -> Attempt:
+        attempt = await super().pay(checkout, order, body)
+        if attempt.state == "open" and attempt.charge_id is not None:
+            with self.store.transaction():
+                self.believe(order, attempt.id)
+            checkout.wake()
+            return self.store.get(Attempt, attempt.id)
+        return attempt

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
-from ..decisions import Json
+from ..decisions import Json, Verdict
+from ..gateway_client import Answer
 from ..model import Attempt, Modification, Order
 from ..modifications import Modifications
-from .mutant import Mutant
+from ..webhooks import Webhooks
+from .mutant import Mutant, Unguarded
 
 
 class DoubleCapture(Mutant):
@@ -77,3 +80,88 @@ class RefundEcho(Mutant):
 
     def is_ours(self, refund: Modification, seen: Json) -> bool:
         return False
+
+
+class RefundById(Mutant):
+    """Knows a refund of its own by the gateway's id alone, which it learns from the answer."""
+
+    violates = ("books",)
+    exposed_by = "webhook before the answer"
+    relaxes = ("refund_booked_once",)
+
+    def is_ours(self, refund: Modification, seen: Json) -> bool:
+        return bool(refund.refund_id == seen["id"])
+
+
+class RefundKeyAmount(Mutant):
+    """Makes the key of a refund of its charge and amount, so that a second one of the same amount is the first again."""
+
+    violates = ("books",)
+    exposed_by = "two equal refunds"
+    relaxes = ("refund_booked_once",)
+
+    def key_of_modification(self, modification: Modification, tries: int) -> str | None:
+        if modification.kind != "refund":
+            return modification.idempotency_key
+        return f"refund.{modification.charge_id}.{modification.amount}"
+
+    def body_of_modification(self, modification: Modification) -> str:
+        return json.dumps({"amount": modification.amount})
+
+
+class RefundNeverFails(Mutant):
+    """Takes a refund that was made for done, whatever the gateway says of it later."""
+
+    violates = ("books",)
+    exposed_by = "refund that comes back"
+
+    def can_come_back(self, refund: Modification) -> bool:
+        return False
+
+
+class RefundPending(Unguarded):
+    """Takes a refund that is pending for one that was not made, and makes another."""
+
+    violates = ("S8",)
+    exposed_by = "refund that takes its time"
+    relaxes = ("refund_booked_once",)
+
+    def key_of_modification(self, modification: Modification, tries: int) -> str | None:
+        return self.outcomes.ids("key") if modification.kind == "refund" else modification.idempotency_key
+
+    def read(self, answer: Answer) -> Verdict:
+        return Verdict.UNKNOWN if answer.body.get("status") == "pending" else super().read(answer)
+
+
+class RefundBelieved(Mutant):
+    """Books a refund when it is asked for, whatever the gateway answers."""
+
+    violates = ("books",)
+    exposed_by = "disputed charge"
+
+    def refusal_closes(self, modification: Modification) -> str:
+        return "succeeded" if modification.kind == "refund" else "failed"
+
+
+class RefundElsewhere(Mutant):
+    """Ignores refunds that it did not ask for."""
+
+    violates = ("S3",)
+    exposed_by = "refund on the gateway's own pages"
+
+    async def take_event(self, webhooks: Webhooks, webhook_id: str, event: Json, now: float) -> int:
+        if not event["type"].startswith("refund."):
+            return await super().take_event(webhooks, webhook_id, event, now)
+        seen = event["data"]
+        asked = self.store.find(Modification, "kind = 'refund' AND (refund_id = ? OR id = ?)", seen["id"], seen.get("reason"))
+        return await super().take_event(webhooks, webhook_id, event, now) if asked else 200
+
+
+class CancelBlindly(Unguarded):
+    """Cancels an order without a look at the payment that is under way."""
+
+    violates = ("L1",)
+    exposed_by = "cancel while paying"
+
+    def may_change(self, order: Order, has_open_attempt: bool) -> bool:
+        return True

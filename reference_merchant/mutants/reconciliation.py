@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..decisions import Json
 from ..gateway_client import Answer
 from ..model import Attempt, Order
-from .mutant import Mutant
+from .mutant import Mutant, Unguarded
 
 
 class ReconNone(Mutant):
@@ -37,3 +37,19 @@ class ReconByOrder(Mutant):
 
     def belongs(self, attempt: Attempt, charge: Json) -> bool:
         return attempt.order_id == charge.get("order_id")
+
+
+class DarkIsUnpaid(Unguarded):
+    """Takes a look-up that fails for one that finds nothing, and closes the payment."""
+
+    violates = ("S1",)
+    exposed_by = "dark look-ups"
+
+    def looks_first(self) -> bool:
+        return True
+
+    def look_decides(self, found: Answer) -> bool:
+        return True
+
+    def stays_open(self, attempt: Attempt, answer: Answer) -> bool:
+        return bool(answer.status or answer.lack)

@@ -121,6 +121,40 @@ class DedupeMemory(FulfilsByWebhook):
         return is_new
 
 
+class DedupeLate(FulfilsByWebhook):
+    """Looks whether an event is new, asks the gateway to be sure, and notes the event only then."""
+
+    violates = ("S4",)
+    exposed_by = "duplicates at once"
+
+    async def take_event(self, webhooks: Webhooks, webhook_id: str, event: Json, now: float) -> int:
+        if self.store.scalar("SELECT count(*) FROM events WHERE id = ?", webhook_id):
+            return 200
+        if event["type"].startswith("charge."):
+            await self.gateway.get_charge(str(event["data"].get("id")))
+        return await super().take_event(webhooks, webhook_id, event, now)
+
+    def is_new(self, store: Store, webhook_id: str, event_type: str, now: float) -> bool:
+        super().is_new(store, webhook_id, event_type, now)
+        return True
+
+
+class FailureFinal(Mutant):
+    """Closes an order for good when a webhook tells that its payment has failed."""
+
+    violates = ("L5",)
+    exposed_by = "decline, told by webhook"
+
+    async def take_event(self, webhooks: Webhooks, webhook_id: str, event: Json, now: float) -> int:
+        status = await super().take_event(webhooks, webhook_id, event, now)
+        if event["type"] == "charge.failed":
+            with self.store.transaction():
+                self.store.execute(
+                    "UPDATE orders SET status = 'CANCELLED' WHERE id = ? AND status = 'FAILED'", event["data"].get("order_id")
+                )
+        return status
+
+
 class DedupeFirst(Mutant):
     """Marks the event as seen, then asks the gateway to be sure, then applies it."""
 

@@ -294,6 +294,15 @@ async def a_webhook_twice_with_a_crash_in_between(stage: Stage) -> None:
     await stage.calm(order)
 
 
+@exposes("dedupe_late")
+async def a_webhook_twice_at_once(stage: Stage) -> None:
+    order = await stage.order()
+    await stage.pay(order)
+    event = await stage.event("charge.succeeded")
+    await asyncio.gather(*(stage.deliver(event) for _ in range(3)))
+    await stage.calm(order)
+
+
 @exposes("dedupe_first")
 async def a_crash_while_a_webhook_is_worked_on(stage: Stage) -> None:
     order = await stage.order()
@@ -342,6 +351,23 @@ async def a_type_of_event_that_the_shop_did_not_know(stage: Stage) -> None:
     await stage.pay(await stage.order(amount=4200, capture="later"))
     for _ in range(2):
         await stage.deliver(await stage.event("charge.authorized"))
+
+
+@exposes("failure_final")
+async def a_decline_that_a_webhook_tells_before_the_next_card(stage: Stage) -> None:
+    order = await stage.order()
+    await stage.pay(order, "declined")
+    await stage.deliver(await stage.event("charge.failed"))
+    await stage.pay(order)
+
+
+@exposes("processing_paid")
+async def a_bank_debit_that_is_refused(stage: Stage) -> None:
+    order = await stage.order()
+    await stage.pay(order, "bank_insufficient_funds")
+    await stage.goods_out()
+    await stage.client.advance(3 * DAY)
+    await stage.deliver(await stage.event("charge.failed"))
 
 
 # --- bookkeeping
@@ -449,7 +475,88 @@ async def the_webhook_of_a_refund(stage: Stage) -> None:
     await stage.calm(order)
 
 
+@exposes("refund_by_id")
+async def the_webhook_of_a_refund_before_its_answer(stage: Stage) -> None:
+    order = await stage.order()
+    await stage.pay(order)
+    await stage.fault("operation.committed", "hang", "refunds.create")
+    refunding = asyncio.create_task(stage.modify("refund", order, 1000))
+    await stage.done_or_struck(refunding)
+    await stage.deliver(await stage.event("refund.succeeded"))
+    await stage.mend()
+    await refunding
+    await stage.calm(order)
+
+
+@exposes("refund_key_amount")
+async def two_equal_refunds(stage: Stage) -> None:
+    order = await stage.order()
+    await stage.pay(order)
+    for _ in range(2):
+        await stage.modify("refund", order, 1000)
+
+
+@exposes("refund_never_fails")
+async def a_refund_that_comes_back(stage: Stage) -> None:
+    order = await stage.order()
+    await stage.pay(order, "refund_failing")
+    await stage.modify("refund", order)
+    await stage.client.advance(HOUR)
+    await stage.deliver(await stage.event("refund.failed"))
+
+
+@exposes("refund_pending")
+async def a_refund_that_stays_pending(stage: Stage) -> None:
+    order = await stage.order()
+    await stage.pay(order, "refund_pending")
+    await stage.modify("refund", order, 1000)
+    await stage.client.advance(HOUR)
+    await stage.deliver(await stage.event("refund.succeeded"))
+
+
+@exposes("refund_believed")
+async def a_refund_of_a_disputed_charge(stage: Stage) -> None:
+    order = await stage.order()
+    await stage.pay(order, "disputed")
+    await stage.client.advance(2 * DAY)
+    await stage.modify("refund", order)
+
+
+@exposes("refund_elsewhere")
+async def a_refund_that_somebody_else_makes(stage: Stage) -> None:
+    order = await stage.order()
+    await stage.pay(order)
+    [charge] = await stage.charges()
+    (await stage.client.post(f"/v1/charges/{charge['id']}/refunds", {})).expect(201)
+    await stage.deliver(await stage.event("refund.succeeded"))
+
+
+@exposes("cancel_blindly")
+async def an_order_cancelled_while_it_is_paid(stage: Stage) -> None:
+    order = await stage.order()
+    await stage.fault("operation.executed", "hang")
+    click = await stage.begin(order)
+    await stage.done_or_struck(click)
+    await stage.modify("cancel", order)
+    await stage.mend()
+    await click
+    await stage.calm(order)
+
+
 # --- reconciliation
+
+
+@exposes("dark_is_unpaid")
+async def a_lost_answer_and_look_ups_that_fail(stage: Stage) -> None:
+    await stage.open(reconcile_every_s=0.02)
+    order = await stage.order()
+    await stage.lose_the_answer()
+    await stage.fault("request.received", "status", "charges.list", params={"status": 503}, times=None)
+    await stage.pay(order)
+    await stage.round()
+    await stage.mend()
+    await stage.pay_again(order)
+    await stage.calm(order)
 
 
 @exposes("recon_none")

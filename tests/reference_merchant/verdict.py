@@ -44,7 +44,7 @@ def money(stage: Stage, order: str, seen: list[Json], charges: list[Json]) -> It
         yield "S1"
     if any((each["amount"], each["currency"]) != (last["amount"], last["currency"]) for each in made_by_the_shop(charges)):
         yield "S2"
-    if last["status"] == "PAID" and sum(each["amount_captured"] for each in charges) < last["amount"]:
+    if last["status"] == "PAID" and sum(kept) < last["amount"]:
         yield "S3"
     for kind, what in (("capture", "amount_captured"), ("refund", "amount_refunded")):
         asked = stage.asked.get((kind, order))
@@ -67,7 +67,8 @@ def fate(stage: Stage, order: str, seen: list[Json], charges: list[Json]) -> Ite
     shows = last["status"] in ("PAID", "PARTIALLY_PAID", "PARTIALLY_REFUNDED", "REFUNDED")
     if last["fulfilments"] > 1:
         yield "S4"
-    if any(after not in BACKWARDS[before] | {before} for before, after in pairwise(statuses) if before in BACKWARDS):
+    back = {"PAID", "PARTIALLY_REFUNDED"} if any(each["type"] == "refund.failed" for each in stage.deliveries) else set()
+    if any(after not in BACKWARDS[before] | {before} | back for before, after in pairwise(statuses) if before in BACKWARDS):
         yield "S7"
     if net > 0 and not shows:
         yield "L1"

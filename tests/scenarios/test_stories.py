@@ -32,7 +32,8 @@ def assert_caught(outcome: Outcome) -> None:
     """The naive merchant, by the oracles that the story teaches and by lint."""
     story, history = outcome.story, outcome.history
     assert story.teaches <= {violation.oracle for violation in outcome.violations}, history
-    if story.group != "refunds and captures":  # it neither captures nor gives back
+    looks_up = any(rule.get("match", {}).get("operation") == "charges.list" for rule in story.faults)
+    if story.group != "refunds and captures" and not looks_up:  # it neither captures nor gives back, and looks nothing up
         assert history.unfired == ()
     charged = any(not charge.elsewhere for charge in history.charges)
     assert not charged or "post_without_key" in {finding.rule for finding in lint(history.journal)}
@@ -54,6 +55,9 @@ def naive() -> Iterator[Pool]:
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_the_naive_merchant_is_caught_in_simulated_time(naive: Pool, story: Story) -> None:
     play = naive.play(story.name, ())
-    assert not isinstance(play, Failure), play.detail
+    if isinstance(play, Failure):  # it has neither refunds nor anything else that a story of these could wait for
+        assert not story.teaches, play.detail
+        assert "never did what the story" in play.why, play.detail
+        return
     assert play.outcome is not None
     assert_caught(play.outcome)

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from gatecrash.core import money
 from gatecrash.harness import answers, history
 from gatecrash.harness.browser import Browser
-from gatecrash.harness.cards import CARDS, GOOD_CARDS
+from gatecrash.harness.cards import GOOD_CARDS, NUMBERS
 from gatecrash.harness.gateway import Gateway
 from gatecrash.harness.history import PAYMENT_MADE, PENDING
 from gatecrash.harness.merchant_profile import MerchantProfile
@@ -172,7 +172,7 @@ class Customer:
     async def pay_with_number(self, order: OrderInProgress, card: str) -> str:
         """Presses pay on a page that is wired wrongly: where the nonce belongs, it sends the card's number."""
         self.note("customer", "shop", f"pays, and the page sends the number of {card}", order.number)
-        return await self._press_pay(order, Press(card, CARDS[card], f"{order.id}-press-number"), order.amount)
+        return await self._press_pay(order, Press(card, NUMBERS[card], f"{order.id}-press-number"), order.amount)
 
     async def _press_pay(self, order: OrderInProgress, press: Press, amount: int) -> str:
         order.presses.append(press)
@@ -228,6 +228,14 @@ class Customer:
     async def refund(self, order: OrderInProgress, amount: int | None) -> None:
         """The shop's staff gives back: the rest, or an amount."""
         await self._modify("refund", "refund", order, amount)
+
+    async def refund_elsewhere(self, order: OrderInProgress, amount: int | None) -> None:
+        """Staff gives back on the gateway's own pages, and not in the shop. Raises CannotPlay where nothing was charged."""
+        given = await self.gateway.refund_elsewhere(order.id, self.order_by_nonce, amount)
+        if not given:
+            raise CannotPlay("refund_elsewhere: the shop has charged nothing for the order that could be given back")
+        order.asked["refund"] = order.asked.get("refund", 0) + given
+        self.note("gateway", "gateway", f"staff: refund {money.shown(given, order.currency)}, not in the shop", order.number)
 
     async def _modify(self, name: str, kind: str, order: OrderInProgress, amount: int | None) -> None:
         so_far = order.asked.get(kind, 0)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gatecrash.core.endpoints import secret_by_name
-from gatecrash.harness.cards import card_fields
+from gatecrash.harness.cards import token_fields
 from gatecrash.harness.history import Charge
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
 
@@ -77,8 +77,27 @@ class Gateway:
 
     async def nonce(self, card: str) -> str:
         """What the customer's card form does: a card by name becomes a single-use nonce."""
-        body = {"card": card_fields(card)}
-        return str((await self._must("POST", "/v1/tokens", body, key=self.publishable_key))["id"])
+        return str((await self._must("POST", "/v1/tokens", token_fields(card), key=self.publishable_key))["id"])
+
+    async def refund_elsewhere(self, order_id: str, order_by_nonce: Mapping[str, str], amount: int | None) -> int:
+        """Give back so much of an order's latest charge, or the rest, as somebody does on the gateway's own pages; how much that
+        was, 0 where there is no such charge.
+        """
+        charges = [each for each in await self.charges(order_by_nonce) if each.order == order_id and each.net > 0]
+        if not charges:
+            return 0
+        charge = charges[-1]
+        headers = {"Idempotency-Key": f"elsewhere-{charge.id}-{charge.amount_refunded}"}
+        async with self.world.undisturbed():
+            body = {} if amount is None else {"amount": amount}
+            return int((await self._must("POST", f"/v1/charges/{charge.id}/refunds", body, headers=headers))["amount"])
+
+    async def refunds_that_came_back(self, order_by_nonce: Mapping[str, str]) -> frozenset[str]:
+        """The orders of which a refund failed after it had been made."""
+        events = await self._all("/v1/events")
+        failed = [event.get("data") or {} for event in events if event["type"] == "refund.failed"]
+        charges = {charge.id: charge.order for charge in await self.charges(order_by_nonce)}
+        return frozenset(order for data in failed if (order := charges.get(str(data.get("charge_id")))))
 
     async def arm(self, rule: Mapping[str, Any], *, standing: bool = False) -> str:
         """Returns the rule's id."""

@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import Any
 
 PENDING, PAID, FAILED, PARTIALLY_PAID = "PENDING", "PAID", "FAILED", "PARTIALLY_PAID"
+REFUNDED = frozenset({"REFUNDED", "PARTIALLY_REFUNDED"})
 #: Statuses of an order whose payment the merchant knows of.
-SHOWS_PAYMENT = frozenset({PAID, PARTIALLY_PAID, "REFUNDED", "PARTIALLY_REFUNDED"})
+SHOWS_PAYMENT = frozenset({PAID, PARTIALLY_PAID}) | REFUNDED
 #: Statuses that end a customer's wish to pay: what is authorized is taken when the goods leave.
 PAYMENT_MADE = SHOWS_PAYMENT | {"AUTHORIZED"}
 #: Statuses that an order does not leave, and where it may still go: what was paid can be given back. One that is FAILED is
@@ -150,6 +151,7 @@ class History:
     charges: tuple[Charge, ...] = ()
     journal: tuple[Mapping[str, Any], ...] = ()
     order_by_event: Mapping[str, str | None] = field(default_factory=dict)
+    refunds_that_came_back: frozenset[str] = frozenset()  #: orders of which a refund failed after it had been made
     balanced: bool = True
     customer_gone: bool = False
     never_back: str = ""  #: how the merchant ended when it was started again, if it never came back

@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass
 
 from gatecrash.harness.blind_spots import BY_STATUS
-from gatecrash.harness.cards import CARDS
+from gatecrash.harness.cards import NUMBERS
 from gatecrash.harness.channels import CHANNELS
 from gatecrash.harness.customer import Customer, OrderInProgress
 from gatecrash.harness.gateway import Gateway
@@ -200,6 +200,7 @@ async def _finish(stage: Stage) -> History:
         merchant=stage.world.profile.name,
         orders=tuple(order.finished() for order in stage.customer.orders),
         charges=await stage.gateway.charges(order_by_nonce),
+        refunds_that_came_back=await stage.gateway.refunds_that_came_back(order_by_nonce),
         order_by_event=await stage.gateway.order_by_event(order_by_nonce),
         journal=tuple(journal),
         unfired=unfired,
@@ -218,7 +219,7 @@ async def _finish(stage: Stage) -> History:
             "signing secret": str(stage.world.values.get("webhook_secret", "")),
             **{f"retired signing secret {number}": secret for number, secret in enumerate(stage.retired, 1)},
             **{
-                f"number of the card {attempt.card}": CARDS[attempt.card]
+                f"number of the card {attempt.card}": NUMBERS[attempt.card]
                 for order in stage.customer.orders
                 for attempt in order.attempts
             },

@@ -103,6 +103,10 @@ async def refund(stage: Stage, argument: Mapping[str, int] | None) -> None:
     await stage.customer.refund(stage.order, (argument or {}).get("amount"))
 
 
+async def refund_elsewhere(stage: Stage, argument: Mapping[str, int] | None) -> None:
+    await stage.customer.refund_elsewhere(stage.order, (argument or {}).get("amount"))
+
+
 async def come_back(stage: Stage, claims: Mapping[str, str] | None) -> None:
     await stage.customer.come_back(stage.order, claims or _CLAIMS)
 
@@ -279,6 +283,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "cancel": cancel,
         "ship": ship,
         "refund": refund,
+        "refund_elsewhere": refund_elsewhere,
         "come_back": come_back,
         "charge_elsewhere": charge_elsewhere,
         "post_webhook": post_webhook,
@@ -305,6 +310,6 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
 HARMLESS = frozenset(
     {
         "place_order", "turn_to_order", "pay", "look", "edit_order", "cancel", "ship", "refund", "begin_pay", "begin_refund",
-        "double_click", "press_at_once", "retry_while_unpaid",
+        "double_click", "press_at_once", "refund_elsewhere", "retry_while_unpaid",
     }
 )  # fmt: skip

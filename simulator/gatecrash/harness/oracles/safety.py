@@ -1,7 +1,7 @@
 """S oracles: what must never happen, whatever breaks."""
 
 from gatecrash.core import money
-from gatecrash.harness.history import PAID, SHOWS_PAYMENT, TERMINAL, History
+from gatecrash.harness.history import PAID, REFUNDED, SHOWS_PAYMENT, TERMINAL, History
 from gatecrash.harness.oracles._oracle import Findings, oracle
 
 
@@ -96,11 +96,12 @@ def regressed(history: History) -> Findings:
     """An order left a final state: PAID became PENDING or FAILED. Usually a late failure of an earlier
     attempt, or an older event, overwrote newer news. Tie events to their attempt and let only legal
     transitions through. Judged from the statuses the shop showed, in order; PAID may still become REFUNDED,
-    and FAILED may be tried again.
+    FAILED may be tried again, and what was refunded is paid again when the refund comes back.
     """
     for order in history.orders:
         for before, after in zip(order.statuses, order.statuses[1:], strict=False):
-            if before in TERMINAL and after not in TERMINAL[before]:
+            came_back = order.id in history.refunds_that_came_back and {before, after} <= SHOWS_PAYMENT
+            if before in TERMINAL and after not in TERMINAL[before] and not came_back:
                 yield f"order {order.id} went from {before} to {after}"
 
 
@@ -137,10 +138,13 @@ def books_differ(history: History) -> Findings:
     """The shop's books say that more was given back than the gateway gave. Usually the shop books a refund when it asks for
     it, and again when the webhook tells of the very same one, so the customer looks refunded twice, or a second refund is
     refused. Tie the event to the refund that was asked for, by its id or your own reference. Judged at the end, where the
-    shop tells what it has refunded, against the gateway's refunds of the order.
+    shop tells what it has refunded, against the gateway's refunds of the order; where it does not, by an order that it shows as
+    refunded, and of which the gateway has given nothing back.
     """
     for order in history.orders:
         given = sum(charge.amount_refunded for charge in history.charges_of(order))
         if order.refunded is not None and order.refunded > given:
             booked, gave = money.shown(order.refunded, order.currency), money.shown(given, order.currency)
             yield f"order {order.id}: the shop has booked {booked} as refunded, the gateway gave {gave}"
+        elif order.refunded is None and order.status in REFUNDED and given == 0 and history.captured(order) > 0:
+            yield f"order {order.id} is {order.status}, and the gateway has given nothing back"

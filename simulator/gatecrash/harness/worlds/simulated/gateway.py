@@ -142,7 +142,7 @@ class _Request:
     def __init__(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> None:
         self.method, self.headers = method, CIMultiDict(headers)
         self.rel_url = URL(path)
-        self.path, self.query = self.rel_url.path, self.rel_url.query
+        self.raw_path, self.path, self.query = path, self.rel_url.path, self.rel_url.query
         self.body_exists, self.content_length = bool(body), len(body)
         self.content = self
         self._body = body
