@@ -213,7 +213,11 @@ VIOLATIONS = {
         history(order("PARTIALLY_REFUNDED", asked={"refund": 1000}), charge(amount_refunded=2000)),
         history(order(asked={"refund": 1000}), charge(1, amount_refunded=1001), charge(2, amount_refunded=4200)),
     ],
-    "books": [history(order("PARTIALLY_REFUNDED", refunded=2000), charge(amount_refunded=1000)), history(order(refunded=1))],
+    "books": [
+        history(order("PARTIALLY_REFUNDED", refunded=2000), charge(amount_refunded=1000)),
+        history(order(refunded=1)),
+        history(order("REFUNDED"), charge()),
+    ],
     "L1": [
         history(order("PENDING", "FAILED"), charge()),
         history(order("PENDING"), charge()),
@@ -331,6 +335,7 @@ NARROWLY_NOT = {
     "S7": [
         history(order("PENDING", "FAILED", "PENDING", "PAID"), charge()),
         history(order("PAID", "REFUNDED"), charge(amount_refunded=4200)),
+        history(order("PAID", "REFUNDED", "PAID"), charge(), refunds_that_came_back=frozenset({"o1"})),
         history(order("AUTHORIZED", "PARTIALLY_PAID", "PAID"), charge()),
         history(order("FAILED", "CANCELLED")),
         history(order("PAID", "PARTIALLY_REFUNDED", "REFUNDED"), charge(amount_refunded=4200)),
@@ -345,7 +350,7 @@ NARROWLY_NOT = {
     "books": [
         history(order("PARTIALLY_REFUNDED", refunded=1000), charge(amount_refunded=1000)),
         history(order(refunded=0), charge(1), charge(2, amount_refunded=4200)),  # what was taken twice is no refund of the order
-        history(order("REFUNDED"), charge()),
+        history(order("REFUNDED"), charge(amount_refunded=4200)),
     ],
     "L1": [
         history(order("FAILED"), charge(amount_refunded=4200)),

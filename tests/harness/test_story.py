@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 from gatecrash import resources
 from gatecrash.harness import demo
-from gatecrash.harness.cards import CARDS, GOOD_CARDS
+from gatecrash.harness.cards import GOOD_CARDS, NUMBERS
 from gatecrash.harness.channels import CHANNELS
 from gatecrash.harness.oracles import ORACLES
 from gatecrash.harness.steps import VERBS
@@ -37,10 +37,14 @@ def test_the_schema_is_a_schema() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 
 
+#: Stories with two right ends: paid, or cancelled with the money given back.
+EITHER_WAY = frozenset({"cancelled-while-paying"})
+
+
 @pytest.mark.parametrize("story", SHIPPED, ids=lambda story: story.name)
 def test_every_shipped_story_is_sound_and_readable(story: Story) -> None:
     assert story.teaches <= set(ORACLES)
-    assert story.expect is not None, "a shipped story says what a correct merchant ends with"
+    assert story.expect is not None or story.name in EITHER_WAY, "a shipped story says what a correct merchant ends with"
     assert "place_order" in [step.verb for step in story.steps[:3]], "only what somebody else has charged comes before an order"
     assert len(story.about) >= 200, "a failure story tells what goes wrong and what must hold"
 
@@ -61,10 +65,10 @@ def test_schema_and_code_know_the_same_words() -> None:
     definitions, properties = SCHEMA["$defs"], SCHEMA["properties"]
     bare, with_argument = definitions["step"]["oneOf"]
     assert set(bare["enum"]) | set(with_argument["properties"]) == set(VERBS)
-    assert definitions["card"]["enum"] == list(CARDS)
+    assert definitions["card"]["enum"] == list(NUMBERS)
     assert set(properties["channels"]["enum"]) == set(CHANNELS)
     assert set(ORACLES) <= set(properties["teaches"]["items"]["enum"])
-    assert set(CARDS) >= GOOD_CARDS
+    assert set(NUMBERS) >= GOOD_CARDS
 
 
 def test_a_story_is_read_as_it_stands() -> None:
@@ -103,7 +107,7 @@ def test_a_channel_profile_brings_its_rules_and_sends_the_customer_away() -> Non
         (
             "pay: visa",
             "bribe: visa",
-            "lost.yaml:11: /steps/1: found unknown 'bribe', expected only place_order,",
+            "lost.yaml:11: /steps/1: found unknown 'bribe'; did you mean break?",
         ),
         ("- place_order", "- placeorder", "lost.yaml:10: /steps/0: found 'placeorder', expected"),
         ("group: lost answers", "group: sad", "lost.yaml:3: /group: found 'sad', expected one of baseline"),
@@ -120,7 +124,7 @@ def test_a_channel_profile_brings_its_rules_and_sends_the_customer_away() -> Non
             "lost.yaml:11: /steps/1/turn_to_order: found order 2, expected one that is placed before: 1",
         ),
         ("- place_order", "- turn_to_order: 1", "/steps/0/turn_to_order: found order 1, expected a place_order before"),
-        ("pay: visa", "turn_to_order: 0", "lost.yaml:11: /steps/1/turn_to_order: found 0, expected minimum 1"),
+        ("pay: visa", "turn_to_order: 0", "lost.yaml:11: /steps/1/turn_to_order: found 0, expected 1 or more"),
         ("steps:", "steps: [", "not YAML"),
     ],
 )

@@ -24,7 +24,7 @@ PLAYER = "gatecrash.harness.worlds.simulated.player:make"
 #: A mutant, up to how many faults, and what it takes, of all that customers and staff do.
 FOUND = [
     ("two_tabs", 0, {"pay"}),
-    ("double_click", 0, {"begin_pay"}),
+    ("double_click", 0, {"double_click"}),
     ("key_new_amount", 0, {"edit_order"}),
     ("key_after_decline", 0, {"pay"}),
     ("key_collides", 0, set()),

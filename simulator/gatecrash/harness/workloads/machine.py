@@ -107,6 +107,10 @@ class Workload(RuleBasedStateMachine):
     def refund(self, data: st.DataObject) -> None:
         self.script.refund(data.draw(st.sampled_from(self.script.refund_parts)))
 
+    @about_an_order(lambda script: script.may_refund_elsewhere)
+    def refund_elsewhere(self) -> None:
+        self.script.refund_elsewhere()
+
     @about_an_order(lambda script: script.may_look)
     def look(self) -> None:
         self.script.look()

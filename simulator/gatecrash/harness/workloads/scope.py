@@ -11,7 +11,9 @@ CURRENCIES = ("usd", "eur", "jpy", "kwd")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """`later`: it charges when it ships. `part_shipped`, `part_refunded`: staff can name an amount."""
+    """`later`: it charges when it ships. `part_shipped`, `part_refunded`: staff can name an amount. `refunds_elsewhere`: it hears
+    of refunds that staff makes at the gateway itself.
+    """
 
     currencies: tuple[str, ...] = CURRENCIES
     customers: bool = True
@@ -23,6 +25,7 @@ class Scope:
     refunds: bool = True
     part_refunded: bool = True
     returns: bool = True
+    refunds_elsewhere: bool = True
 
     @classmethod
     def of(cls, profile: MerchantProfile) -> "Scope":
@@ -38,6 +41,7 @@ class Scope:
             refunds=profile.refund is not None,
             part_refunded=_names_amount(profile.refund),
             returns=profile.return_url is not None,
+            refunds_elsewhere=profile.webhook_path is not None,  # nothing else tells the shop
         )
 
 

@@ -135,6 +135,13 @@ class Script:
         return self.open and self.scope.refunds and sale is not None and sale.parts < PARTS_MAX and bool(self.refund_parts)
 
     @property
+    def may_refund_elsewhere(self) -> bool:
+        """Of what was surely charged by then: no page of the order is still loading."""
+        sale = self.sale
+        wanted = self.open and self.scope.refunds_elsewhere and sale is not None and sale.parts < PARTS_MAX and not sale.spinning
+        return wanted and self.sold.refundable > 0
+
+    @property
     def ship_parts(self) -> list[int | None]:
         return self._parts("ship", self.sold.unshipped, self.scope.part_shipped)
 
@@ -219,6 +226,11 @@ class Script:
     def refund(self, part: int | None) -> None:
         self._staff("refund", part, self.sold.refundable)
         self.sold.refunded += part or self.sold.refundable
+
+    def refund_elsewhere(self) -> None:
+        """All that is left of the order's charge."""
+        self._staff("refund_elsewhere", None, self.sold.refundable)
+        self.sold.refunded += self.sold.refundable
 
     def look(self) -> None:
         self._write("look")
@@ -330,6 +342,10 @@ _TOLD: Mapping[str, tuple[Callable[[Script, Any], bool], Callable[[Script, Any],
         "refund": (
             lambda script, part: script.may_refund and script.makes_sense("refund", _amount(part), script.sold.refundable),
             lambda script, part: script.refund(_amount(part)),
+        ),
+        "refund_elsewhere": (
+            lambda script, part: script.may_refund_elsewhere and part is None,
+            lambda script, _: script.refund_elsewhere(),
         ),
         "look": (lambda script, _: script.may_look, lambda script, _: script.look()),
         "come_back": (lambda script, _: script.may_return, lambda script, _: script.come_back()),
