@@ -41,6 +41,7 @@ class App:
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; `NoAnswer` when nothing more is to be sent."""
         try:
+            _check_framing(request)
             match = await self._routes.router.resolve(cast(web.Request, request))
             if match.http_exception is None and match.handler not in self._routes.for_browsers:
                 self.guard.check_hosts(_hosts(request))
@@ -193,6 +194,18 @@ def _routes(mounts: tuple[tuple[str, Dialect], ...], main: bool) -> _Routes:
         for path, page in hosted.PAGES.items():
             add("GET", path, partial(_to_page, page), browsers=True)
     return _Routes(router, frozenset(cors), frozenset(for_browsers), frozenset(methods))
+
+
+def _check_framing(request: web.BaseRequest) -> None:
+    """Refuse what another program on the way could read otherwise (RFC 9112 §3.2, §6.1)."""
+    hosts = request.headers.getall("Host", ())
+    if len(hosts) > 1:
+        raise Refused("http_malformed", f"Host was given {len(hosts)} times; send it once.", "Host")
+    coding = ", ".join(request.headers.getall("Transfer-Encoding", ()))
+    if coding and coding.strip().lower() != "chunked":
+        raise Refused(
+            "http_malformed", f"Transfer-Encoding was {coding[:100]!r}; expected chunked alone, or none.", "Transfer-Encoding"
+        )
 
 
 def _hosts(request: web.BaseRequest) -> list[str]:
