@@ -11,6 +11,7 @@ from gatecrash.core.errors import CATALOGUE
 from gatecrash.faults.kinds import KINDS
 from gatecrash.faults.stations import STATIONS
 from gatecrash.harness.oracles import ORACLES
+from gatecrash.harness.oracles.causes import CAUSES
 
 
 def explain(*arguments: str) -> Result:
@@ -21,9 +22,20 @@ def explain(*arguments: str) -> Result:
 def test_every_code_is_explained(code: str) -> None:
     shown = explain(code)
     assert shown.exit_code == 0
-    first, advice = shown.stdout.splitlines()
+    first, advice, *_ = shown.stdout.splitlines()
     assert first.startswith(f"{code} (")
     assert len(advice) > 20
+
+
+@pytest.mark.parametrize("code", [*CAUSES])
+def test_an_oracle_is_told_with_what_to_do_by_cause_and_the_fine_print_on_demand(code: str) -> None:
+    shown, long = explain(code).stdout, explain(code, "--long").stdout
+    for _, cause in CAUSES[code]:
+        assert f"{cause.name}: {cause.fix}" in shown
+    assert f"gatecrash explain {code} --long" in shown
+    if code in ORACLES:
+        assert " ".join(ORACLES[code].explanation.split()) in long
+        assert " ".join(ORACLES[code].explanation.split()) not in shown
 
 
 def test_an_error_is_told_with_its_status_and_what_to_do() -> None:

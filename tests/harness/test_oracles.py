@@ -95,6 +95,7 @@ def asked(*calls: tuple[float, str | None, int | None, int]) -> dict[str, Any]:
         journal += [
             {
                 **common, "seq": 2 * number, "kind": "request", "method": "POST", "path": "/v1/charges", "idempotency_key": key,
+                "changes": True, "source": "nonce_1",
                 "amount": amount, "body": {"amount": amount, "payment_nonce": "nonce_1"},
             },
             {
@@ -134,7 +135,10 @@ def parts(operation: str, *calls: tuple[str | None, int | None, int], charge_id:
     told = asked(*((float(second), key, status, amount) for second, (key, status, amount) in enumerate(calls)))
     of_a_part = {"operation": operation, "path": path, "order_id": None}
     return {
-        "journal": tuple({**entry, **{name: of_a_part[name] for name in entry.keys() & of_a_part}} for entry in told["journal"])
+        "journal": tuple(
+            {**entry, **{name: of_a_part[name] for name in entry.keys() & of_a_part}, "charge_id": charge_id}
+            for entry in told["journal"]
+        )
     }
 
 

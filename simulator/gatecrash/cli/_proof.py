@@ -20,6 +20,7 @@ from gatecrash.counted import counted
 if TYPE_CHECKING:
     from gatecrash.harness.merchant_profile import MerchantProfile
     from gatecrash.harness.prove import Findings, LeftOut, NotPlayed, Proof
+    from gatecrash.harness.report import Group
     from gatecrash.harness.run import Outcome
     from gatecrash.harness.story import Story
 
@@ -169,7 +170,7 @@ def tell_one(outcome: "Outcome", seconds: float, wide: int = 0) -> None:
 def tell(proof: "Proof", saved: Mapping[str, Path]) -> None:
     """The failures at length, what has no outcome and why, then the verdict in a sentence."""
     from gatecrash.harness.history import ENDED
-    from gatecrash.harness.report import verdict
+    from gatecrash.harness.report import by_cause, verdict
 
     for outcome in proof.outcomes:
         for what in outcome.history.unfired:
@@ -177,8 +178,8 @@ def tell(proof: "Proof", saved: Mapping[str, Path]) -> None:
         for note in outcome.history.notes:
             if note.text.startswith(ENDED):
                 click.echo(f"{outcome.story.name}: the shop {note.text}, and was started again.")
-        if outcome.violations:
-            _tell_failure(outcome, saved.get(outcome.story.name))
+    for group in by_cause(proof.outcomes):
+        _tell_group(group, saved)
     _tell_missing(proof)
     click.echo()
     _tell_objections(proof)
@@ -219,6 +220,22 @@ def _tell_objections(proof: "Proof") -> None:
 _NAMES = 3
 
 
+def _tell_group(group: "Group", saved: Mapping[str, Path]) -> None:
+    """The runs of one cause: why and what to do, one of them at length, and the others by name."""
+    first, *others = group.outcomes
+    click.echo("\n" + click.style(group.heading, bold=True))
+    if group.cause:
+        click.echo(f"  why: {group.cause.says}")
+        click.echo(f"  fix: {group.cause.fix}")
+    _tell_failure(first, saved.get(first.story.name))
+    for outcome in others:
+        schedule = saved.get(outcome.story.name)
+        again = f": gatecrash replay {shlex.quote(str(schedule))}" if schedule else ""
+        click.echo(
+            f"  likewise {outcome.story.name} ({', '.join(dict.fromkeys(each.oracle for each in outcome.violations))}){again}"
+        )
+
+
 def _tell_failure(outcome: "Outcome", schedule: Path | None) -> None:
     from gatecrash.harness import sequence
     from gatecrash.harness.report import cut
@@ -240,8 +257,17 @@ def tell_next(oracles: Sequence[str], schedule: Path | None, *, indent: str) -> 
 
 
 def annotate(proof: "Proof", profile: Path | None) -> None:
-    """`annotate_all` for what a proof holds."""
-    annotate_all(((each.oracle, one.story.name, each.message) for one in proof.outcomes for each in one.violations), profile)
+    """`annotate_all` for what a proof holds: one line a cause, the worst first, with the other stories named."""
+    from gatecrash.harness.report import by_cause
+
+    found = []
+    for group in by_cause(proof.outcomes):
+        first, *others = group.outcomes
+        said = next(each.message for each in first.violations if each.oracle == group.code)
+        why = f" Why: {group.cause.says} Fix: {group.cause.fix}" if group.cause else ""
+        also = f" Likewise in {', '.join(each.story.name for each in others)}." if others else ""
+        found.append((group.code, first.story.name, f"{said}.{why}{also}"))
+    annotate_all(found, profile)
 
 
 def annotate_all(violations: Iterable[tuple[str, str, str]], profile: Path | None) -> None:

@@ -380,17 +380,22 @@ def _tell(said: "Verdict", saved: "Saved", drawn: "Drawn") -> None:
 
 def tell_story(story: "StoryVerdict", saved: "Saved", drawn: "Drawn") -> None:
     from gatecrash.harness import sequence
+    from gatecrash.harness.oracles import Violation
+    from gatecrash.harness.oracles.causes import cause_of
     from gatecrash.harness.timeline import folded, timeline
 
     word = story.in_words().partition(":")[0]
     click.echo(f"{click.style(f'{word:<10}', fg=_COLOURS[word], bold=word == 'violated')} {story.briefly()}")
     for schedule in dict.fromkeys(each.schedule for each in story.violations):
         found = [each for each in story.violations if each.schedule == schedule]
+        outcome = drawn.get((story.name, schedule))
         for each in found:
             click.echo(f"  {click.style(each.oracle, fg='red')} {each.message}")
+            if outcome and (cause := cause_of(outcome.history, Violation(each.oracle, each.message))):
+                click.echo(f"    why: {cause.says}\n    fix: {cause.fix}")
         for fault in schedule or (_NO_FAULT,):
             click.echo(f"    ⚡ {fault}")
-        if outcome := drawn.get((story.name, schedule)):
+        if outcome:
             for line in sequence.text(folded(timeline(outcome.history))):
                 click.echo(f"    {line}")
         ways = [_found_by(each, story) for each in found]

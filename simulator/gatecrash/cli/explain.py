@@ -11,12 +11,13 @@ from gatecrash.spelling import nearest
 
 
 class Explained(NamedTuple):
-    """`what`: the family the code is of. `advice`: what to do, or what more there is to know."""
+    """`what`: the family the code is of. `advice`: what to do, or what more there is to know. `more`: the fine print."""
 
     code: str
     what: str
     title: str
     advice: str
+    more: str = ""
 
 
 def _errors() -> dict[str, Explained]:
@@ -74,11 +75,20 @@ def _letters() -> dict[str, Explained]:
 
 def _oracles() -> dict[str, Explained]:
     from gatecrash.harness.oracles import EXPECTATION, ORACLES
+    from gatecrash.harness.oracles.causes import CAUSES
+
+    def fixes(code: str) -> str:
+        return "\n  ".join(f"{cause.name}: {cause.fix}" for _, cause in CAUSES.get(code, ()))
 
     told = "It says what order and money must come to where nothing strikes but the story itself; docs/prove.md has its fields."
     return {
-        code: Explained(code, "oracle", oracle.title, " ".join(oracle.explanation.split())) for code, oracle in ORACLES.items()
-    } | {EXPECTATION: Explained(EXPECTATION, "part of a story", "no oracle objects, but the story's own expect is not met", told)}
+        code: Explained(code, "oracle", oracle.title, fixes(code), " ".join(oracle.explanation.split()))
+        for code, oracle in ORACLES.items()
+    } | {
+        EXPECTATION: Explained(
+            EXPECTATION, "part of a story", "no oracle objects, but the story's own expect is not met", fixes(EXPECTATION), told
+        )
+    }  # fmt: skip
 
 
 def _rules() -> dict[str, Explained]:
@@ -92,8 +102,9 @@ FAMILIES: tuple[Callable[[], dict[str, Explained]], ...] = (_errors, _declines, 
 
 @click.command("explain")
 @click.argument("code", required=False)
+@click.option("--long", "in_full", is_flag=True, help="Also the fine print: what is judged, and how.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of words.")
-def command(code: str | None, as_json: bool) -> None:
+def command(code: str | None, in_full: bool, as_json: bool) -> None:
     """Say what CODE means and what to do; without CODE, list all of them.
 
     CODE is an error code (nonce_used), a decline code (insufficient_funds), a station (operation.committed), a kind of
@@ -119,4 +130,8 @@ def command(code: str | None, as_json: bool) -> None:
         document(explained._asdict())
         return
     click.echo(f"{click.style(explained.code, bold=True)} ({explained.what}): {explained.title.rstrip('.')}.")
-    click.echo(f"  {explained.advice}")
+    click.echo(f"  {explained.advice or explained.more}")
+    if in_full and explained.advice and explained.more:
+        click.echo(f"  {explained.more}")
+    elif explained.advice and explained.more:
+        click.echo(f"  How it is judged: gatecrash explain {explained.code} --long")

@@ -4,7 +4,10 @@ from xml.etree import ElementTree as xml
 
 from gatecrash.harness import sequence
 from gatecrash.harness.explore.verdict import INTERRUPTED
+from gatecrash.harness.oracles import Violation
+from gatecrash.harness.oracles.causes import cause_of
 from gatecrash.harness.prove import LeftOut, NotPlayed, Proof
+from gatecrash.harness.run import Outcome
 from gatecrash.harness.timeline import folded, timeline
 
 
@@ -28,7 +31,7 @@ def render(proof: Proof) -> str:
         if outcome.violations:
             codes = ", ".join(dict.fromkeys(each.oracle for each in outcome.violations))
             failure = xml.SubElement(case, "failure", type=codes, message=_printable(outcome.violations[0].message))
-            told = [f"{each.oracle}: {each.message}" for each in outcome.violations]
+            told = [line for each in outcome.violations for line in _told(outcome, each)]
             failure.text = _printable("\n".join([*told, "", *sequence.text(folded(timeline(outcome.history)))]))
     for each in (*errors, *skipped):
         case = xml.SubElement(suite, "testcase", classname=f"gatecrash.{proof.merchant}", name=each.story.name, time="0")
@@ -36,6 +39,12 @@ def render(proof: Proof) -> str:
         why.text = _printable(each.crash) if isinstance(each, NotPlayed) and each.crash else None
     xml.indent(suite)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + xml.tostring(suite, encoding="unicode") + "\n"
+
+
+def _told(outcome: Outcome, violation: Violation) -> list[str]:
+    cause = cause_of(outcome.history, violation)
+    why = [f"  why: {cause.says}", f"  fix: {cause.fix}"] if cause else []
+    return [f"{violation.oracle}: {violation.message}", *why]
 
 
 def _properties(suite: xml.Element, proof: Proof) -> None:

@@ -15,8 +15,9 @@ from gatecrash.counted import counted
 from gatecrash.harness import sequence
 from gatecrash.harness.history import SHOWS_PAYMENT, History, Order
 from gatecrash.harness.oracles import ORACLES
+from gatecrash.harness.oracles.causes import cause_of
 from gatecrash.harness.prove import Proof
-from gatecrash.harness.report import cut, objected, verdict
+from gatecrash.harness.report import by_cause, cut, objected, verdict
 from gatecrash.harness.run import Outcome
 from gatecrash.harness.timeline import folded, timeline
 
@@ -32,13 +33,14 @@ def render(proof: Proof, saved: Mapping[str, Path]) -> str:
         loader=FileSystemLoader(_PAGES), autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True
     )
     stories = [_story(outcome, saved) for outcome in proof.outcomes]
+    told = {id(story["outcome"]): story for story in stories}
     return environment.get_template("report.html").render(
         proof=proof,
         verdict=verdict(proof),
         figures=_figures(proof),
         groups=_groups(proof),
         objections=_objections(proof),
-        violated=[story for story in stories if story["outcome"].violations],
+        violated=[(group, [told[id(outcome)] for outcome in group.outcomes]) for group in by_cause(proof.outcomes)],
         held=[story for story in stories if not story["outcome"].violations],
     )
 
@@ -99,7 +101,7 @@ def _story(outcome: Outcome, saved: Mapping[str, Path]) -> dict[str, Any]:
     return {
         "outcome": outcome,
         "story": outcome.story,
-        "violations": [(each.oracle, mask(cut(each.message))) for each in outcome.violations],
+        "violations": [(each.oracle, mask(cut(each.message)), cause_of(history, each)) for each in outcome.violations],
         "diagram": Markup(sequence.svg(folded(timeline(history)))),  # noqa: S704 - escaped where it is drawn
         "money": [_money(history, order) for order in history.orders],
         "faults": history.faults,

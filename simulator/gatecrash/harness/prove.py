@@ -10,6 +10,8 @@ from gatecrash.harness.customer import ORDINARY
 from gatecrash.harness.demo import play_for_real
 from gatecrash.harness.explore.verdict import CRASHED, HELD, INTERRUPTED, UNFINISHED, VIOLATED
 from gatecrash.harness.merchant_profile import MerchantProfile
+from gatecrash.harness.oracles import Violation
+from gatecrash.harness.oracles.causes import cause_of
 from gatecrash.harness.run import Outcome
 from gatecrash.harness.story import Story
 from gatecrash.harness.templates import placeholders
@@ -102,7 +104,7 @@ class Proof:
             {
                 "name": outcome.story.name,
                 "verdict": VIOLATED if outcome.violations else HELD,
-                "violations": [{"oracle": each.oracle, "message": each.message} for each in outcome.violations],
+                "violations": [_violation(outcome, each) for each in outcome.violations],
                 "seconds": round(outcome.seconds, 3),
                 "faults_fired": outcome.history.faults,
                 **({"never_fired": list(outcome.history.unfired)} if outcome.history.unfired else {}),
@@ -128,6 +130,12 @@ class Proof:
 def not_judged(profile: MerchantProfile) -> tuple[NotJudged, ...]:
     """What no story can show of this merchant."""
     return tuple(NotJudged(code, each.reason) for each in blind_spots(profile) for code in each.oracles)
+
+
+def _violation(outcome: Outcome, found: Violation) -> dict[str, str]:
+    cause = cause_of(outcome.history, found)
+    why = {"cause": cause.name, "why": cause.says, "fix": cause.fix} if cause else {}
+    return {"oracle": found.oracle, "message": found.message, **why}
 
 
 class Findings:

@@ -1,11 +1,12 @@
 """What finished runs look like to a reader: rows of plain data, a table, and a verdict in words."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gatecrash.core import money
 from gatecrash.counted import counted
 from gatecrash.harness.history import PAID
+from gatecrash.harness.oracles.causes import Cause, cause_of
 from gatecrash.harness.run import Outcome
 
 if TYPE_CHECKING:
@@ -111,8 +112,39 @@ def objected(outcomes: Sequence[Outcome]) -> list[tuple[str, str, list[Outcome]]
     for outcome in outcomes:
         for code in dict.fromkeys(each.oracle for each in outcome.violations):
             found.setdefault(code, []).append(outcome)
-    order = sorted(found, key=lambda code: ("SLP".find(code[0]) % 4, -len(found[code]), code))
+    order = sorted(found, key=lambda code: (_harm(code), -len(found[code]), code))
     return [(code, title(code), found[code]) for code in order]
+
+
+class Group(NamedTuple):
+    """Runs that were violated for one cause: the code of their worst violation, its title, why, and what to do."""
+
+    code: str
+    title: str
+    cause: Cause | None
+    outcomes: list[Outcome]
+
+    @property
+    def heading(self) -> str:
+        why = f": {self.cause.name}" if self.cause else ""
+        return f"{self.code} {self.title}{why}, in {counted(len(self.outcomes), 'story', 'stories')}"
+
+
+def by_cause(outcomes: Sequence[Outcome]) -> list[Group]:
+    """The violated runs, those of one cause together; the worst first, then what is most frequent."""
+    groups: dict[tuple[str, str], Group] = {}
+    for outcome in outcomes:
+        if outcome.violations:
+            worst = min(outcome.violations, key=lambda each: _harm(each.oracle))
+            cause = cause_of(outcome.history, worst)
+            key = (worst.oracle, cause.name if cause else "")
+            groups.setdefault(key, Group(worst.oracle, title(worst.oracle), cause, [])).outcomes.append(outcome)
+    return sorted(groups.values(), key=lambda each: (_harm(each.code), -len(each.outcomes), each.code))
+
+
+def _harm(code: str) -> int:
+    """What means most harm comes first: goods or money (S, books), then waiting (L), then bad practice (P), then `expect`."""
+    return 0 if code == "books" else "SLP".find(code[0]) % 4
 
 
 def verdict(proof: "Proof") -> str:

@@ -1,6 +1,6 @@
 """The oracles: judges of a finished run. A new one is a small function in a file here, and a row below."""
 
-from gatecrash.harness.history import History
+from gatecrash.harness.history import History, Order
 from gatecrash.harness.oracles import liveness, practice, safety, trust
 from gatecrash.harness.oracles._oracle import Oracle, Violation
 
@@ -49,7 +49,16 @@ def _unmet(history: History) -> list[str]:
     unmet = []
     for order in history.orders[:1]:
         if "status" in expect and order.status != expect["status"]:
-            unmet.append(f"order {order.id}: expected to end {expect['status']}, it is {order.status}")
+            unmet.append(f"order {order.id}: expected to end {expect['status']}, it is {order.status}{_shown(order)}")
         if "captured" in expect and history.captured(order) != expect["captured"]:
-            unmet.append(f"order {order.id}: expected {expect['captured']} captured, found {history.captured(order)}")
+            unmet.append(
+                f"order {order.id}: expected {expect['captured']} captured, found {history.captured(order)}{_shown(order)}"
+            )
     return unmet
+
+
+def _shown(order: Order) -> str:
+    """What the customer and the page were told on the way, step by step."""
+    presses = ", then ".join(f"{each.card} was answered {each.told} ({each.detail or 'no status'})" for each in order.attempts)
+    statuses = " → ".join(order.statuses)
+    return f"; paying with {presses}; the page showed {statuses}" if presses else f"; the page showed {statuses or 'nothing'}"
