@@ -75,7 +75,7 @@ class Supervisor:
         """The exit status: 0 stopped, 1 the worker keeps dying, 2 the set-up is wrong."""
         try:
             assert self._settings.data is not None, "what is forked anew keeps its state in a folder"
-            self._lock = lock(self._settings.data)
+            self._lock, waited = lock(self._settings.data)
         except SetupError as error:
             print(f"gatecrash: {error}", file=sys.stderr)
             return 2
@@ -86,7 +86,7 @@ class Supervisor:
         unready = short_lives = 0
         waits_for = ""
         while True:
-            life = self._one_life(rebinding=ready_once, announce=not ready_once)
+            life = self._one_life(rebinding=ready_once or waited, announce=not ready_once)
             ready_once = ready_once or life.ready_s is not None
             if self._stopping:
                 return 0
@@ -205,9 +205,11 @@ class Supervisor:
             os._exit(status)
 
 
-def lock(data: Path) -> int:
+def lock(data: Path) -> tuple[int, bool]:
     """Take the data folder for this gateway alone, as long as the supervisor or a worker of it lives: the worker's descriptor is
     the same one, so a folder is not free in the moment of a crash, nor before the last worker is gone.
+
+    Returns the descriptor, and whether an earlier worker held it: its ports may be freed a moment later.
     """
     path = data / LOCK
     try:
@@ -216,6 +218,7 @@ def lock(data: Path) -> int:
     except OSError as error:
         raise SetupError(f"cannot lock {path}: {error.strerror}; give --data a folder that this user may write.") from error
     began_at = time.monotonic()
+    waited = False
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -224,6 +227,7 @@ def lock(data: Path) -> int:
             holder = os.pread(handle, 20, 0).decode(errors="replace").strip()
             within_s = _LOCK_WITHIN_S if _is_alive(holder) else _LOCK_OF_THE_DEAD_WITHIN_S
             if isinstance(error, BlockingIOError) and time.monotonic() - began_at < within_s:
+                waited = True
                 time.sleep(_LOCK_LOOK_S)
                 continue
             os.close(handle)
@@ -232,7 +236,7 @@ def lock(data: Path) -> int:
                 f"the folder {data} is in use by the {by}; stop it, or give --data a folder that no other gateway uses."
             ) from error
     os.pwrite(handle, b"%-20d\n" % os.getpid(), 0)  # of one length, so that nothing need ever be cut off
-    return handle
+    return handle, waited
 
 
 def _is_alive(holder: str) -> bool:
