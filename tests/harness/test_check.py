@@ -74,6 +74,25 @@ def test_what_init_writes_is_a_profile_with_what_was_said(gatecrash: Run, tmp_pa
     assert shop.status("completed") == "PAID"
 
 
+def test_what_was_said_of_shipping_is_in_the_profile_and_nothing_said_is_told(gatecrash: Run, tmp_path: Path) -> None:
+    assert gatecrash("init", "told.toml", "--yes", "--fulfilments", "/shipped").returncode == 0
+    assert load(tmp_path / "told.toml").fulfilments == "/shipped"
+    assert gatecrash("init", "silent.toml", "--yes").returncode == 0
+    assert load(tmp_path / "silent.toml").fulfilments is None
+    assert "nobody judges whether an order ships twice (S4)" in (tmp_path / "silent.toml").read_text(encoding="utf-8")
+
+
+def test_git_is_told_to_leave_out_what_gatecrash_writes_and_nothing_is_lost(gatecrash: Run, tmp_path: Path) -> None:
+    assert gatecrash("init", "first.toml", "--yes").returncode == 0
+    assert not (tmp_path / ".gitignore").exists(), "there is no repository here"
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("*.pyc", encoding="utf-8")
+    for _ in range(2):
+        assert gatecrash("init", "--yes", "--force").returncode == 0
+    lines = (tmp_path / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert lines == ["*.pyc", "gatecrash-failures/", "gatecrash-checkpoint.json"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -138,3 +138,40 @@ def test_what_a_shop_believes_is_read_by_a_command_from_its_own_database(gatecra
     change(tmp_path, "api.toml", 'BUG = ""', 'BUG = "ships-twice"')
     found, _ = prove(gatecrash, "api.toml", "happy-path")
     assert found == {"happy-path": {"S4"}}
+
+
+def test_a_bug_that_shows_now_and_then_is_found_by_repeating_and_ends_the_run_when_asked_to(
+    gatecrash: Run, tmp_path: Path
+) -> None:
+    change(tmp_path, "api.toml", 'BUG = ""', 'BUG = "now-and-then"')
+    once, said = prove(gatecrash, "api.toml", "lost-response")
+    assert once == {"lost-response": set()}, "the first play does not show it"
+    (tmp_path / "lives").unlink()
+    options = ("--story", "lost-response", "--group", "money", "--except", "yen-have-no-cents", "--repeat", "3", "--fail-fast")
+    done = gatecrash("prove", "api.toml", "--json", "--jobs", "1", *options)
+    assert done.returncode == 1, done.stderr
+    said = json.loads(done.stdout)
+    first, *others = said["stories"]
+    assert (first["name"], first["verdict"], first["plays"]) == ("lost-response", "violated", 2)
+    assert {story["verdict"] for story in others} <= {"not played", "left out"}
+    assert "yen-have-no-cents" not in {story["name"] for story in others}
+    assert "--fail-fast" in said["incomplete"]
+
+
+def test_repeating_an_honest_shop_says_how_often_it_held(gatecrash: Run) -> None:
+    done = gatecrash("prove", "api.toml", "--story", "happy-path", "--repeat", "2", "--fail-fast")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "held in 1 of 1 story, up to 2 plays each" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--group", "monny"), "no group called 'monny'; the groups are: baseline, lost-answers, money"),
+        (("--world", "simulated", "--repeat", "2"), "--repeat goes with --world real"),
+        (("--repeat", "0"), "--repeat"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(gatecrash: Run, options: tuple[str, ...], told: str) -> None:
+    done = gatecrash("prove", "api.toml", *options)
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr

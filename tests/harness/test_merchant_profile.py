@@ -115,7 +115,26 @@ def test_a_profile_is_read_with_what_it_leaves_out_filled_in(tmp_path: Path) -> 
         ('name = "mine"', "name = mine", "merchant.toml:1: not TOML: "),
         ('"{port}"]', '"8000"]', ":3: [start]: found no {port} in it; the port is picked free for each run"),
         ('[start.env]\nPAYMENTS_URL = "{g', 'env.PAYMENTS_URL = "{', ":6: [start] env.PAYMENTS_URL: found {ateway_url}"),
-        ("PAID =", "SOLD =", ":24: [statuses]: found unknown 'SOLD', expected"),
+        ("PAID =", "SOLD =", ":24: [statuses]: found unknown 'SOLD', expected only PENDING"),
+        ("[pay]", "[payy]", ":14: found unknown 'payy'; did you mean pay?"),
+        ('method = "PUT"', 'method = "put"', ":15: [pay] method: found 'put'; did you mean PUT?"),
+        (
+            'name = "mine"',
+            "name = 2026-01-31",
+            ':1: name: found the date 2026-01-31, expected text in quotes: put it in quotes, "',
+        ),
+        ("[read_order]", "[timeouts]\nready_s = 0\n[read_order]", ":20: [timeouts] ready_s: found 0, expected more than 0"),
+        ('path = "/order/{order_id}"', "", ":19: [read_order]: found none of 'path', 'command', expected either path, a page"),
+        ('"/pay/{order_id}"', '"/pay/{oder_id}"', ":16: [pay] path: found {oder_id}; did you mean order_id"),
+        ("form = {", "body = { a = 1 }\nform = {", ":12: [place_order]: found body and form, expected one of them"),
+        ("[place_order]", "[[visit]]\npath = 'login'\n[place_order]", ":10: [[visit]] path: found 'login', expected a path"),
+        (
+            "[place_order]",
+            "[[visit]]\npath = '/'\ntake = { nonce = '/x' }\n[place_order]",
+            ":11: [[visit]] take.nonce: {nonce} has",
+        ),
+        ("[place_order]", "[[visit]]\npath = '/'\n[[visit]]\npath = '/{a}'\n[place_order]", ":12: [[visit]] path: found {a}"),
+        ('method = "PUT"', 'codes = { 999 = "PAID" }', ":15: [pay] codes: found '999', expected an HTTP status from 200 to 599"),
     ],
 )
 def test_a_profile_with_a_mistake_is_refused_with_the_line_what_was_found_and_what_was_expected(
@@ -139,6 +158,41 @@ def test_a_file_that_is_not_there_says_how_to_get_one(tmp_path: Path) -> None:
         ProfileError, match=r"merchant\.toml: cannot be read: No such file or directory; `gatecrash init` writes one"
     ):
         load(tmp_path / "merchant.toml")
+    with pytest.raises(ProfileError, match=r": is a folder; name a file; `gatecrash init` writes one"):
+        load(tmp_path)
+    (tmp_path / "merchant.toml").write_text(PROFILE, encoding="utf-8")
+    with pytest.raises(ProfileError, match=r": is a folder; name a file in it, such as .*merchant\.toml"):
+        load(tmp_path)
     (tmp_path / "merchant.toml").write_bytes(b'name = "caf\xe9"')
     with pytest.raises(ProfileError, match="it is no UTF-8 text, at byte 11"):
         load(tmp_path / "merchant.toml")
+
+
+def test_a_byte_order_mark_as_some_editors_write_it_is_no_part_of_a_profile(tmp_path: Path) -> None:
+    (tmp_path / "merchant.toml").write_text(PROFILE, encoding="utf-8-sig")
+    assert load(tmp_path / "merchant.toml").name == "mine"
+
+
+def test_a_shop_without_orders_and_pages_is_a_profile_too() -> None:
+    text = PROFILE[: PROFILE.index("[place_order]")] + '[pay]\npath = "/pay"\nbody = { sum = "{amount}", token = "{nonce}" }\n'
+    shop = parse(text, Path("merchant.toml"))
+    assert (shop.place_order, shop.read_order) == (None, None)
+    assert shop.orders_speak_of("amount")
+    assert not shop.orders_speak_of("currency")
+
+
+def test_what_visits_take_are_placeholders_of_the_calls_and_of_nothing_else() -> None:
+    visit = '[[visit]]\npath = "/login"\ntake = { csrf = "field:csrf" }\n\n[place_order]\nheaders = { X-CSRF = "{csrf}" }'
+    text = PROFILE.replace("[place_order]", visit)
+    [found] = parse(text, Path("merchant.toml")).visits
+    assert (found.call.told(), found.take) == ("GET /login", {"csrf": "field:csrf"})
+    with pytest.raises(ProfileError, match=r"env.PAYMENTS_URL: found \{csrf\}"):
+        parse(text.replace("{gateway_url}", "{csrf}"), Path("merchant.toml"))
+
+
+def test_a_command_that_reads_orders_is_for_real_processes() -> None:
+    command = 'command = ["{python}", "books.py", "{order_id}"]'
+    text = PROFILE.replace('path = "/order/{order_id}"', command) + '[simulated]\napp = "shop:app"\n'
+    shop = parse(text, Path("merchant.toml"))
+    with pytest.raises(ProfileError, match=r"\[read_order\] command: a command cannot look into simulated time"):
+        shop.application()

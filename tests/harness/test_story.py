@@ -109,7 +109,11 @@ def test_a_channel_profile_brings_its_rules_and_sends_the_customer_away() -> Non
             "bribe: visa",
             "lost.yaml:11: /steps/1: found unknown 'bribe'; did you mean break?",
         ),
-        ("- place_order", "- placeorder", "lost.yaml:10: /steps/0: found 'placeorder', expected"),
+        ("- place_order", "- placeorder", "lost.yaml:10: /steps/0: found 'placeorder'; did you mean place_order"),
+        ("- place_order", "- xyzzy", "lost.yaml:10: /steps/0: found 'xyzzy'; the steps are: "),
+        ("- pay: visa", "- pay", "lost.yaml:11: /steps/1: found 'pay' alone, expected its argument: The customer pays once"),
+        ("- pay: visa", "- pay: visa\n    look: 1", "lost.yaml:11: /steps/1: found 'pay' and 'look' in one step, expected one"),
+        ("- pay: visa", "- wait: {seconds: 60}", "lost.yaml:11: /steps/1/wait/seconds: found 60, expected 10 at most"),
         ("group: lost answers", "group: sad", "lost.yaml:3: /group: found 'sad', expected one of baseline"),
         ("title: Lost\n", "", "lost.yaml:1: /: found 'title' missing, expected all of name, title"),
         ("title: Lost", "title: Lost\nmood: sad", "found unknown 'mood', expected only name, title"),
@@ -147,6 +151,27 @@ def test_a_file_that_is_not_there_is_told_so(tmp_path: Path) -> None:
         load(tmp_path / "nowhere.yaml")
     with pytest.raises(StoryError, match="no stories here"):
         load_all(tmp_path)
+
+
+def test_stories_are_chosen_by_group_and_without_some() -> None:
+    money = {story.name for story in SHIPPED if story.group == "money"}
+    lost = {story.name for story in SHIPPED if story.group == "lost answers"}
+    assert {story.name for story in choose(SHIPPED, groups=["money"])} == money
+    assert {story.name for story in choose(SHIPPED, groups=["lost-answers", "Money"])} == money | lost
+    assert {story.name for story in choose(SHIPPED, ["happy-path"], groups=["money"])} == {"happy-path"} | money
+    spared = choose(SHIPPED, without=["lost answers", "happy-path"])
+    assert {story.name for story in spared} == {story.name for story in SHIPPED} - lost - {"happy-path"}
+    with pytest.raises(StoryError, match=r"no group called 'monny'; the groups are: baseline, lost-answers, money"):
+        choose(SHIPPED, groups=["monny"])
+    with pytest.raises(StoryError, match=r"no group called 'lots-response'; the groups are"):
+        choose(SHIPPED, without=["lots-response"])
+    with pytest.raises(StoryError, match=r"no story is left to play without happy-path"):
+        choose(SHIPPED, ["happy-path"], without=["happy-path"])
+
+
+def test_stories_of_money_come_early() -> None:
+    groups = list(dict.fromkeys(story.group for story in SHIPPED))
+    assert groups[:3] == ["baseline", "lost answers", "money"]
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_or_with_all() -> None:

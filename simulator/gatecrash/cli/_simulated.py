@@ -64,6 +64,8 @@ _OPTIONS = (
         help="Instead of stories that are told, so many that are made up, each explored like any other.",
     ),
 )  # fmt: skip
+#: Options of the real world alone.
+_REAL = ("fail_fast", "repeat")
 _NAMES = ("faults", "channels", "kinds", "shard", "checkpoint", "resume", "seconds", "seed", "no_prune", "workloads")
 
 
@@ -74,6 +76,8 @@ class Asked(NamedTuple):
     names: tuple[str, ...]
     folders: tuple[Path, ...]
     only_mine: bool
+    groups: tuple[str, ...]
+    without: tuple[str, ...]
     failures: Path
     as_json: bool
     junit: Path | None
@@ -99,6 +103,9 @@ def simulated(verb: Callable[..., None]) -> Callable[..., None]:
                 raise WrongUse(f"{option} goes with --world simulated: add that, or leave {option} out")
             verb(**kwargs)
             return
+        if astray := [name for name in _REAL if name in given]:
+            option = _option(astray[0])
+            raise WrongUse(f"{option} goes with --world real, since simulated runs are all alike: leave {option} out")
         jobs = kwargs["jobs"] if "jobs" in given else os.cpu_count() or 1
         if ours["workloads"] is not None:
             from gatecrash.cli import _workloads
@@ -139,7 +146,7 @@ def _prove(
 
     merchant, wanted = load(asked.profile), wanted_kinds(kinds)
     merchant.application()
-    told = choose(gather(asked.folders, ours=not asked.only_mine), asked.names)
+    told = choose(gather(asked.folders, ours=not asked.only_mine), asked.names, groups=asked.groups, without=asked.without)
     told = in_channels(told, listed("--channels", channels)) if channels else told
     stories, left_out = _proof.sorted_out(told, merchant)
     try:

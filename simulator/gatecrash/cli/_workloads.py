@@ -28,6 +28,8 @@ ASTRAY: Mapping[str, tuple[str, str]] = MappingProxyType(
         "names": ("--story", _MADE_UP),
         "folders": ("--stories", _MADE_UP),
         "only_mine": ("--only-mine", _MADE_UP),
+        "groups": ("--group", _MADE_UP),
+        "without": ("--except", _MADE_UP),
         "shard": ("--shard", "give each machine another --seed"),
         "checkpoint": ("--checkpoint", _AGAIN),
         "resume": ("--resume", _AGAIN),

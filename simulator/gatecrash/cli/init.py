@@ -17,6 +17,11 @@ _QUESTIONS = {
     "order_path": ("Where does a customer place an order (POST)?", "/orders"),
     "pay_path": ("Where does the page send the nonce to pay (POST)?", "/create-payment"),
     "read_path": ("Where can the order be read (GET)?", "/orders/{order_id}"),
+    "fulfilments": (
+        "Where does its page say how often it was shipped (a JSON Pointer such as /shipped)? Leave empty if it does not: then "
+        "nobody judges whether it ships twice",
+        "",
+    ),
     "webhook_path": ("Where does it take webhooks? Leave empty if it takes none", "/webhooks/payment"),
 }
 _URL = ("Where does it run?", "http://127.0.0.1:8000")
@@ -31,6 +36,7 @@ _URL = ("Where does it run?", "http://127.0.0.1:8000")
 @click.option("--order-path", metavar="PATH", help="Where an order is placed.")
 @click.option("--pay-path", metavar="PATH", help="Where it is paid.")
 @click.option("--read-path", metavar="PATH", help="Where it is read.")
+@click.option("--fulfilments", metavar="POINTER", help="Where its page says how often it was shipped; '' if it does not.")
 @click.option("--webhook-path", metavar="PATH", help="Where webhooks go; '' for none.")
 @click.option("--yes", is_flag=True, help="Ask nothing; take what is usual for what no flag says.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
@@ -58,6 +64,27 @@ def command(file: Path, url: str | None, yes: bool, force: bool, **given: str | 
     except OSError as error:
         raise WrongUse(f"init: {file} cannot be written: {error.strerror}") from error
     click.echo(f"{file} is written. Read it through, mend what differs, then: gatecrash check {file}")
+    _ignore(file.resolve().parent)
+
+
+#: What Gatecrash writes into the folder that it is run in, and nobody wants to commit by accident.
+_WRITTEN = ("gatecrash-failures/", "gatecrash-checkpoint.json")
+
+
+def _ignore(folder: Path) -> None:
+    """Have Git leave out what we write, where the folder is in a repository."""
+    if not any((each / ".git").exists() for each in (folder, *folder.parents)):
+        return
+    path = folder / ".gitignore"
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        missing = [line for line in _WRITTEN if line not in text.splitlines()]
+        if missing:
+            gap = "" if not text or text.endswith("\n") else "\n"
+            path.write_text("\n".join([text + gap + missing[0], *missing[1:], ""]), encoding="utf-8")
+            click.echo(f"{path.name}: added {' and '.join(missing)}, which Gatecrash writes")
+    except (OSError, UnicodeDecodeError) as error:
+        click.echo(f"{path.name} is as it was ({error}); add these lines to it: {', '.join(_WRITTEN)}", err=True)
 
 
 def _answer(question: str, usual: str, given: str | None, ask: bool) -> str:
@@ -73,6 +100,7 @@ def _render(file: Path, said: dict[str, str], url: str | None) -> str:
     values = {
         "FILE": str(file), "NAME": _toml(said["name"]), "READY": _toml(said["ready"]), "ORDER_PATH": _toml(said["order_path"]),
         "PAY_PATH": _toml(said["pay_path"]), "READ_PATH": _toml(said["read_path"]),
+        "FULFILMENTS": _fulfilments(said["fulfilments"]),
         "START": _start(said["start"]) if said["start"] else _running(url or ""), "WEBHOOKS": _webhooks(said["webhook_path"]),
     }  # fmt: skip
     for name, value in values.items():
@@ -113,6 +141,15 @@ url = {_toml(url)}
 port = 8402
 sandbox = "story"
 """
+
+
+def _fulfilments(pointer: str) -> str:
+    if pointer:
+        return f"fulfilments = {_toml(pointer)}      # a number or a list: how often it was shipped"
+    return """\
+# Without fulfilments nobody judges whether an order ships twice (S4), or is paid and never ships (L4); `gatecrash check` proposes
+# a line where the answer has something like it.
+# fulfilments = "/fulfilments"  # a number or a list: how often it was shipped"""
 
 
 def _webhooks(path: str) -> str:

@@ -31,6 +31,15 @@ if TYPE_CHECKING:
     help="A file or folder of stories of your own, besides those that come with Gatecrash; repeatable.",
 )  # fmt: skip
 @click.option("--only-mine", is_flag=True, help="Play the stories of --stories alone.")
+@click.option("--group", "groups", multiple=True, metavar="GROUP", help="Only stories of this group, such as money; repeatable.")
+@click.option(
+    "--except", "without", multiple=True, metavar="NAME", help="Without this story, or this group of stories; repeatable."
+)
+@click.option("--fail-fast", is_flag=True, help="Begin no more stories once one is violated.")
+@click.option(
+    "--repeat", type=Whole(1, 1000), default=1, show_default=True, metavar="N",
+    help="Play each story up to N times, until it is violated: for races.",
+)  # fmt: skip
 @click.option("--jobs", type=Whole(1, 64), default=4, show_default=True, help="Stories at once.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write a JUnit report.")
@@ -42,8 +51,9 @@ if TYPE_CHECKING:
 @runs_worlds
 @simulated
 def command(
-    profile: Path, names: tuple[str, ...], folders: tuple[Path, ...], only_mine: bool, jobs: int, as_json: bool,
-    junit: Path | None, report: Path | None, failures: Path,
+    profile: Path, names: tuple[str, ...], folders: tuple[Path, ...], only_mine: bool, groups: tuple[str, ...],
+    without: tuple[str, ...], fail_fast: bool, repeat: int, jobs: int, as_json: bool, junit: Path | None, report: Path | None,
+    failures: Path,
 ) -> None:  # fmt: skip
     """Play failure stories against the merchant that PROFILE describes: in real processes, as they are told; or simulated, with
     every combination of faults.
@@ -58,11 +68,13 @@ def command(
     from gatecrash.harness.story import choose, gather
 
     merchant = load(profile)
-    playable, left_out = _proof.sorted_out(choose(gather(folders, ours=not only_mine), names), merchant)
+    wanted = choose(gather(folders, ours=not only_mine), names, groups=groups, without=without)
+    playable, left_out = _proof.sorted_out(wanted, merchant)
     findings = Findings(merchant.name, "real", playable, left_out, not_judged(merchant))
     saved: dict[str, Path] = {}
     with _proof.ending(findings, merchant.path) as ending:
-        run(play(findings, merchant, jobs, quiet=as_json, keep=partial(_keep, saved, merchant, failures)))
+        keep = partial(_keep, saved, merchant, failures)
+        run(play(findings, merchant, jobs, quiet=as_json, keep=keep, times=repeat, fail_fast=fail_fast))
     _proof.annotate(ending.proof, merchant.path)
     _proof.write(ending.proof, saved, junit=junit, report=report)
     if as_json:
@@ -74,20 +86,24 @@ def command(
 
 async def play(
     findings: "Findings", merchant: "MerchantProfile", jobs: int, *, quiet: bool, struck_by: "Sequence[Blow]" = (),
-    keep: "Callable[[Outcome], None]" = lambda outcome: None,
+    keep: "Callable[[Outcome], None]" = lambda outcome: None, times: int = 1, fail_fast: bool = False,
 ) -> None:  # fmt: skip
     """Play in the real world, struck by what there is besides the story; what is found goes to `findings`, and each outcome to
-    `keep`. Stops where not even the first story can be set up.
+    `keep`. Stops where not even the first story can be set up; with `fail_fast`, begins no story after a violation.
     """
     from gatecrash.harness.demo import in_turn
-    from gatecrash.harness.prove import NotPlayed, judged
+    from gatecrash.harness.prove import NotPlayed, judged_again
     from gatecrash.harness.run import Outcome
 
     async def play_one(story: "Story") -> "Outcome | LeftOut | NotPlayed":
-        found = await judged(story, merchant, struck_by)
+        if findings.stopped:
+            return NotPlayed(story, findings.stopped)
+        found = await judged_again(story, merchant, struck_by, times=times)
         findings.add(found)
         if isinstance(found, Outcome):
             keep(found)
+            if found.violations and fail_fast:
+                findings.stopped = f"stopped after {story.name} (--fail-fast)"
         return found
 
     works = [partial(play_one, story) for story in findings.stories]

@@ -108,7 +108,9 @@ def _told(error: ValidationError, origin: Origin, hint: str) -> str:
             if "string" in kinds and isinstance(given, date | time):
                 expected += f': put it in quotes, "{given}"'
         case "pattern":
-            expected = f"expected {schema.get('description') or f'text that matches {value}'}"
+            said = str(schema.get("description", ""))
+            # a description that begins in lower case says what is expected; any other, what the value is for
+            expected = f"expected {said if said[:1].islower() else f'text that matches {value}'}"
         case "oneOf" | "anyOf":
             expected = f"expected {hint or 'either ' + ', or '.join(str(each.get('description', each)) for each in value)}"
             if asked := [name for each in value for name in each.get("required", ())]:

@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from gatecrash.harness.blind_spots import blind_spots
@@ -108,6 +108,7 @@ class Proof:
                 "seconds": round(outcome.seconds, 3),
                 "faults_fired": outcome.history.faults,
                 **({"never_fired": list(outcome.history.unfired)} if outcome.history.unfired else {}),
+                **({"plays": outcome.plays} if outcome.plays > 1 else {}),
             }
             for outcome in self.outcomes
         ]
@@ -147,6 +148,7 @@ class Findings:
     ) -> None:  # fmt: skip
         self.merchant, self.world, self.stories = merchant, world, tuple(stories)
         self._left_out, self._not_judged = tuple(left_out), tuple(not_judged)
+        self.stopped = ""  #: why no more stories are begun, if that was wanted
         self._found: dict[str, Outcome | LeftOut | NotPlayed] = {}
 
     def add(self, found: Outcome | LeftOut | NotPlayed) -> None:
@@ -159,6 +161,7 @@ class Findings:
 
     def proof(self, seconds: float, *, incomplete: str = "") -> Proof:
         """What is there now. A story of which nothing is there was not played, since the run is `incomplete`."""
+        incomplete = incomplete or self.stopped
         missing = [NotPlayed(story, incomplete or INTERRUPTED) for story in self.stories if story.name not in self._found]
         found = [*self._in_order(), *missing]
         return Proof(
@@ -169,6 +172,22 @@ class Findings:
 
     def _in_order(self) -> list[Outcome | LeftOut | NotPlayed]:
         return [self._found[story.name] for story in self.stories if story.name in self._found]
+
+
+async def judged_again(
+    story: Story, merchant: MerchantProfile, struck_by: Sequence[Blow] = (), *, times: int = 1
+) -> Outcome | LeftOut | NotPlayed:
+    """Play one story so often, each time with a gateway and a merchant of its own, until a play is violated or has no outcome."""
+    seconds = 0.0
+    for number in range(1, times + 1):
+        found = await judged(story, merchant, struck_by)
+        if not isinstance(found, Outcome):
+            return found
+        seconds += found.seconds
+        found = replace(found, plays=number, seconds=seconds)
+        if found.violations:
+            break
+    return found
 
 
 async def judged(story: Story, merchant: MerchantProfile, struck_by: Sequence[Blow] = ()) -> Outcome | LeftOut | NotPlayed:

@@ -103,7 +103,8 @@ def _verdict(outcome: Outcome) -> "Text":
 
 def objections(outcome: Outcome) -> str:
     """What the oracles objected to, `charged twice (S1), …`; nothing for a run that held."""
-    return ", ".join(f"{title(code)} ({code})" for code in dict.fromkeys(each.oracle for each in outcome.violations))
+    found = ", ".join(f"{title(code)} ({code})" for code in dict.fromkeys(each.oracle for each in outcome.violations))
+    return f"{found}, in play {outcome.plays}" if found and outcome.plays > 1 else found
 
 
 def objected(outcomes: Sequence[Outcome]) -> list[tuple[str, str, list[Outcome]]]:
@@ -157,6 +158,8 @@ def verdict(proof: "Proof") -> str:
     without = [f"; {len(missing)} {word}" for missing, word in _without_outcome(proof) if missing]
     without += [f"; not judged: {', '.join(dict.fromkeys(each.oracle for each in proof.not_judged))}"] if proof.not_judged else []
     said = f"violated in {wrong} of {stories}" if wrong else f"held in {len(proof.outcomes)} of {stories}"
+    most = max((outcome.plays for outcome in proof.outcomes), default=1)
+    said += f", up to {most} plays each" if most > 1 else ""
     incomplete = f"INCOMPLETE, {proof.incomplete}: " if proof.incomplete else ""
     return f"{incomplete}{proof.merchant}: {said}, {fired} struck, {proof.world} world, {proof.seconds:.0f} s{''.join(without)}."
 

@@ -29,13 +29,14 @@ CALM_TRIES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A judged run. `seconds` is the time it took, in the merchant's time."""
+    """A judged run. `seconds` is the time it took, in the merchant's time; `plays`, how often the story was played until then."""
 
     story: Story
     merchant: str
     history: History
     violations: tuple[Violation, ...]
     seconds: float
+    plays: int = 1
 
 
 async def play(story: Story, world: World) -> Outcome:

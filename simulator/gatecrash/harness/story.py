@@ -15,7 +15,7 @@ import yaml
 from gatecrash import resources
 from gatecrash.harness.channels import CHANNELS
 from gatecrash.harness.documents import Origin, Place, hold_to, read, schema
-from gatecrash.spelling import no_such
+from gatecrash.spelling import nearest, no_such
 from gatecrash.yaml_text import read_with_places
 
 Rule = dict[str, Any]
@@ -89,9 +89,27 @@ def parse(text: str, path: Path) -> Story:
 def parse_document(raw: Any, path: Path, lines: Mapping[Place, int] = MappingProxyType({})) -> Story:
     """The story in a document that was read; `path` and `lines` are for the errors. Raises StoryError."""
     origin = Origin(path, lines)
+    _steps_are_verbs(raw, origin)
     hold_to("story", raw, origin, StoryError, hint=_STEP)
     _orders_are_placed(raw["steps"], origin)
     return _build(raw, path, lines)
+
+
+def _steps_are_verbs(raw: Any, origin: Origin) -> None:
+    """Raises StoryError for a step that is no verb, or lacks the argument of its verb: the schema could only list them all."""
+    steps = raw.get("steps") if isinstance(raw, dict) else None
+    words, with_argument = schema("story")["$defs"]["step"]["oneOf"]
+    alone, verbs = words["enum"], with_argument["properties"]
+    for index, step in enumerate(steps if isinstance(steps, list) else ()):
+        at = origin.at("steps", index)
+        if isinstance(step, dict) and len(step) > 1:
+            raise StoryError(f"{at}: found {' and '.join(map(repr, step))} in one step, expected one verb in each")
+        if not isinstance(step, str) or step in alone:
+            continue
+        if step in verbs:
+            raise StoryError(f"{at}: found {step!r} alone, expected its argument: {verbs[step].get('description', step)}")
+        known = sorted({*alone, *verbs})
+        raise StoryError(f"{at}: found {step!r}; {nearest([step], known) or 'the steps are: ' + ', '.join(known)}")
 
 
 def _orders_are_placed(steps: Sequence[Any], origin: Origin) -> None:
@@ -134,13 +152,34 @@ def gather(paths: Iterable[Path], *, ours: bool = True) -> list[Story]:
     return stories
 
 
-def choose(stories: Iterable[Story], names: Iterable[str]) -> list[Story]:
-    """The named ones of these stories, in the order of `stories`; all of them when no name is given."""
-    stories, wanted = list(stories), set(names)
-    unknown = sorted(wanted - {story.name for story in stories})
-    if unknown:
-        raise StoryError(no_such("story", unknown, [story.name for story in stories]))
-    return [story for story in stories if not wanted or story.name in wanted]
+def choose(
+    stories: Iterable[Story], names: Iterable[str] = (), *, groups: Iterable[str] = (), without: Iterable[str] = ()
+) -> list[Story]:
+    """Those of these stories that are named or are of one of the groups, in the order of `stories`; all of them when none is
+    asked for. `without` names stories and groups to leave out. Raises StoryError for a name that means nothing, and where
+    nothing is left.
+    """
+    stories, without = list(stories), list(without)
+    known, there = [story.name for story in stories], list(dict.fromkeys(story.group for story in stories))
+    wanted, of = set(names), _groups(groups, there)
+    if unknown := sorted(wanted - set(known)):
+        raise StoryError(no_such("story", unknown, known))
+    spared = {name for name in without if name in known}
+    spared_groups = _groups((name for name in without if name not in known), there)
+    asked = [story for story in stories if not (wanted or of) or story.name in wanted or story.group in of]
+    left = [story for story in asked if story.name not in spared and story.group not in spared_groups]
+    if not left:
+        raise StoryError(f"no story is left to play without {', '.join(without)}; leave one of them in")
+    return left
+
+
+def _groups(names: Iterable[str], there: Sequence[str]) -> set[str]:
+    """The groups that are meant; dashes may stand for the spaces of a name. Raises StoryError, which lists them."""
+    meant = {group.replace(" ", "-"): group for group in there}
+    asked = [name.lower().replace(" ", "-") for name in names]
+    if unknown := [name for name in asked if name not in meant]:
+        raise StoryError(f"no group called {', '.join(map(repr, unknown))}; the groups are: {', '.join(meant)}")
+    return {meant[name] for name in asked}
 
 
 def _build(raw: Mapping[str, Any], path: Path, lines: Mapping[Place, int]) -> Story:

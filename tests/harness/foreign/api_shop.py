@@ -1,7 +1,7 @@
 """A shop of another design: decimal amounts, booleans for a status, ids in a Location header, and the browser's own key.
 
 $BUG: `new-key` charges under a fresh key each time; `ships-twice` sends two boxes; `stays-at-home` keeps its books beside
-the code.
+the code; `now-and-then` has the first bug in every second life.
 """
 
 import json
@@ -17,6 +17,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 BUG = os.environ.get("BUG", "")
+if BUG == "now-and-then":  # in every second life of the shop, so that one play in two shows it
+    with Path(__file__).with_name("lives").open("a+") as lives:
+        lives.write("x")
+    BUG = "new-key" if Path(__file__).with_name("lives").stat().st_size % 2 == 0 else ""
 BOOKS = Path(__file__).with_name("books.sqlite") if BUG == "stays-at-home" else Path(os.environ["BOOKS"])
 ONE_AT_A_TIME = threading.Lock()
 
