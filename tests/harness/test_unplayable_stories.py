@@ -12,7 +12,7 @@ from gatecrash.cli import _proof, prove
 from gatecrash.cli._failed import WrongUse
 from gatecrash.harness import junit, run, steps
 from gatecrash.harness.merchant_profile import load
-from gatecrash.harness.prove import Findings, Proof
+from gatecrash.harness.prove import Findings, Proof, sort_out
 from gatecrash.harness.story import Story, load_all, parse
 
 TOY = Path(__file__).parent / "toy"
@@ -129,3 +129,10 @@ def test_a_failure_of_the_harness_itself_in_one_story_loses_no_other_and_has_an_
 def test_a_merchant_to_which_no_story_can_be_played_gets_no_verdict(proved: Prove) -> None:
     with pytest.raises(WrongUse, match=r"none of these stories came to a verdict:\n  lost-acknowledgement: no fault struck"):
         proved("captures-later", "lost-acknowledgement")
+
+
+def test_a_shop_without_refunds_is_not_asked_for_one_that_was_made_elsewhere() -> None:
+    stories = [story for story in load_all() if story.name in ("happy-path", "refunded-elsewhere")]
+    playable, out = sort_out(stories, load(TOY / "merchant.toml"))
+    assert [story.name for story in playable] == ["happy-path"]
+    assert "needs a shop with refunds" in out[0].reason

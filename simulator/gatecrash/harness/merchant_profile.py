@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from gatecrash import resources
 from gatecrash.harness.documents import Origin, Place, hold_to, read, schema
+from gatecrash.harness.history import REFUNDED
 from gatecrash.harness.templates import AMOUNTS, Call, Command, placeholders, resolve
 from gatecrash.spelling import nearest
 
@@ -165,6 +166,12 @@ class MerchantProfile:
     def orders_speak_of(self, value: str) -> bool:
         """True when the shop is told the value with the order, or with the payment where it has no orders of its own."""
         return (self.place_order or self.pay).speaks_of(value)
+
+    @property
+    def shows_refunds(self) -> bool:
+        """Whether the shop knows of refunds: it makes them, tells how much was given back, or has a word for such an order."""
+        words = {*self.statuses.values(), *(each.status for each in self.conditions)}
+        return self.refund is not None or self.refunded is not None or not words.isdisjoint(REFUNDED)
 
     def status(self, word: object) -> str | None:
         """The harness's word for the shop's, which may be a number, a boolean or null; None where nobody explained it.

@@ -233,6 +233,8 @@ def _missing(story: Story, profile: MerchantProfile) -> str | None:
         field, table = _NEEDS.get(step.verb, (None, ""))
         if field is not None and getattr(profile, field) is None:
             return f"{step.verb} needs the profile to have {table}"
+        if step.verb == "refund_elsewhere" and not profile.shows_refunds:
+            return "a refund made at the gateway itself needs a shop with refunds: [refund], or a word for REFUNDED in [statuses]"
         if step.verb == "pay_tampered" and not profile.pay.speaks_of("amount"):
             return "a page that names a price needs {amount} in the profile's [pay]"
         if step.verb == "charge_elsewhere" and story.steps[0] is step and not profile.orders_speak_of("order_id"):

@@ -41,7 +41,7 @@ class Scope:
             refunds=profile.refund is not None,
             part_refunded=_names_amount(profile.refund),
             returns=profile.return_url is not None,
-            refunds_elsewhere=profile.webhook_path is not None,  # nothing else tells the shop
+            refunds_elsewhere=profile.webhook_path is not None and profile.shows_refunds,  # nothing else tells the shop
         )
 
 
