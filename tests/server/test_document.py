@@ -40,7 +40,7 @@ async def test_the_server_is_named_as_the_client_named_it_if_that_is_a_name(clie
 async def test_pages_are_got_and_nothing_else(client: Client, path: str) -> None:
     assert (await client.get(path, key=None)).expect(200).headers["Request-Id"].startswith("req_")
     refused = (await client.post(path)).refused(405, "method_not_allowed")
-    assert refused.headers["Allow"] == "GET"
+    assert refused.headers["Allow"] == "GET, HEAD, OPTIONS"
     (await client.get(path + "/more")).refused(404, "route_unknown")
     (await client.call("GET", path, raw=b" " * 1_100_000)).refused(413, "body_too_large")
 
