@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gatecrash.harness.history import Attempt, Charge, History, Note, Order, Posted
+from gatecrash.harness.history import Ask, Attempt, Charge, History, Note, Order, Posted, Refund
 from gatecrash.harness.oracles import EXPECTATION, ORACLES, judge
 
 
@@ -32,9 +32,36 @@ SHOP_ERROR = replace(VISA, told="error", detail="500")
 BAD_CARD = Attempt(card="declined", nonce="nonce_2", told="FAILED")
 
 
-def order(*statuses: str, **changes: Any) -> Order:
-    placed = Order(id="o1", amount=4200, currency="usd", statuses=statuses or ("PAID",), fulfilments=1, attempts=(VISA,))
+TRY_LATER = replace(VISA, told="error", detail="503")
+
+
+def order(*statuses: str, asked: dict[str, int] | None = None, **changes: Any) -> Order:
+    """Order o1; `asked` is what staff asked for before anything was done, and the shop said yes to."""
+    asks = tuple(Ask(kind=kind, amount=amount, at_ms=0, status=200) for kind, amount in (asked or {}).items())
+    placed = Order(
+        id="o1", amount=4200, currency="usd", statuses=statuses or ("PAID",), fulfilments=1, attempts=(VISA,), asks=asks
+    )
     return replace(placed, **changes)
+
+
+def refunds_asked(*asks: tuple[int, int, int | None], kind: str = "refund") -> tuple[Ask, ...]:
+    """At which millisecond, how much, and what the shop answered."""
+    return tuple(Ask(kind=kind, amount=amount, at_ms=at_ms, status=status) for at_ms, amount, status in asks)
+
+
+def made(*refunds: tuple[int, int], status: str = "succeeded", **changes: Any) -> dict[str, Any]:
+    """Refunds of charge txn_1: at which millisecond, how much."""
+    return {
+        "refunds": tuple(
+            Refund(id=f"re_{number}", charge="txn_1", amount=amount, at_ms=at_ms, status=status, **changes)
+            for number, (at_ms, amount) in enumerate(refunds, 1)
+        )
+    }
+
+
+def never_paid(*statuses: str, told: str = "FAILED", fulfilments: int = 0, **changes: Any) -> Order:
+    """An order that the shop never called paid."""
+    return order(*statuses, fulfilments=fulfilments, attempts=(replace(VISA, told=told),), **changes)
 
 
 def history(told: Order, *charges: Charge, **changes: Any) -> History:
@@ -95,8 +122,7 @@ def asked(*calls: tuple[float, str | None, int | None, int]) -> dict[str, Any]:
         journal += [
             {
                 **common, "seq": 2 * number, "kind": "request", "method": "POST", "path": "/v1/charges", "idempotency_key": key,
-                "changes": True, "source": "nonce_1",
-                "amount": amount, "body": {"amount": amount, "payment_nonce": "nonce_1"},
+                "amount": amount, "source": "nonce_1", "charge_id": None, "changes": True, "body": {"amount": amount},
             },
             {
                 **common, "seq": 2 * number + 1, "kind": "answer",
@@ -127,13 +153,20 @@ def presses(*seconds: float) -> tuple[Note, ...]:
     )
 
 
+def named(order_id: str | None, told: dict[str, Any], nonce: str = "nonce_1") -> dict[str, Any]:
+    """The same where the shop gives the gateway another name of its order, or none."""
+    brings = {"source": nonce}
+    journal = (entry | {"order_id": order_id} | (brings if entry["kind"] == "request" else {}) for entry in told["journal"])
+    return {**told, "journal": tuple(journal)}
+
+
 def parts(operation: str, *calls: tuple[str | None, int | None, int], charge_id: str = "txn_1") -> dict[str, Any]:
     """Parts of a charge that were taken or given back, no rule being armed that would ask for its order: under key, answered
     (None: broken), amount.
     """
     path = f"/v1/charges/{charge_id}/{'capture' if operation == 'charges.capture' else 'refunds'}"
     told = asked(*((float(second), key, status, amount) for second, (key, status, amount) in enumerate(calls)))
-    of_a_part = {"operation": operation, "path": path, "order_id": None}
+    of_a_part = {"operation": operation, "path": path, "order_id": None, "source": None, "charge_id": charge_id}
     return {
         "journal": tuple(
             {**entry, **{name: of_a_part[name] for name in entry.keys() & of_a_part}, "charge_id": charge_id}
@@ -178,8 +211,15 @@ VIOLATIONS = {
         history(order(), charge(order="o2")),
         history(order(), charge(amount_captured=4199)),
         history(order(), charge(amount_refunded=1)),
+        history(order(asked={"refund": 1000}), charge(amount_refunded=1001)),
+        history(order(), charge(renewal=True)),
     ],
-    "S4": [history(order(fulfilments=2), charge())],
+    "S4": [
+        history(order(fulfilments=2), charge()),
+        history(order(fulfilments=2, asks=refunds_asked((0, 4200, 200), kind="capture")), charge()),
+        history(order(fulfilments=3, asks=refunds_asked((0, 1000, 200), (9, 3200, 200), kind="capture")), charge()),
+        history(order(fulfilments=2, asks=refunds_asked((0, 4200, 200), (9, 4200, 409), kind="capture")), charge()),
+    ],
     "S5": [
         history(order("PENDING"), charge(), **delivered(200)),
         history(order("FAILED"), charge(), **delivered(500, 204)),
@@ -208,6 +248,7 @@ VIOLATIONS = {
         history(order("AUTHORIZED", "PAID", "AUTHORIZED"), charge()),
         history(order("PARTIALLY_REFUNDED", "PAID"), charge()),
         history(order("CANCELLED", "PAID"), charge()),
+        history(order("REFUNDED", "FAILED"), charge(), **made((9, 4200), status="failed")),
     ],
     "S8": [
         history(order(), charge(amount_captured=4201)),
@@ -216,6 +257,17 @@ VIOLATIONS = {
         history(order("PARTIALLY_PAID", asked={"capture": 1200}), charge(amount_captured=1201)),
         history(order("PARTIALLY_REFUNDED", asked={"refund": 1000}), charge(amount_refunded=2000)),
         history(order(asked={"refund": 1000}), charge(1, amount_refunded=1001), charge(2, amount_refunded=4200)),
+        # nobody asked for it
+        history(order("PAID", "REFUNDED"), charge(amount_refunded=4200)),
+        history(order("PENDING", "PARTIALLY_REFUNDED", attempts=(replace(VISA, told="PENDING"),)), charge(amount_refunded=1)),
+        history(never_paid("REFUNDED", fulfilments=1), charge(amount_refunded=4200)),
+        history(order("REFUNDED", asks=refunds_asked((0, 4200, 409))), charge(amount_refunded=4200)),
+        # of two asks for the same, the first was done twice, and the second never
+        history(
+            order("PARTIALLY_REFUNDED", asks=refunds_asked((10, 1000, 202), (50, 1000, 200))),
+            charge(amount_refunded=2000),
+            **made((20, 1000), (30, 1000)),
+        ),
     ],
     "books": [
         history(order("PARTIALLY_REFUNDED", refunded=2000), charge(amount_refunded=1000)),
@@ -237,6 +289,27 @@ VIOLATIONS = {
         # nobody is there any more, and the gateway never said no: it was busy, or did not answer
         history(order("FAILED", attempts=(VISA_FAILED,)), customer_gone=True, **asked((0, "k1", 429, 4200))),
         history(order("CANCELLED", attempts=(VISA_FAILED,)), customer_gone=True, **asked((0, "k1", None, 4200))),
+        # whatever the shop calls the order at the gateway
+        history(order("PENDING"), customer_gone=True, **named("7", asked((0, "k1", None, 4200)))),
+        history(order("PENDING"), customer_gone=True, **named(None, asked((0, "k1", None, 4200)))),
+        replace(
+            history(order("FAILED", attempts=(VISA_FAILED,)), customer_gone=True, **named("7", asked((0, "k1", 429, 4200)))),
+            orders=(order("FAILED", attempts=(VISA_FAILED,)), order("PENDING", id="7", attempts=())),
+        ),
+        # nobody was told that the card was declined: its answer was lost, or the customer is to wait
+        history(order("PENDING", attempts=(BAD_CARD,)), DECLINED, customer_gone=True, **asked((0, "k1", None, 4200))),
+        history(
+            order("PENDING", attempts=(replace(BAD_CARD, told="PENDING", detail="202"),)),
+            DECLINED,
+            customer_gone=True,
+            **asked((0, "k1", 402, 4200)),
+        ),
+        # "declined" is no "try again later", nor is a page that broke; and who is still there has tried again
+        history(order("FAILED", attempts=(SHOP_ERROR,)), customer_gone=True, **asked((0, "k1", 429, 4200))),
+        history(order("PENDING", attempts=(TRY_LATER,)), HOLD, customer_gone=True, **asked((0, "k1", 429, 4200))),
+        history(order("CANCELLED", attempts=(TRY_LATER,)), customer_gone=True, **asked((0, "k1", 429, 4200))),
+        history(order("PENDING", attempts=(TRY_LATER, TRY_LATER)), **asked((0, "k1", 429, 4200))),
+        history(order("PENDING"), charge(amount_refunded=4200), customer_gone=True, **asked((0, "k1", None, 4200))),
     ],
     "L3": [
         history(order(), charge(), **delivered(400, None, 500)),
@@ -256,6 +329,27 @@ VIOLATIONS = {
         history(
             order("FAILED", attempts=(BAD_CARD, VISA_FAILED)), DECLINED, **asked((0, "k1", 400, 4200))
         ),  # who could come again
+    ],
+    "L6": [
+        history(order("PARTIALLY_REFUNDED", asked={"refund": 1000}), charge()),  # never made
+        history(order("PARTIALLY_REFUNDED", asked={"refund": 1000}), charge(amount_refunded=999)),  # too little
+        history(order(asked={"refund": 1000}), charge()),
+        history(order(asks=refunds_asked((0, 1000, 202))), charge()),
+        # two refunds of the same amount, of which one was made
+        history(order("PARTIALLY_REFUNDED", asks=refunds_asked((0, 1000, 200), (9, 1000, 200))), charge(amount_refunded=1000)),
+        # staff did not ask, and the page says so
+        history(order("REFUNDED"), charge()),
+        # the bank has sent it back, and the shop goes on saying that it is the customer's
+        history(order("REFUNDED", asked={"refund": 4200}), charge(), **made((9, 4200), status="failed")),
+        history(order("REFUNDED", asked={"refund": 4200}, refunded=0), charge(), **made((9, 4200), status="failed")),
+        history(order(asked={"refund": 1000}, refunded=1000), charge(), **made((9, 1000), status="failed")),
+        # the gateway refused a refund, but of another order's charge
+        history(
+            order(asked={"refund": 1000}),
+            charge(),
+            charge(9, order="o2"),
+            **parts("refunds.create", ("k1", 400, 4200), charge_id="txn_9"),
+        ),
     ],
     "P1": [
         history(order(), charge(), **asked((0, "k1", None, 4200), (1, "k2", 201, 4200))),
@@ -303,6 +397,7 @@ NARROWLY_NOT = {
         history(order(), charge(1), charge(2, status="failed", amount_captured=0)),
         history(order(), charge(1), charge(2, order="o2")),
         history(order(), charge(1), charge(2, status="voided", amount_captured=0)),
+        history(order(), charge(1), charge(2, renewal=True), charge(3, renewal=True)),
     ],
     "S2": [
         history(order(), charge(), charge(2, amount=4100, amount_captured=0, status="failed")),
@@ -311,8 +406,16 @@ NARROWLY_NOT = {
     "S3": [
         history(order(), charge(1, amount_captured=2100), charge(2, amount_captured=2100)),
         history(order("REFUNDED"), charge(amount_refunded=4200)),
+        # its shop has no word for an order of which a part went back
+        history(order(asked={"refund": 1000}), charge(amount_refunded=1000)),
     ],
-    "S4": [history(order(fulfilments=None), charge()), PAID_ONCE],
+    "S4": [
+        history(order(fulfilments=None), charge()),
+        PAID_ONCE,
+        history(
+            order(fulfilments=2, asks=refunds_asked((0, 1000, 200), (9, 3200, 200), kind="capture")), charge()
+        ),  # two parcels
+    ],
     "S5": [
         history(order("PENDING"), charge(), **delivered(500)),
         history(order("PENDING"), charge(), **delivered(None)),
@@ -339,14 +442,26 @@ NARROWLY_NOT = {
     "S7": [
         history(order("PENDING", "FAILED", "PENDING", "PAID"), charge()),
         history(order("PAID", "REFUNDED"), charge(amount_refunded=4200)),
-        history(order("PAID", "REFUNDED", "PAID"), charge(), refunds_that_came_back=frozenset({"o1"})),
         history(order("AUTHORIZED", "PARTIALLY_PAID", "PAID"), charge()),
         history(order("FAILED", "CANCELLED")),
         history(order("PAID", "PARTIALLY_REFUNDED", "REFUNDED"), charge(amount_refunded=4200)),
+        history(order("PAID", "REFUNDED", "PAID"), charge(), **made((9, 4200), status="failed")),  # the bank sent it back
     ],
     "S8": [
-        history(order(), charge(amount_refunded=4200)),
         history(order("PARTIALLY_PAID", asked={"capture": 1200}), charge(amount_captured=1200)),
+        # a reversal after a time-out, in all its words; the customer of the last one pays again
+        *(history(never_paid(status), charge(amount_refunded=4200)) for status in ("FAILED", "PENDING", "CANCELLED", "REFUNDED")),
+        history(order(), charge(1, amount_refunded=4200), charge(2)),
+        history(order("PAID", "CANCELLED", cancelled=True), charge(amount_refunded=4200)),
+        history(order("PAID", "REFUNDED"), charge(amount_refunded=4200), **made((9, 4200), elsewhere=True)),
+        # each ask done once; the second after the bank had sent back the first one
+        history(
+            order("PARTIALLY_REFUNDED", asks=refunds_asked((10, 1000, 200), (50, 1000, 200))),
+            charge(amount_refunded=2000),
+            **made((20, 1000), (60, 1000)),
+        ),
+        history(order(asks=refunds_asked((10, 1000, None))), charge(amount_refunded=0), **made((20, 1000), status="failed")),
+        history(order(asks=refunds_asked((0, 4200, 409), kind="capture")), charge()),  # it was captured at once
         history(order("PARTIALLY_REFUNDED", asked={"refund": 1000}), charge(amount_refunded=1000)),
         # a second charge of the order was given back whole, by the shop itself
         history(order(asked={"refund": 1000}), charge(1, amount_refunded=1000), charge(2, amount_refunded=4200)),
@@ -377,6 +492,37 @@ NARROWLY_NOT = {
         history(order("FAILED", attempts=(BAD_CARD,)), DECLINED),
         history(order("FAILED"), replace(HOLD, status="expired"), customer_gone=True),  # shipped too late, and nobody pays again
         history(order("PENDING"), charge()),
+        history(order("FAILED", attempts=(VISA_FAILED,)), customer_gone=True, **named("7", asked((0, "k1", 402, 4200)))),
+        # declined, and open to another card
+        history(order("PENDING", attempts=(BAD_CARD,)), DECLINED, customer_gone=True, **asked((0, "k1", 402, 4200))),
+        history(
+            order("PENDING", attempts=(replace(BAD_CARD, told="PENDING", detail="402"),)),
+            DECLINED,
+            customer_gone=True,
+            **named(None, asked((0, "k1", 402, 4200))),
+        ),
+        # "try again later", said to the customer, and nothing taken
+        history(order("PENDING", attempts=(TRY_LATER,)), customer_gone=True, **asked((0, "k1", 429, 4200))),
+        history(order("FAILED", attempts=(replace(TRY_LATER, detail="429"),)), customer_gone=True, **asked((0, "k1", 429, 4200))),
+        # all that was taken went back
+        history(
+            order("FAILED", attempts=(VISA_FAILED,)),
+            charge(amount_refunded=4200),
+            customer_gone=True,
+            **asked((0, "k1", None, 4200)),
+        ),
+        history(
+            order("CANCELLED", attempts=(VISA_FAILED,)),
+            replace(HOLD, status="voided"),
+            customer_gone=True,
+            **asked((0, "k1", None, 4200)),
+        ),
+        history(
+            order("PENDING", attempts=(VISA_FAILED,)),
+            replace(HOLD, status="voided"),
+            customer_gone=True,
+            **asked((0, "k1", None, 4200)),
+        ),
     ],
     "L3": [
         history(order(), charge(), **delivered(400, 204)),
@@ -412,8 +558,30 @@ NARROWLY_NOT = {
             customer_gone=True,
             **asked((0, "k1", 429, 4200), (1, "k1", 400, 4200)),
         ),
-        # who found nobody there, and went away, has not tried the shop
+        # who found nobody there, and went away, has not tried the shop; nor who was asked to try again later
         history(order("FAILED", attempts=(BAD_CARD, NOBODY_THERE)), DECLINED, customer_gone=True),
+        history(order("FAILED", attempts=(BAD_CARD, TRY_LATER)), DECLINED, customer_gone=True),
+        # the good card was charged, its answer was lost, and the shop let the charge go
+        history(order("FAILED", attempts=(BAD_CARD, VISA_FAILED)), DECLINED, replace(HOLD, status="voided"), customer_gone=True),
+    ],
+    "L6": [
+        history(order("PARTIALLY_REFUNDED", asked={"refund": 1000}), charge(amount_refunded=1000)),
+        history(order("REFUNDED", asked={"refund": 4200}), charge(amount_refunded=4200)),
+        # it was refused: nothing is captured yet
+        history(order("AUTHORIZED", asks=refunds_asked((0, 4200, 409))), HOLD),
+        history(order(asks=refunds_asked((0, 1000, 500))), charge()),  # nobody said that it would be
+        # the second ask was a second click, since the first was not known to be done
+        history(order("PARTIALLY_REFUNDED", asks=refunds_asked((0, 1000, 202), (9, 1000, 202))), charge(amount_refunded=1000)),
+        history(order("PARTIALLY_REFUNDED", asks=refunds_asked((0, 1000, None), (9, 1000, 200))), charge(amount_refunded=1000)),
+        # the bank has sent it back, or the gateway refused it, and the shop says so
+        history(order("PAID", asked={"refund": 4200}), charge(), **made((9, 4200), status="failed")),
+        history(order("PAID", asked={"refund": 4200}, refunded=0), charge(), **parts("refunds.create", ("k1", 400, 4200))),
+        history(
+            order("PARTIALLY_REFUNDED", asked={"refund": 2000}, refunded=1000),
+            charge(amount_refunded=1000),
+            **made((9, 1000), status="failed"),
+        ),
+        history(order("REFUNDED"), DECLINED),
     ],
     "P1": [
         history(order(), charge(), **asked((0, "k1", None, 4200), (1, "k1", 201, 4200))),
@@ -482,6 +650,58 @@ def test_what_a_story_expects_is_judged_where_the_oracles_are_silent() -> None:
     twice = history(order(), charge(1), charge(2), expect={"captured": 4200})
     assert [each.oracle for each in judge(twice)] == ["S1"], "the expectation would only repeat it"
     assert judge(replace(PAID_ONCE, expect={"status": "PAID", "captured": 4200})) == []
+
+
+UNMET = {"status": "PAID", "captured": 4200}
+
+
+@pytest.mark.parametrize(
+    "finished",
+    [
+        # told to try again later, and gone; or charged, given everything back, and gone
+        history(order("PENDING", fulfilments=0, attempts=(TRY_LATER,)), customer_gone=True, expect=UNMET),
+        history(never_paid("FAILED"), charge(amount_refunded=4200), customer_gone=True, expect=UNMET),
+        # declined, and open to another card
+        history(
+            order("PENDING", attempts=(BAD_CARD,)), DECLINED, expect={"status": "FAILED", "captured": 0},
+            **asked((0, "k1", 402, 4200)),
+        ),
+        # staff asked to give back what was not captured yet, and the shop said so
+        history(
+            order("PAID", asks=refunds_asked((10, 1000, 409))), charge(captured_ms=20),
+            expect={"status": "PARTIALLY_REFUNDED", "captured": 3200},
+        ),
+    ],
+)  # fmt: skip
+def test_a_correct_shop_may_lead_a_story_to_another_end(finished: History) -> None:
+    assert judge(finished) == []
+
+
+@pytest.mark.parametrize(
+    "finished",
+    [
+        history(order("FAILED", fulfilments=0, attempts=(BAD_CARD, BAD_CARD)), DECLINED, expect=UNMET),  # the customer is there
+        history(
+            order("PAID", asks=refunds_asked((30, 1000, 409))), charge(captured_ms=20),
+            expect={"status": "PARTIALLY_REFUNDED", "captured": 3200},
+        ),
+        history(never_paid("CANCELLED", cancelled=True), DECLINED, expect={"status": "FAILED", "captured": 0}),
+    ],
+)  # fmt: skip
+def test_but_not_to_any(finished: History) -> None:
+    assert {each.oracle for each in judge(finished)} == {EXPECTATION}
+
+
+def test_a_fault_belongs_to_its_own_attempt_where_orders_have_no_name_at_the_gateway() -> None:
+    label = {"event_type": "charge.succeeded", "order_id": None, "attempt": 1}
+    forged = {"kind": "fault", "fault": "forge", "station": "webhook.due", "params": {}, **label}
+    first, second = ({"kind": "delivery", "event_id": f"evt_{number}", "status": 200, **label} for number in (1, 2))
+    finished = replace(PAID_ONCE, journal=(forged, first | {"copy": True}, first, second))
+    assert [(entry["event_id"], len(faults)) for entry, faults in finished.deliveries()] == [
+        ("evt_1", 1),
+        ("evt_1", 1),
+        ("evt_2", 0),
+    ]
 
 
 def test_a_double_charge_says_how_much_was_taken_and_owed() -> None:

@@ -19,7 +19,7 @@ def _hashable(each: tuple[object, ...]) -> list[object]:
 def call(number: int, status: int | None, operation: str = "charges.create", key: str = "k1") -> list[dict[str, Any]]:
     method = "GET" if operation.endswith((".get", ".list")) else "POST"
     common = {"request_id": f"req_{number}", "operation": operation, "order_id": "o1"}
-    asked = {"method": method, "path": "/v1/charges", "idempotency_key": key, "amount": 4200, "body": {}}
+    asked = {"method": method, "path": "/v1/charges", "idempotency_key": key, "amount": 4200, "changes": method == "POST"}
     answered = {"status": status} if status else {"broken": "reset"}
     return [{"kind": "request", **common, **asked}, {"kind": "answer", **common, **answered}]
 

@@ -303,3 +303,48 @@ async def test_a_busy_machine_is_given_as_many_looks_as_an_idle_one_within_bound
 
     assert await world.until(look, within_s=1.0) is None
     assert abs(looked - looks) <= 1
+
+
+async def test_a_run_is_not_over_while_the_shop_still_asks_for_changes() -> None:
+    """What a shop does in the background, after it has answered a webhook, is seen in every run, and not only in lucky ones."""
+    world = ScriptedWorld("PAID")
+    pause, asked = world.pause, 0
+
+    async def busy(seconds: float) -> None:
+        nonlocal asked
+        await pause(seconds)
+        if asked < 3:  # each time the harness waits, the shop asks for one more thing
+            asked += 1
+            world.journal.append(refund_at(datetime.now(tz=UTC), asked))
+
+    world.pause = busy  # type: ignore[method-assign]
+    world.journal.append(refund_at(datetime.now(tz=UTC), 0))
+    world.clock = lambda: {"now": datetime.now(tz=UTC).isoformat(), "next_timer_at": None}  # type: ignore[method-assign]
+    outcome = await played(world, PAY)
+    assert asked == 3
+    assert len(outcome.history.journal) == 4
+
+
+def refund_at(moment: datetime, number: int) -> dict[str, Any]:
+    call = {"operation": "refunds.create", "method": "POST", "path": "/v1/charges/txn_1/refunds", "request_id": f"req_{number}"}
+    return {"seq": number + 1, "at": moment.isoformat(), "kind": "request", **call}
+
+
+@pytest.mark.parametrize(("waits_s", "rests"), [(None, False), (20, True)])
+async def test_a_shop_that_was_asked_to_wait_is_given_that_time(waits_s: int | None, rests: bool) -> None:
+    """It is paid, and knows it fifteen seconds later, when it was allowed to ask again."""
+    world = ScriptedWorld("PENDING")
+    at = datetime.now(tz=UTC).isoformat()
+    answer = {"seq": 1, "at": at, "kind": "answer", "request_id": "req_1", "operation": "charges.create", "status": 503}
+    world.journal.append(answer | {"retry_after_s": waits_s})
+    world.clock = lambda: {"now": datetime.now(tz=UTC).isoformat(), "next_timer_at": None}  # type: ignore[method-assign]
+    pause = world.pause
+
+    async def passes(seconds: float) -> None:
+        await pause(seconds)
+        if world.passed_s > 15:
+            world.status = "PAID"
+
+    world.pause = passes  # type: ignore[method-assign]
+    outcome = await played(world, PAY, more="calm_customer: gone")
+    assert (outcome.history.orders[0].status == "PAID") is rests

@@ -54,7 +54,8 @@ class OrderInProgress:
     statuses: list[str] = field(default_factory=list)
     fulfilments: int | None = None
     refunded: int | None = None
-    asked: dict[str, int] = field(default_factory=dict)
+    asks: list[history.Ask] = field(default_factory=list)
+    given_elsewhere: int = 0  #: given back by staff at the gateway itself
     attempts: list[history.Attempt] = field(default_factory=list)
     nonces: list[str] = field(default_factory=list)
     cancelled: bool = False  #: by the customer's own wish
@@ -77,7 +78,8 @@ class OrderInProgress:
         """What the customer acts on, and what the oracles will ask about: of the statuses the last, since each pair is judged."""
         tried = [(each.card, each.answered, each.early) for each in self.attempts]
         made = any(each.told in PAYMENT_MADE for each in self.attempts)
-        return self.id, self.amount, self.told, made, self.status, self.asked, self.cancelled, tried
+        asked = [(ask.kind, ask.amount, ask.refused, ask.promised) for ask in self.asks]
+        return self.id, self.amount, self.told, made, self.status, asked, self.given_elsewhere, self.cancelled, tried
 
     def finished(self) -> history.Order:
         return history.Order(
@@ -89,7 +91,7 @@ class OrderInProgress:
             refunded=self.refunded,
             attempts=tuple(self.attempts),
             cancelled=self.cancelled,
-            asked=dict(self.asked),
+            asks=tuple(self.asks),
         )
 
 
@@ -234,14 +236,18 @@ class Customer:
         given = await self.gateway.refund_elsewhere(order.id, self.order_by_nonce, amount)
         if not given:
             return
-        order.asked["refund"] = order.asked.get("refund", 0) + given
+        order.given_elsewhere += given
         self.note("gateway", "gateway", f"staff: refund {money.shown(given, order.currency)}, not in the shop", order.number)
 
     async def _modify(self, name: str, kind: str, order: OrderInProgress, amount: int | None) -> None:
-        so_far = order.asked.get(kind, 0)
+        so_far = sum(ask.amount for ask in order.asks if ask.kind == kind and not ask.refused)
+        so_far += order.given_elsewhere if kind == "refund" else 0
         amount = order.amount - so_far if amount is None else amount
-        order.asked[kind] = so_far + amount
-        await self._asks(name, f"staff: {name} {money.shown(amount, order.currency)}", order, amount)
+        order.asks.append(history.Ask(kind=kind, amount=amount, at_ms=self.gateway.sandbox_ms()))
+        self.world.staff_asks(order.asks[-1].at_ms)
+        number = len(order.asks) - 1
+        reply = await self._asks(name, f"staff: {name} {money.shown(amount, order.currency)}", order, amount)
+        order.asks[number] = replace(order.asks[number], status=reply.status or None)
 
     async def come_back(self, order: OrderInProgress, claims: Mapping[str, str]) -> None:
         """The browser comes to the return URL, with whatever the query claims."""

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from gatecrash.core.endpoints import secret_by_name
 from gatecrash.harness.cards import token_fields
-from gatecrash.harness.history import Charge
+from gatecrash.harness.history import Charge, Refund
+from gatecrash.harness.ownership import Objects
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
 
 ANSWER_WITHIN_S = 20.0
@@ -32,6 +33,14 @@ class Clock:
     next_timer_s: float | None
 
 
+class Record(NamedTuple):
+    """What the gateway has kept of a run."""
+
+    charges: tuple[Charge, ...]
+    refunds: tuple[Refund, ...]
+    order_by_event: Mapping[str, str | None]
+
+
 @dataclass(slots=True)
 class Gateway:
     """One sandbox, seen from outside."""
@@ -42,7 +51,8 @@ class Gateway:
     rules: dict[str, list[str]] = field(default_factory=dict)  #: ids of rules that end with the calm, by station
     armed: dict[str, str] = field(default_factory=dict)  #: all those there ever were, `kind at station` by id
     endpoint: str = ""  #: id of the merchant's webhook endpoint
-    elsewhere: set[str] = field(default_factory=set)  #: ids of charges that the shop did not make
+    elsewhere: set[str] = field(default_factory=set)  #: ids of charges and refunds that the shop did not make
+    ahead_ms: int = 0  #: how far the sandbox clock is ahead of the world's, as it was last seen: never more than it is
 
     async def register_webhooks(self, url: str) -> str:
         """Registers the merchant's webhook URL; returns the signing secret, for a merchant that runs already that of `listen`."""
@@ -72,8 +82,9 @@ class Gateway:
 
     async def newest_event(self, order_id: str, order_by_nonce: Mapping[str, str]) -> dict[str, Any] | None:
         """The latest event about an order."""
-        events = await self._all("/v1/events")
-        return next((event for event in events if _order_of(event.get("data") or {}, order_by_nonce) == order_id), None)
+        events = await self._all("/v1/events")  # a rule of the story may stand in the way of a list of charges
+        objects = Objects((event["data"] for event in events if event["type"].startswith("charge.")), order_by_nonce)
+        return next((event for event in events if objects.order_of(event.get("data") or {}) == order_id), None)
 
     async def nonce(self, card: str) -> str:
         """What the customer's card form does: a card by name becomes a single-use nonce."""
@@ -90,14 +101,9 @@ class Gateway:
         headers = {"Idempotency-Key": f"elsewhere-{charge.id}-{charge.amount_refunded}"}
         async with self.world.undisturbed():
             body = {} if amount is None else {"amount": amount}
-            return int((await self._must("POST", f"/v1/charges/{charge.id}/refunds", body, headers=headers))["amount"])
-
-    async def refunds_that_came_back(self, order_by_nonce: Mapping[str, str]) -> frozenset[str]:
-        """The orders of which a refund failed after it had been made."""
-        events = await self._all("/v1/events")
-        failed = [event.get("data") or {} for event in events if event["type"] == "refund.failed"]
-        charges = {charge.id: charge.order for charge in await self.charges(order_by_nonce)}
-        return frozenset(order for data in failed if (order := charges.get(str(data.get("charge_id")))))
+            refund = await self._must("POST", f"/v1/charges/{charge.id}/refunds", body, headers=headers)
+        self.elsewhere.add(refund["id"])
+        return int(refund["amount"])
 
     async def arm(self, rule: Mapping[str, Any], *, standing: bool = False) -> str:
         """Returns the rule's id."""
@@ -144,11 +150,21 @@ class Gateway:
         return bool(open_calls)
 
     async def clock(self) -> Clock:
-        return _clock(await self._must("GET", "/_gatecrash/clock"))
+        return self._read_clock(await self._must("GET", "/_gatecrash/clock"))
 
     async def advance(self, seconds: float) -> Clock:
         """Moves the sandbox clock; what it shows then."""
-        return _clock(await self._must("POST", "/_gatecrash/clock/advance", {"seconds": seconds}, timeout_s=ADVANCE_WITHIN_S))
+        body = {"seconds": seconds}
+        return self._read_clock(await self._must("POST", "/_gatecrash/clock/advance", body, timeout_s=ADVANCE_WITHIN_S))
+
+    def sandbox_ms(self) -> int:
+        """What time it is in the sandbox, in milliseconds since 1970, without asking."""
+        return self.world.wall_ms() + self.ahead_ms
+
+    def _read_clock(self, answer: Mapping[str, Any]) -> Clock:
+        now, due = datetime.fromisoformat(answer["now"]), answer.get("next_timer_at")
+        self.ahead_ms = _ms(now) - self.world.wall_ms()
+        return Clock(now, (datetime.fromisoformat(due) - now).total_seconds() if due else None)
 
     async def journal(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The journal's entries, oldest first, all pages of it."""
@@ -167,24 +183,50 @@ class Gateway:
 
     async def charges(self, order_by_nonce: Mapping[str, str]) -> tuple[Charge, ...]:
         """All charges of the sandbox, oldest first."""
-        return tuple(
-            Charge(
-                id=charge["id"],
-                order=_order_of(charge, order_by_nonce),
-                status=charge["status"],
-                amount=charge["amount"],
-                amount_captured=charge["amount_captured"],
-                amount_refunded=charge["amount_refunded"],
-                currency=charge["currency"],
-                elsewhere=charge["id"] in self.elsewhere,
+        return (await self.record(order_by_nonce)).charges
+
+    async def record(self, order_by_nonce: Mapping[str, str]) -> Record:
+        """All charges and refunds of the sandbox, oldest first, and the order that each event is about."""
+        charges = [*reversed(await self._all("/v1/charges"))]
+        events = [*reversed(await self._all("/v1/events"))]
+        objects, periods = Objects(charges, order_by_nonce), set[str]()
+        made, refunds, captured_ms = [], {}, dict[str, int]()
+        for event in events:
+            if event["type"].startswith("charge.") and event["data"]["amount_captured"]:
+                captured_ms.setdefault(event["data"]["id"], _ms(datetime.fromisoformat(event["timestamp"])))
+        for charge in charges:
+            subscription = charge.get("subscription_id")
+            made.append(
+                Charge(
+                    id=charge["id"],
+                    order=objects.order_of(charge),
+                    status=charge["status"],
+                    amount=charge["amount"],
+                    amount_captured=charge["amount_captured"],
+                    amount_refunded=charge["amount_refunded"],
+                    currency=charge["currency"],
+                    elsewhere=charge["id"] in self.elsewhere,
+                    renewal=subscription in periods,
+                    captured_ms=captured_ms.get(charge["id"]),
+                )
             )
-            for charge in reversed(await self._all("/v1/charges"))
+            periods |= {subscription} - {None}
+        for event in events:
+            if event["type"].startswith("refund."):
+                refunds[event["data"]["id"]] = self._refund(event["data"])  # the last word about it stands
+        return Record(
+            tuple(made), tuple(refunds.values()), {event["id"]: objects.order_of(event.get("data") or {}) for event in events}
         )
 
-    async def order_by_event(self, order_by_nonce: Mapping[str, str]) -> dict[str, str | None]:
-        """The order each event is about."""
-        events = await self._all("/v1/events")
-        return {event["id"]: _order_of(event.get("data") or {}, order_by_nonce) for event in events}
+    def _refund(self, data: Mapping[str, Any]) -> Refund:
+        return Refund(
+            id=data["id"],
+            charge=data["charge_id"],
+            amount=data["amount"],
+            at_ms=_ms(datetime.fromisoformat(data["created_at"])),
+            status=data["status"],
+            elsewhere=data["id"] in self.elsewhere,
+        )
 
     async def _all(self, path: str) -> list[dict[str, Any]]:
         """Every page of a list, newest first."""
@@ -225,15 +267,8 @@ class Gateway:
         return reply.body
 
 
-def _clock(answer: Mapping[str, Any]) -> Clock:
-    now = datetime.fromisoformat(answer["now"])
-    due = answer.get("next_timer_at")
-    return Clock(now, (datetime.fromisoformat(due) - now).total_seconds() if due else None)
-
-
-def _order_of(data: Mapping[str, Any], order_by_nonce: Mapping[str, str]) -> str | None:
-    """The order a charge was made for: the nonce tells, whatever the merchant called it."""
-    return order_by_nonce.get(str(data.get("payment_nonce")), data.get("order_id"))
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
 
 
 def _detail(body: Any) -> str:

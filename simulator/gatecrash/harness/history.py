@@ -29,6 +29,11 @@ TERMINAL: Mapping[str, frozenset[str]] = MappingProxyType(
 
 #: The note of a process that a story kills.
 KILLED = "killed"
+#: The gateway's status of a refund that came back.
+FAILED_REFUND = "failed"
+#: The HTTP status of "not known yet".
+ACCEPTED = 202
+
 #: How the note begins that a shop ended without being killed.
 ENDED = "ended by itself"
 
@@ -42,7 +47,8 @@ UNANSWERED = "no answer within"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
     """A charge as the gateway keeps it. `order` is the merchant's order id it was made for, None when
-    unknown; `elsewhere` when somebody with the merchant's keys made it, and not the shop.
+    unknown; `elsewhere` when somebody with the merchant's keys made it, and not the shop; `renewal` when it pays for a later
+    period of a subscription, and so for no order.
     """
 
     id: str
@@ -53,11 +59,51 @@ class Charge:
     amount_refunded: int
     currency: str
     elsewhere: bool = False
+    renewal: bool = False
+    captured_ms: int | None = None  #: when money was first taken, in sandbox time; None when that is not known
 
     @property
     def net(self) -> int:
         """Money taken and kept."""
         return self.amount_captured - self.amount_refunded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """A refund as the gateway keeps it, made at `at_ms` of sandbox time. One that has `failed` gave nothing back."""
+
+    id: str
+    charge: str
+    amount: int
+    at_ms: int
+    status: str = "succeeded"
+    elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What staff asked the shop to `capture` or to `refund`, at `at_ms` of sandbox time; `status` is the HTTP status of the
+    shop's answer, None when there was none.
+    """
+
+    kind: str
+    amount: int
+    at_ms: int
+    status: int | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the shop said no, such as for a refund of what is not captured yet."""
+        return self.status is not None and 400 <= self.status < 500
+
+    @property
+    def promised(self) -> bool:
+        """Whether the shop said yes."""
+        return self.status is not None and 200 <= self.status < 300
+
+    def may_repeat(self, before: "Ask") -> bool:
+        """Whether this may be the one before once more: the same, while the shop had not said how that one ended."""
+        return self.amount == before.amount and (before.status == ACCEPTED or not before.promised)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +132,7 @@ class Order:
 
     `statuses` are the distinct statuses the merchant showed, in order, the last being its final word (empty
     when it never answered). `fulfilments` and `refunded`, what it has booked as given back, are None when the
-    merchant does not tell. `asked` is what its staff asked it to `capture` or to `refund`, in minor units; a
-    key is missing when nobody did.
+    merchant does not tell. `asks` are what its staff asked for, oldest first.
     """
 
     id: str
@@ -98,11 +143,36 @@ class Order:
     refunded: int | None = None
     attempts: tuple[Attempt, ...] = ()
     cancelled: bool = False  #: by the customer's own wish
-    asked: Mapping[str, int] = field(default_factory=dict)
+    asks: tuple[Ask, ...] = ()
 
     @property
     def status(self) -> str:
         return self.statuses[-1] if self.statuses else "unknown"
+
+    @property
+    def refund_promised(self) -> int:
+        """What the shop said yes to give back. An ask like the one before it, of which the outcome was not known yet, may be
+        taken for a second click.
+        """
+        asks = self.asked_to("refund")
+        pairs = zip((None, *asks), asks, strict=False)
+        return sum(ask.amount for before, ask in pairs if ask.promised and not (before and ask.may_repeat(before)))
+
+    def asked_to(self, kind: str) -> tuple[Ask, ...]:
+        """What staff asked for of this kind, and the shop did not refuse."""
+        return tuple(ask for ask in self.asks if ask.kind == kind and not ask.refused)
+
+    @property
+    def asked(self) -> Mapping[str, int]:
+        """The sums of that by kind, in minor units; a kind is missing when staff asked for none of it."""
+        kinds = dict.fromkeys(ask.kind for ask in self.asks if not ask.refused)
+        return {kind: sum(ask.amount for ask in self.asked_to(kind)) for kind in kinds}
+
+    @property
+    def shown_as_paid(self) -> bool:
+        """Whether the shop ever told the customer that the payment was made, or shipped as if it was."""
+        told = {*self.statuses, *(attempt.told for attempt in self.attempts)} & PAYMENT_MADE
+        return bool(told - {"REFUNDED"}) or bool(self.fulfilments)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,9 +219,9 @@ class History:
     merchant: str
     orders: tuple[Order, ...]
     charges: tuple[Charge, ...] = ()
+    refunds: tuple[Refund, ...] = ()
     journal: tuple[Mapping[str, Any], ...] = ()
     order_by_event: Mapping[str, str | None] = field(default_factory=dict)
-    refunds_that_came_back: frozenset[str] = frozenset()  #: orders of which a refund failed after it had been made
     balanced: bool = True
     customer_gone: bool = False
     never_back: str = ""  #: how the merchant ended when it was started again, if it never came back
@@ -165,7 +235,18 @@ class History:
     secrets: Mapping[str, str] = field(default_factory=dict)  #: what must not stand in it, by what it is
 
     def charges_of(self, order: Order) -> tuple[Charge, ...]:
-        return tuple(charge for charge in self.charges if charge.order == order.id)
+        """Those that pay for it, or tried to: no renewal does."""
+        return tuple(charge for charge in self.charges if charge.order == order.id and not charge.renewal)
+
+    def too_early(self, ask: Ask, order: Order) -> bool:
+        """Whether staff asked to give back what was not taken yet, and the shop refused that."""
+        taken = [charge.captured_ms for charge in self.charges_of(order) if charge.captured_ms is not None]
+        return ask.kind == "refund" and ask.refused and all(at_ms > ask.at_ms for at_ms in taken)
+
+    def refunds_of(self, order: Order) -> tuple[Refund, ...]:
+        """Those of its charges, oldest first, also those that failed."""
+        charges = {charge.id for charge in self.charges_of(order)}
+        return tuple(sorted((each for each in self.refunds if each.charge in charges), key=lambda each: each.at_ms))
 
     def captured(self, order: Order) -> int:
         """Net money taken for this order: captured minus refunded, over all its charges."""
@@ -184,7 +265,8 @@ class History:
             if kind in ("fault", "delivery"):
                 label = (entry.get("event_type"), entry.get("order_id"), entry.get("attempt"))
                 if kind == "delivery":
-                    yield entry, struck.get(label, ())
+                    # a copy comes before what it is one of, and orders that have no id at the gateway share their labels
+                    yield entry, struck.get(label, ()) if entry.get("copy") else struck.pop(label, ())
                 elif entry.get("attempt") is not None:
                     struck[label] = (*struck.get(label, ()), entry)
             elif kind == "start":

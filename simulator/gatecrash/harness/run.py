@@ -6,7 +6,9 @@ to rest, or the whole webhook budget has passed. A shop that has not come to res
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from gatecrash.harness.blind_spots import BY_STATUS
 from gatecrash.harness.cards import NUMBERS
@@ -17,12 +19,17 @@ from gatecrash.harness.history import FAILED, PAID, PENDING, History
 from gatecrash.harness.oracles import Violation, judge
 from gatecrash.harness.steps import HARMLESS, VERBS, Stage, bring_up
 from gatecrash.harness.story import Story
+from gatecrash.harness.timeline import in_real_time, jumped_ms
 from gatecrash.harness.world import Host, NeverBack, SetupFailed, World
 
 #: All webhook attempts of the native schedule, 0 to 24 h apart, and an hour for the last one to be answered.
 WEBHOOK_BUDGET_S = 5 + 300 + 1800 + 3600 * (2 + 5 + 10 + 14 + 20 + 24) + 3600
 #: No story needs more timers than this; a run that does is going in circles.
 TIMERS_MAX = 200
+#: For no longer than so many seconds a shop is left alone that was asked to wait.
+RETRY_AFTER_MAX_S = 60.0
+#: Rounds of webhooks that a shop answers with further calls: one that never falls silent is judged as it stands.
+ECHOES_MAX = 10
 #: How often a persistent customer tries again in the calm.
 CALM_TRIES = 3
 
@@ -124,15 +131,50 @@ async def _calm(stage: Stage) -> None:
     remaining = stage.world.profile.reconcile_s - (stage.world.now() - began)
     if remaining > 0:
         await stage.world.shop_works(remaining)
+    await _falls_silent(stage)
+
+
+async def _falls_silent(stage: Stage) -> None:
+    """Wait until the shop has asked the gateway for no change for a while, and was told of none: what it does after it has
+    answered a webhook is part of the run, and may lead to further webhooks.
+    """
+    profile = stage.world.profile
+    silence_s = max(profile.reconcile_s, profile.patience_s)
+    for _ in range(ECHOES_MAX):
+        journal, now_ms = await _journal(stage)
+        heard = [at_ms for at_ms, entry in journal if entry["kind"] == "delivery" or entry.get("changes")]
+        remaining = silence_s - (now_ms - heard[-1]) / 1000 if heard else 0.0
+        if remaining <= 0:
+            return
+        await stage.world.shop_works(remaining)
+        await _run_timers(stage)
+
+
+async def _asked_to_wait_s(stage: Stage) -> float:
+    """For how much longer the gateway has asked the shop to leave it alone."""
+    journal, now_ms = await _journal(stage)
+    asked = [(at_ms, entry["retry_after_s"]) for at_ms, entry in journal if entry.get("retry_after_s")]
+    until_ms = max((at_ms + 1000 * min(wait_s, RETRY_AFTER_MAX_S) for at_ms, wait_s in asked), default=now_ms)
+    return max(0.0, (until_ms - now_ms) / 1000)
+
+
+async def _journal(stage: Stage) -> tuple[list[tuple[int, Mapping[str, Any]]], float]:
+    """The journal in real time, and what time it is there now."""
+    journal = await stage.gateway.journal()
+    return in_real_time(journal), stage.gateway.sandbox_ms() - jumped_ms(journal)
 
 
 async def _rests(stage: Stage) -> bool:
-    """Whether the shop comes to rest by itself, given a few reconciliation periods."""
+    """Whether the shop comes to rest by itself, given a few reconciliation periods after what it was asked to wait for."""
 
     async def at_rest() -> bool:
         return all([await _at_rest(stage, order) for order in stage.customer.orders])
 
-    return bool(await stage.world.until(at_rest, within_s=3 * stage.world.profile.reconcile_s + 0.5))
+    periods_s = 3 * stage.world.profile.reconcile_s + 0.5
+    if await stage.world.until(at_rest, within_s=periods_s):
+        return True
+    asked_to_wait_s = await _asked_to_wait_s(stage)
+    return asked_to_wait_s > 0 and bool(await stage.world.until(at_rest, within_s=asked_to_wait_s + periods_s))
 
 
 async def _at_rest(stage: Stage, order: OrderInProgress) -> bool:
@@ -191,8 +233,8 @@ async def _finish(stage: Stage) -> History:
     await _looks(stage)
     await stage.world.kill(Host.MERCHANT)
     await stage.gateway.mend_everything()
-    order_by_nonce = stage.customer.order_by_nonce
-    journal = await stage.gateway.journal()
+    journal = await stage.gateway.journal()  # first: what the harness itself asks for stands in it, too
+    record = await stage.gateway.record(stage.customer.order_by_nonce)
     struck = {entry.get("rule_id") for entry in journal if entry.get("kind") == "fault"}
     armed = stage.gateway.armed
     unfired = (*(what for rule_id, what in armed.items() if rule_id not in struck), *stage.world.missed())
@@ -200,9 +242,9 @@ async def _finish(stage: Stage) -> History:
         story=stage.story.name,
         merchant=stage.world.profile.name,
         orders=tuple(order.finished() for order in stage.customer.orders),
-        charges=await stage.gateway.charges(order_by_nonce),
-        refunds_that_came_back=await stage.gateway.refunds_that_came_back(order_by_nonce),
-        order_by_event=await stage.gateway.order_by_event(order_by_nonce),
+        charges=record.charges,
+        refunds=record.refunds,
+        order_by_event=record.order_by_event,
         journal=tuple(journal),
         unfired=unfired,
         balanced=await stage.gateway.balanced(),

@@ -144,6 +144,11 @@ def in_real_time(journal: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mappin
     return found
 
 
+def jumped_ms(journal: Sequence[Mapping[str, Any]]) -> float:
+    """How far the harness has moved the sandbox clock in all."""
+    return float(sum(entry["seconds"] * 1000 for entry in journal if _jump(entry)))
+
+
 def _jump(entry: Mapping[str, Any]) -> bool:
     return bool(entry["kind"] == "control" and entry.get("action") == "clock.advance" and entry.get("seconds"))
 

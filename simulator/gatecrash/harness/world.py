@@ -179,6 +179,9 @@ class World(ABC):
     async def end_faults(self) -> None:  # noqa: B027
         """The calm begins: none strikes any more, and what they held goes on."""
 
+    def staff_asks(self, at_ms: int) -> None:  # noqa: B027
+        """Staff asks the shop for a capture or a refund, at this sandbox time."""
+
     def missed(self) -> tuple[str, ...]:
         """Faults of the world's own that were to strike, and did not."""
         return ()

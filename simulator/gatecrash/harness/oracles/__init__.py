@@ -1,6 +1,6 @@
 """The oracles: judges of a finished run. A new one is a small function in a file here, and a row below."""
 
-from gatecrash.harness.history import History, Order
+from gatecrash.harness.history import FAILED, PENDING, History, Order
 from gatecrash.harness.oracles import liveness, practice, safety, trust
 from gatecrash.harness.oracles._oracle import Oracle, Violation
 
@@ -24,6 +24,7 @@ ORACLES: dict[str, Oracle] = {
         liveness.never_accepted,
         liveness.paid_never_fulfilled,
         liveness.no_second_card,
+        liveness.refund_owed,
         practice.new_key_too_early,
         practice.storm,
         practice.one_key_for_two,
@@ -44,12 +45,19 @@ def judge(history: History) -> list[Violation]:
     return found or [Violation(EXPECTATION, message) for message in _unmet(history)]
 
 
+#: An unpaid order may be called either, whatever became of it: it can be tried again.
+_UNPAID = frozenset({PENDING, FAILED})
+
+
 def _unmet(history: History) -> list[str]:
     expect = {} if EXPECTATION in history.not_asked else history.expect or {}
     unmet = []
     for order in history.orders[:1]:
-        if "status" in expect and order.status != expect["status"]:
-            unmet.append(f"order {order.id}: expected to end {expect['status']}, it is {order.status}{_shown(order)}")
+        if _ends_otherwise(history, order):
+            continue
+        status = expect.get("status", order.status)
+        if status != order.status and not {status, order.status} <= _UNPAID:
+            unmet.append(f"order {order.id}: expected to end {status}, it is {order.status}{_shown(order)}")
         if "captured" in expect and history.captured(order) != expect["captured"]:
             unmet.append(
                 f"order {order.id}: expected {expect['captured']} captured, found {history.captured(order)}{_shown(order)}"
@@ -62,3 +70,8 @@ def _shown(order: Order) -> str:
     presses = ", then ".join(f"{each.card} was answered {each.told} ({each.detail or 'no status'})" for each in order.attempts)
     statuses = " → ".join(order.statuses)
     return f"; paying with {presses}; the page showed {statuses}" if presses else f"; the page showed {statuses or 'nothing'}"
+
+
+def _ends_otherwise(history: History, order: Order) -> bool:
+    """Whether a correct shop has led the story to another end: its customer left unpaid and unharmed, or staff asked early."""
+    return liveness.left_unpaid(history, order) or any(history.too_early(ask, order) for ask in order.asks)

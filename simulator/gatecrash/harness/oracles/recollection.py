@@ -19,18 +19,22 @@ class Recollection:
     def __init__(self) -> None:
         self._linter = Linter(practice.RULES)
         self._calls: set[tuple[object, ...]] = set()  # what was asked and answered about which order, whenever
+        self._names: dict[object, object] = {}  # by what each request says whose order it is about
         self._last_read: int | None = None
 
     def see(self, entry: dict[str, Any]) -> None:
         self._linter.see(entry)
         if entry["kind"] not in ("request", "answer"):
             return
+        request_id = entry["request_id"]
+        if entry["kind"] == "request":
+            self._names[request_id] = entry.get("order_id") or entry.get("source") or entry.get("charge_id")
         status: int | None = entry.get("status")
         decided: object = None if status is None or status in UNDECIDED or status >= 500 else status // 100
         decided = NONCE_EXPIRED if entry.get("code") == NONCE_EXPIRED else decided
-        self._calls.add((entry["kind"], entry["operation"], entry.get("order_id"), decided))
+        self._calls.add((entry["kind"], entry["operation"], self._names.get(request_id), decided))
         if entry["kind"] == "request" and entry["operation"] in practice.PARTS:
-            key = entry.get("idempotency_key") or entry["request_id"]
+            key = entry.get("idempotency_key") or request_id
             self._calls.add(("part", entry["operation"], entry["path"], key, entry.get("amount")))
         if entry["kind"] == "answer" and entry["operation"] in _READS:
             self._last_read = 5 if status is None else status // 100

@@ -1,7 +1,7 @@
 """S oracles: what must never happen, whatever breaks."""
 
 from gatecrash.core import money
-from gatecrash.harness.history import PAID, REFUNDED, SHOWS_PAYMENT, TERMINAL, History
+from gatecrash.harness.history import FAILED_REFUND, PAID, REFUNDED, SHOWS_PAYMENT, TERMINAL, History, Order
 from gatecrash.harness.oracles._oracle import Findings, oracle
 
 
@@ -11,7 +11,7 @@ def charged_twice(history: History) -> Findings:
     took silence for failure, and a second attempt went out under a new idempotency key (or none). Bind the
     key to the order's payment attempt, store it before the first call, and while an outcome is unknown ask
     again with the same key. Judged from the gateway's charges: two or more of one order with money kept,
-    refunds taken off.
+    refunds taken off. The renewals of a subscription pay for later periods, and not twice for the order.
     """
     for order in history.orders:
         kept = [charge for charge in history.charges_of(order) if charge.net > 0]
@@ -46,13 +46,14 @@ def paid_without_charge(history: History) -> Findings:
     """The shop says PAID, and the gateway holds no charge that covers the order. Usually a timeout taken
     for success, a return URL or an unsigned message believed, or an event whose amount nobody compared.
     Mark an order paid only on the gateway's word for this order, amount and currency. Judged at the end of
-    the run: net money captured in the order's currency against its price.
+    the run: net money captured in the order's currency against its price, less what staff asked to refund, since not every
+    shop has a status for that.
     """
     for order in history.orders:
         if order.status != PAID:
             continue
         taken = sum(charge.net for charge in history.charges_of(order) if charge.currency == order.currency)
-        if taken < order.amount:
+        if taken < order.amount - order.asked.get("refund", 0):
             yield (
                 f"order {order.id} is PAID for {money.shown(order.amount, order.currency)}, "
                 f"but the gateway captured {money.shown(taken, order.currency)}"
@@ -61,14 +62,16 @@ def paid_without_charge(history: History) -> Findings:
 
 @oracle("S4", "fulfilled twice")
 def fulfilled_twice(history: History) -> Findings:
-    """One order was shipped more than once. Usually the same event delivered twice (webhooks are
+    """Goods of one order were shipped again. Usually the same event delivered twice (webhooks are
     at-least-once by contract), or the page and the webhook both fulfilling. Record the event and the
     fulfilment in the transaction that moves the order to PAID, with a unique constraint on the order.
-    Judged from the merchant's own count.
+    Judged from the merchant's own count: no more than once, or than staff asked to ship in parcels.
     """
     for order in history.orders:
-        if order.fulfilments is not None and order.fulfilments > 1:
-            yield f"order {order.id} was fulfilled {order.fulfilments} times"
+        parcels = max(1, len(order.asked_to("capture")))
+        if order.fulfilments is not None and order.fulfilments > parcels:
+            asked = f", and {parcels} parcels were asked for" if parcels > 1 else ""
+            yield f"order {order.id} was fulfilled {order.fulfilments} times{asked}"
 
 
 @oracle("S5", "acknowledged event lost")
@@ -99,31 +102,30 @@ def regressed(history: History) -> Findings:
     FAILED may be tried again, and what was refunded is paid again when the refund comes back.
     """
     for order in history.orders:
+        undone = SHOWS_PAYMENT if any(each.status == FAILED_REFUND for each in history.refunds_of(order)) else frozenset[str]()
         for before, after in zip(order.statuses, order.statuses[1:], strict=False):
-            came_back = order.id in history.refunds_that_came_back and {before, after} <= SHOWS_PAYMENT
-            if before in TERMINAL and after not in TERMINAL[before] and not came_back:
+            if {before, after} <= undone:
+                continue
+            if before in TERMINAL and after not in TERMINAL[before]:
                 yield f"order {order.id} went from {before} to {after}"
 
 
 @oracle("S8", "over-capture or over-refund")
 def beyond_what_was_agreed(history: History) -> Findings:
-    """More was captured than the shop's staff had shipped, or more given back than they had asked for. Usually an
-    answer was lost and the capture or refund was repeated without a key, or under a fresh one. Give each of them a key of
-    its own, store it before the call, and repeat under it. Judged from the gateway's charges and books against what staff
-    asked for in the story: also captured against authorized, refunded against captured, and debits against credits.
+    """More was captured than the shop's staff had shipped, or more given back than they had asked for, if they asked at all.
+    Usually an answer was lost and the capture or refund was repeated without a key, or under a fresh one; or a webhook that
+    came twice, or told of the shop's own refund, was taken for a reason to give money back. Give each capture and refund a key
+    of its own, store it before the call, and repeat under it. Judged from the gateway's charges and books against what staff
+    asked for, each refund against what had been asked for when it was made: two at the first of two asks are one too many. Also
+    captured against authorized, refunded against captured, and debits against credits. What was taken beyond the price goes
+    back in any case, and so may all of an order that was cancelled, or that the shop never called paid.
     """
     for order in history.orders:
-        charges = history.charges_of(order)
-        captured, wanted = sum(charge.amount_captured for charge in charges), order.asked.get("capture")
+        captured, wanted = sum(charge.amount_captured for charge in history.charges_of(order)), order.asked.get("capture")
         if wanted is not None and captured > wanted:
             shipped, taken = money.shown(wanted, order.currency), money.shown(captured, order.currency)
             yield f"order {order.id}: {shipped} shipped, {taken} captured"
-        back = order.asked.get("refund")
-        kept = min(order.amount, captured) - (back or 0)  # what was taken beyond the price goes back in any case
-        if back is not None and history.captured(order) < kept:
-            asked = money.shown(back, order.currency)
-            given = money.shown(kept + back - history.captured(order), order.currency)
-            yield f"order {order.id}: {asked} to be refunded, {given} given back"
+        yield from _given_back_unasked(history, order, captured)
     for charge in history.charges:
         if charge.amount_captured > charge.amount:
             yield f"{charge.id}: captured {charge.amount_captured} of {charge.amount} authorized"
@@ -131,6 +133,31 @@ def beyond_what_was_agreed(history: History) -> Findings:
             yield f"{charge.id}: refunded {charge.amount_refunded} of {charge.amount_captured} captured"
     if not history.balanced:
         yield "the gateway's books do not balance: debits differ from credits"
+
+
+def _given_back_unasked(history: History, order: Order, captured: int) -> Findings:
+    """By the end, or when one of the refunds was made."""
+    asks = order.asked_to("refund")
+    if order.cancelled or not (asks or order.shown_as_paid):
+        return
+    made = history.refunds_of(order)
+    elsewhere = sum(each.amount for each in made if each.elsewhere and each.status != FAILED_REFUND)
+    asked, surplus = sum(ask.amount for ask in asks), max(0, captured - order.amount)
+    given = captured - history.captured(order) - surplus - elsewhere
+    if given > asked:
+        wish = f"{money.shown(asked, order.currency)} to be refunded" if asks else "nobody asked for a refund"
+        yield f"order {order.id}: {wish}, {money.shown(given, order.currency)} given back"
+        return
+    so_far = -surplus
+    for each in made:
+        if each.status == FAILED_REFUND or each.elsewhere:
+            continue
+        so_far += each.amount
+        asked = sum(ask.amount for ask in asks if ask.at_ms <= each.at_ms)
+        if so_far > asked:
+            wish, gave = money.shown(asked, order.currency), money.shown(so_far, order.currency)
+            yield f"order {order.id}: {gave} given back when {wish} had been asked for ({each.id})"
+            return
 
 
 @oracle("books", "books differ")

@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gatecrash.harness.history import PAYMENT_MADE, TOLERANCE_S, History
+from gatecrash.harness.history import PAYMENT_MADE, TOLERANCE_S, History, Order
 from gatecrash.harness.oracles._oracle import Findings, oracle
+from gatecrash.harness.ownership import Calls
 
 #: Kinds of fault that make a webhook one that must not be believed; a stale one, if it is older than the tolerance.
 SPOILED = frozenset({"forge", "tamper", "stale"})
@@ -29,11 +30,12 @@ def forgery_believed(history: History) -> Findings:
     spoiled, or a stranger posted, that were answered 2xx and are all the shop had to go by; where no money was taken, no
     call of the shop's can have told it so.
     """
+    calls = Calls(history)
     for order in history.orders:
         told = [*_deliveries(history, order.id), *_posted(history, order.id)]
         believed = [entry for spoiled, entry in told if spoiled and _accepted(entry)]
         honest = any(_accepted(entry) for spoiled, entry in told if not spoiled)
-        made_up = history.captured(order) == 0 or not (honest or _was_answered(history, order.id))
+        made_up = history.captured(order) == 0 or not (honest or _was_answered(history, calls, order))
         if believed and made_up and order.status in PAYMENT_MADE:
             event = believed[0].get("event_id")
             yield f"order {order.id} is {order.status} on the word of event {event}, which was no honest webhook"
@@ -73,9 +75,9 @@ def _accepted(entry: Mapping[str, Any]) -> bool:
     return isinstance(status, int) and 200 <= status < 300
 
 
-def _was_answered(history: History, order_id: str) -> bool:
+def _was_answered(history: History, calls: Calls, order: Order) -> bool:
     """Whether a call of the shop about this order, or one that names no order, got a 2xx."""
     return any(
-        entry.get("operation") in _TELLS and entry.get("order_id") in (order_id, None) and _accepted(entry)
+        entry.get("operation") in _TELLS and _accepted(entry) and calls.may_be_about(entry, order)
         for entry in history.entries("answer")
     )

@@ -19,6 +19,7 @@ from gatecrash.harness.worlds.simulated.world import SimulatedWorld
 _TOLD = frozenset({"journal", "meta", "sandboxes"})
 #: What is sealed, or a digest of what names things: one is as good as another, as long as it is the same.
 _OPAQUE = frozenset({"sealed_number", "sealed_secret", "sealed_old_secret", "fingerprint"})
+_REFUNDS = "SELECT created_at FROM refunds"
 _JOURNAL = "SELECT last_seq, entries FROM journal WHERE last_seq > ? ORDER BY last_seq"
 
 
@@ -29,6 +30,7 @@ class Look:
         self._loop, self._world, self._connection, self._folder = loop, world, connection, folder
         self._changes = -1
         self._rows: list[bytes] = []
+        self._made: list[tuple[int, bool]] = []
         self._recollection, self._seen = Recollection(), 0
 
     def __call__(self) -> str:
@@ -56,7 +58,13 @@ class Look:
             for entry in self._written():
                 self._recollection.see(entry)
             self._rows += sorted(repr(each).encode() for each in self._recollection.told())
-        return [*self._rows, *(_briefly(entry) for entry in self._world.unwritten())]
+            self._made = [(at_ms, True) for (at_ms,) in self._connection.execute(_REFUNDS).fetchall()]
+        return [*self._rows, self._refunds_made(), *(_briefly(entry) for entry in self._world.unwritten())]
+
+    def _refunds_made(self) -> bytes:
+        """Which refunds were made before staff asked for what: rows tell how long ago something was, and no order of two."""
+        asked = [(at_ms, False) for at_ms in self._world.asked_ms]
+        return b"".join(b" refund" if made else b" asked" for _, made in sorted([*asked, *self._made]))
 
     @cached_property
     def _tables(self) -> list[tuple[str, str]]:

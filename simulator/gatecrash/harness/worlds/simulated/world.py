@@ -69,6 +69,7 @@ class SimulatedWorld(World):
         # twice what a call and a round of reconciling take, and what a shop was asked to wait for
         self.calm_s = RETRY_AFTER_S + 2 * (self.profile.patience_s + self.profile.reconcile_s)
         self.remembered: Callable[[], object] = tuple
+        self.asked_ms: list[int] = []  #: sandbox times at which staff asked for a capture or a refund
 
     async def __aenter__(self) -> Self:
         await self._bring_up(Host.GATEWAY)
@@ -210,6 +211,9 @@ class SimulatedWorld(World):
         for coming in list(self._coming.values()):
             await asyncio.shield(coming)
         await self._gateway.let_go(self.profile.sandbox)
+
+    def staff_asks(self, at_ms: int) -> None:
+        self.asked_ms.append(at_ms)
 
     def missed(self) -> tuple[str, ...]:
         return tuple(map(str, self._points.missed()))
