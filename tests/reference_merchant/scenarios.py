@@ -540,6 +540,33 @@ async def an_order_cancelled_while_it_is_paid(stage: Stage) -> None:
     await stage.modify("cancel", order)
     await stage.mend()
     await click
+
+
+@exposes("refund_unheard")
+async def a_refund_that_never_arrives(stage: Stage) -> None:
+    order = await stage.order()
+    await stage.pay(order)
+    await stage.fault("request.received", "reset", "refunds.create", times=None)
+    await stage.modify("refund", order, 1000)
+    await stage.calm(order)
+    await stage.round()
+
+
+@exposes("refund_again")
+async def the_webhook_of_a_refund_that_may_be_made_again(stage: Stage) -> None:
+    order = await stage.order()
+    await stage.pay(order)
+    await stage.modify("refund", order, 1000)
+    await stage.deliver(await stage.event("refund.succeeded"))
+    await stage.calm(order)
+
+
+@exposes("refund_on_copy")
+async def the_webhook_of_a_payment_twice(stage: Stage) -> None:
+    order = await stage.order()
+    await stage.pay(order)
+    for _ in range(2):
+        await stage.deliver(await stage.event("charge.succeeded"))
     await stage.calm(order)
 
 

@@ -30,6 +30,7 @@ OTHERS = {
     "no_key": ("happy-path@reconly", "charges.create #1: lost answer"),
     "key_from_token": ("answers-lost-page-reloaded-unbroken@all", "charges.create #1: in flight"),
     "neterr_failed": ("happy-path@reconly", "charges.create #1: lost answer"),
+    "refund_unheard": ("refund-request-lost-unbroken@all", "refunds.create #1: crash uncommitted"),
     "recon_by_order": ("decline-then-other-card@all", "merchant sends POST /v1/charges #2: killed before send"),
 }
 
