@@ -326,7 +326,7 @@ async def test_a_run_is_not_over_while_the_shop_still_asks_for_changes() -> None
 
 
 def refund_at(moment: datetime, number: int) -> dict[str, Any]:
-    call = {"operation": "refunds.create", "changes": True, "request_id": f"req_{number}"}
+    call = {"operation": "refunds.create", "method": "POST", "path": "/", "changes": True, "request_id": f"req_{number}"}
     return {"seq": number + 1, "at": moment.isoformat(), "kind": "request", **call}
 
 
