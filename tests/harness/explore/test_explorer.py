@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from gatecrash import resources
+from gatecrash.harness.blind_spots import BlindSpot
 from gatecrash.harness.explore.bound import Bound, Shard
 from gatecrash.harness.explore.checkpoint import Checkpoint, CheckpointError
 from gatecrash.harness.explore.explorer import Exploration, Explorer
@@ -86,6 +89,18 @@ def test_a_clean_shop_is_proved_with_its_bound_in_words() -> None:
     bound = f"up to 2 faults of {len(said.totals['kinds_fired'])} kinds, {said.totals['schedules']} schedules"
     assert said.in_words()[0].startswith(f"toy: proved in 2 of 2 stories, {bound}")
     assert json.loads(json.dumps(said.as_json())) == said.as_json()
+
+
+def test_what_was_proved_names_the_oracles_that_had_nothing_to_go_by() -> None:
+    blind = BlindSpot(("S4", "L4"), "[read_order] has no fulfilments")
+    said = verdict(explore(toys(), Bound(faults=0)), merchant="toy", not_judged=[blind])
+    first, *others = said.in_words()
+    assert first.endswith("; not judged: S4, L4.")
+    assert "Not judged: S4, L4: [read_order] has no fulfilments." in others
+    document = said.as_json()
+    schema = json.loads((resources.contracts() / "exploration.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator(schema).validate(json.loads(json.dumps(document)))
+    assert [each["oracle"] for each in document["not_judged"]] == ["S4", "L4"]
 
 
 def test_a_bug_that_needs_two_faults_is_found_counted_and_shrunk() -> None:
