@@ -117,3 +117,19 @@ async def test_a_rule_whose_count_could_not_be_written_has_not_struck_and_is_not
     assert [entry["rule_id"] for entry in await eventually(lambda: client.journal("fault"))] == [rule]
     numbers = [entry["seq"] for entry in await client.journal()]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_a_reset_that_cannot_be_written_leaves_the_journal_whole(
+    kept_gateway: LiveGateway, http: aiohttp.ClientSession
+) -> None:
+    client = Client(http, kept_gateway.url)
+    await client.charge()
+    store = kept_gateway.gateway.store
+    assert isinstance(store, SqliteStore)
+    store._db.execute("PRAGMA query_only = ON")
+    (await client.post("/_gatecrash/reset")).refused(503, "gateway_gone")
+    store._db.execute("PRAGMA query_only = OFF")
+    await eventually(lambda: store.trouble is None)
+    numbers = [entry["seq"] for entry in await client.journal()]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len((await client.get("/v1/charges"))["data"]) == 1

@@ -152,12 +152,13 @@ class Gateway(State):
         sandbox.plane.let_go()
         await self.timekeeper.stop(sandbox)
         before: Memory | None = None
+        unwritten: list[bytes] = []
 
         def renew(tx: StoreTransaction) -> T:
-            nonlocal before
+            nonlocal before, unwritten
             if sandbox.removed:
                 raise sandbox_removed(sandbox)
-            before = sandbox.memory()
+            before, unwritten = sandbox.memory(), self.journal.buffered(sandbox.name)
             tx.wipe()
             filled = fill(tx)
             self.journal.forget(sandbox)
@@ -168,6 +169,7 @@ class Gateway(State):
             if before is not None:
                 undo()
                 sandbox.remember(before)
+                self.journal.give_back(sandbox, unwritten)
 
         try:
             return await self.store.submit(sandbox.name, renew, keep_old)

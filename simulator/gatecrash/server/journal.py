@@ -77,6 +77,12 @@ class Journal:
         for kept in (self._pending, self._dirty, self._lost):
             kept.pop(sandbox.name, None)
 
+    def give_back(self, sandbox: Sandbox, entries: list[bytes]) -> None:
+        """Buffer again what was dropped, since the sandbox did not begin anew after all."""
+        if entries:
+            self._pending[sandbox.name] = entries
+        self.touch(sandbox)
+
     async def read(self, sandbox: Sandbox, after: int, limit: int, kind: str | None) -> tuple[list[msgspec.Raw], bool]:
         """Entries numbered above `after`, oldest first, at most `limit`; and whether there are more."""
         await self._store.submit(sandbox.name, lambda tx: None)  # what is buffered is written first
