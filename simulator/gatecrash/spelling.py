@@ -1,7 +1,6 @@
 """A name that nobody knows: what is near it, or all that there are."""
 
 from collections.abc import Collection, Sequence
-from difflib import get_close_matches
 
 #: So many are named at most.
 _NEAREST = 3
@@ -13,6 +12,12 @@ def nearest(asked: Sequence[str], known: Collection[str]) -> str:
     return f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
 
 
+def the_nearest(asked: str, known: Collection[str]) -> str:
+    """`; the nearest is lost-response`, for the end of a sentence; nothing where none is near."""
+    near = _near(asked[:60], known)
+    return f"; the nearest is {' or '.join(near)}" if near else ""
+
+
 def no_such(what: str, asked: Sequence[str], known: Collection[str]) -> str:
     """`no story called 'lots-response'; did you mean lost-response?`"""
     told = nearest(asked, known) or f"there are: {', '.join(known)}"
@@ -22,6 +27,8 @@ def no_such(what: str, asked: Sequence[str], known: Collection[str]) -> str:
 def _near(asked: str, known: Collection[str]) -> list[str]:
     if not asked:
         return []
+    from difflib import get_close_matches  # only where something is misspelt
+
     lowered = {name.lower(): name for name in known}
     near = get_close_matches(asked.lower(), lowered, _NEAREST) or [name for name in lowered if asked.lower() in name][:_NEAREST]
     return [lowered[name] for name in near]

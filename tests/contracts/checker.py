@@ -27,6 +27,7 @@ AT_THE_EDGE = {
     "control_from_elsewhere": "FaultForbidden", "control_token_required": "FaultUnauthorized",
     "host_not_allowed": "HostNotAllowed", "content_encoding_unsupported": "EncodingUnsupported",
     "body_incomplete": "BodyUnreadable", "body_malformed": "BodyUnreadable", "body_too_large": "TooLargeForBrowsers",
+    "parameter_repeated": "GivenTwice",
 }  # fmt: skip
 
 

@@ -188,7 +188,10 @@ async def test_every_operation_answers_as_the_contract_says(checked: CheckedClie
         await in_flight(client, path, body, key)
         (await client.post("/v1/refunds/x/nothing", key=None)).refused(404, "route_unknown")
         other = "/v1/client_tokens" if operation_id != "client_tokens.create" else "/v1/charges/x/void"
-        await client.post(other, idem="taken")
+        if key == "pk":  # browsers' keys have a scope of their own
+            await client.post(path, {"card": card(cvc="999")}, key=key, idem="taken")
+        else:
+            await client.post(other, idem="taken")
         (await client.post(path, body, key=key, idem="taken")).refused(422, "idempotency_key_reused", "Idempotency-Key")
         first = await client.post(path, body, key=key, idem="twice")
         again = await client.post(path, body, key=key, idem="twice")

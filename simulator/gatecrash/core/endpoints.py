@@ -14,6 +14,7 @@ from gatecrash.core.facts import FACTS
 from gatecrash.core.records import Endpoint
 from gatecrash.core.transaction import Context
 from gatecrash.core.vault import Vault
+from gatecrash.spelling import the_nearest
 
 _SECRET_BYTES = 32  # Standard Webhooks asks for 24 to 64
 # whsec_ and base64 of 24 bytes or more
@@ -98,7 +99,8 @@ def _check_events(events: list[str] | None) -> None:
         if pattern != "*" and pattern not in FACTS and pattern not in _FAMILIES:
             raise Refused(
                 "parameter_invalid",
-                f"events holds {pattern!r}; expected '*', a family ({', '.join(_FAMILIES)}) or a type ({', '.join(FACTS)}).",
+                f"events holds {pattern!r}; expected '*', a family ({', '.join(_FAMILIES)}) or a type ({', '.join(FACTS)})"
+                f"{the_nearest(pattern, (*FACTS, *_FAMILIES))}.",
                 "events",
             )
 

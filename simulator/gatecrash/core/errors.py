@@ -72,6 +72,7 @@ CATALOGUE: dict[str, Explanation] = {
         "Remove the field, or mend its spelling; the contract lists those that are known.",
     ),
     "parameter_invalid": Explanation("Invalid parameter", "Send the field in the shape that is named."),
+    "parameter_repeated": Explanation("Given twice", "Send each parameter, field and header that is named once."),
     "amount_invalid": Explanation(
         "Invalid amount", "Amounts are integers in minor units (4200 is 42.00 usd), from 1 to 99,999,999."
     ),

@@ -1,7 +1,8 @@
 """Parameters in: JSON or a query → a checked struct, or a refusal that names the field, what was given, what was expected."""
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import isfinite
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -10,10 +11,12 @@ import msgspec
 from gatecrash.core.card_numbers import holds_known_number
 from gatecrash.core.errors import Refused
 from gatecrash.core.redaction import MASK, is_card, mask, mask_value
+from gatecrash.spelling import the_nearest
 
 P = TypeVar("P", bound=msgspec.Struct)
 
 _decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 
 _AT = re.compile(r" - at (?P<name>`key` in )?`\$\.?(?P<path>.*)`$")
 _FIELD = re.compile(r"`(?P<field>[^`]*)`")
@@ -46,6 +49,9 @@ def parse_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Refused("body_malformed", f"the body was {_name(value)}; expected one JSON object.")
     try:
+        # where no text holds a quote, a name that is given twice leaves fewer of them than were sent
+        if b"\\" in body or _encode(value).count(b'"') != body.count(b'"'):
+            json.loads(body, object_pairs_hook=_refuse_repeated, parse_int=str, parse_float=str)
         return _integral(value) if b"." in body or b"e" in body or b"E" in body else value
     except RecursionError as error:
         raise Refused("body_malformed", "the body is nested too deeply; send one plain JSON object.") from error
@@ -57,6 +63,26 @@ def refuse_body(method: str, body: bytes) -> None:
         raise Refused(
             "body_unexpected", f"{method} was sent a body of {len(body)} bytes, and reads none; put parameters into the query."
         )
+
+
+def refuse_misplaced(names: Iterable[str], where: str) -> None:
+    """Refuse parameters that were sent where none of this call are read."""
+    for name in names:
+        raise Refused("parameter_unknown", f"{mask(name[:60])} is not a parameter here: it {where}.", mask(name[:60]))
+
+
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    for name in names:
+        if sum(each == name for each, _ in pairs) > 1:
+            raise given_twice("the body", name)
+    return names
+
+
+def given_twice(where: str, name: str) -> Refused:
+    """Of two values neither can be preferred: which one counts would differ from one reader to the next."""
+    name = mask(name[:60])
+    return Refused("parameter_repeated", f"{name} is given more than once in {where}; send it once.", name)
 
 
 def _integral(value: Any) -> Any:
@@ -85,7 +111,8 @@ def _refuse_null(kind: type[msgspec.Struct], given: Mapping[str, Any], params: m
     """In a query `null` is a word like others: where it is none that is expected, it must not read as left out."""
     for name in given:
         if getattr(params, name) is None:
-            expected = _choices(kind, name) or "a value"
+            words = _choices(kind, name)
+            expected = f"one of {', '.join(map(repr, words))}" if words else "a value"
             raise Refused("parameter_invalid", f"{name} was {_shown(given, name)}; expected {expected}, or no {name}.", name)
 
 
@@ -166,17 +193,20 @@ def _explain(kind: type[msgspec.Struct], given: Mapping[str, Any], said: str) ->
     field = _FIELD.search(problem)
     if "unknown field" in problem and field:
         name = f"{path}.{field['field']}" if path else field["field"]
-        known = ", ".join(_known_fields(kind, path))
+        fields = _known_fields(kind, path)
         return Refused(
             "parameter_unknown",
-            f"{mask(name)} is not a parameter of this call; known are: {known or 'none'}.",
+            f"{mask(name)} is not a parameter of this call; known are: {', '.join(fields) or 'none'}"
+            f"{the_nearest(field['field'], fields)}.",
             mask(name),
         )
     if "missing required field" in problem and field:
         name = f"{path}.{field['field']}" if path else field["field"]
         return Refused("parameter_missing", f"{name} is missing; this call needs it.", name)
     code = "amount_invalid" if path == "amount" else "parameter_invalid"
-    expected = _choices(kind, path) or _expected(problem)
+    words = _choices(kind, path)
+    expected = f"one of {', '.join(map(repr, words))}" if words else _expected(problem)
+    near = the_nearest(_shown(given, path).strip('"'), words)
     if inside:
         return Refused(code, f"{mask(path)} holds something else than was expected; each value is to be {expected}.", mask(path))
     if code == "amount_invalid":
@@ -185,7 +215,7 @@ def _explain(kind: type[msgspec.Struct], given: Mapping[str, Any], said: str) ->
         return Refused(code, f"a name in {path} is not as it should be; expected {expected}.", path)
     return Refused(
         code,
-        f"{mask(path) or 'the body'} was {_shown(given, path)}; expected {expected}.",
+        f"{mask(path) or 'the body'} was {_shown(given, path)}; expected {expected}{near}.",
         mask(path) or None,
     )
 
@@ -198,11 +228,16 @@ def _known_fields(kind: type[msgspec.Struct], path: str) -> tuple[str, ...]:
     return tuple(name for name in getattr(kind, "__struct_fields__", ()) if name != "id")
 
 
-def _choices(kind: type[msgspec.Struct], path: str) -> str | None:
-    """`'a', 'b' or 'c'`, for a field that takes one of a few words."""
+def unknown_word(code: str, name: str, given: str, known: Collection[str]) -> Refused:
+    """A refusal of a value that is none of a few words: the nearest, and all of them."""
+    near = the_nearest(given, known)
+    return Refused(code, f"{name} was {mask(given[:60])!r}; expected one of {', '.join(known)}{near}.", name)
+
+
+def _choices(kind: type[msgspec.Struct], path: str) -> list[str]:
+    """The words that a field takes, if it takes one of a few."""
     hint = get_type_hints(kind).get(path)
-    words = [word for part in (hint, *get_args(hint)) if get_origin(part) is Literal for word in get_args(part)]
-    return "one of " + ", ".join(repr(word) for word in words) if words else None
+    return [word for part in (hint, *get_args(hint)) if get_origin(part) is Literal for word in get_args(part)]
 
 
 def _expected(problem: str) -> str:

@@ -1,7 +1,7 @@
 """Which request goes where: dialects, the control API and the hosted pages, behind one router for each port."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from functools import lru_cache, partial
 from typing import Any, NamedTuple, cast
 
@@ -9,12 +9,13 @@ from aiohttp import web
 from yarl import URL
 
 from gatecrash.core.errors import Refused
+from gatecrash.core.params import given_twice
 from gatecrash.dialects.interface import Answer, Asked, Dialect, Route
 from gatecrash.faults.exchange import Broken
 from gatecrash.server import bodies, control, hosted
 from gatecrash.server.cors import add_cors, preflight
 from gatecrash.server.gateway import Gateway
-from gatecrash.server.guard import Guard
+from gatecrash.server.guard import TOKEN_HEADER, Guard
 from gatecrash.server.http import HttpServer, NoAnswer, to_response
 from gatecrash.server.pipeline import Pipeline
 from gatecrash.sockets import break_connection
@@ -37,6 +38,8 @@ class App:
         self.server = HttpServer(self.serve, self.refuse, gateway.capacity, gateway.host.request_s)
         self.pipelines = {prefix: Pipeline(gateway, self.server, dialect, self.guard) for prefix, dialect in mounts.items()}
         self._routes = _routes(tuple(mounts.items()), main)
+        # headers of which one value alone can count
+        self._once = ("Authorization", TOKEN_HEADER, *{dialect.policy.header for dialect in mounts.values()})
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; `NoAnswer` when nothing more is to be sent."""
@@ -45,6 +48,7 @@ class App:
             match = await self._routes.router.resolve(cast(web.Request, request))
             if match.http_exception is None and match.handler not in self._routes.for_browsers:
                 self.guard.check_hosts(_hosts(request))
+            _refuse_repeated(request, self._once)
             # where there is no route the body is read too: what is wrong with it is told first, and the connection goes on
             waits = match.http_exception is not None and "Expect" in request.headers
             body = await bodies.read(request, self.server) if request.body_exists and not waits else b""
@@ -206,6 +210,15 @@ def _check_framing(request: web.BaseRequest) -> None:
         raise Refused(
             "http_malformed", f"Transfer-Encoding was {coding[:100]!r}; expected chunked alone, or none.", "Transfer-Encoding"
         )
+
+
+def _refuse_repeated(request: web.BaseRequest, headers: Iterable[str]) -> None:
+    for name in headers:
+        if len(request.headers.getall(name, ())) > 1:
+            raise given_twice("the headers", name)
+    query = request.query
+    if len(query) > 1 and len(set(query)) != len(query):
+        raise given_twice("the query", next(name for name in query if len(query.getall(name)) > 1))
 
 
 def _hosts(request: web.BaseRequest) -> list[str]:

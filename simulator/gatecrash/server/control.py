@@ -11,7 +11,7 @@ from gatecrash.core import ledger, subscriptions
 from gatecrash.core.cards import DECLINES
 from gatecrash.core.clock import Mode, parse_rfc3339, rfc3339
 from gatecrash.core.errors import Refused
-from gatecrash.core.params import parse_object, refuse_body, screen, to_params
+from gatecrash.core.params import parse_object, refuse_body, refuse_misplaced, screen, to_params, unknown_word
 from gatecrash.core.redaction import has_long_number
 from gatecrash.dialects.interface import Answer, Asked
 from gatecrash.dialects.native.errors import problem
@@ -46,10 +46,6 @@ class ForceOutcome(Struct, forbid_unknown_fields=True):
     card: Annotated[str, Meta(pattern="^[0-9]{4}$")] | None = None
     order_id: str | None = None
     times: Annotated[int, Meta(ge=1)] | None = 1
-
-    def __post_init__(self) -> None:
-        if self.decline_code not in DECLINES:
-            raise ValueError(f"Expected decline_code to be one of {', '.join(DECLINES)}")
 
 
 class SetClock(Struct, forbid_unknown_fields=True):
@@ -115,6 +111,8 @@ async def handle(
         texts = asked.method != "POST"
         if texts:
             refuse_body(asked.method, asked.body)
+        else:
+            refuse_misplaced(asked.query, "goes into the body, as JSON")
         given = {**asked.query} if texts else parse_object(asked.body)
         if texts or has_long_number(asked.body):
             given = screen(given)  # a rule is kept, and may be answered with
@@ -190,6 +188,8 @@ async def _add_fault(gateway: Gateway, sandbox: Sandbox, params: RuleParams, ask
 
 
 async def _force_outcome(gateway: Gateway, sandbox: Sandbox, params: ForceOutcome, asked: Asked) -> Any:
+    if params.decline_code not in DECLINES:
+        raise unknown_word("parameter_invalid", "decline_code", params.decline_code, DECLINES)
     match = Match(card=params.card, order_id=params.order_id)
     rule = RuleParams("operation.executed", "decline", {"decline_code": params.decline_code}, match, times=params.times)
     return await _add_fault(gateway, sandbox, rule, asked)

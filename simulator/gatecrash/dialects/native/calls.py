@@ -7,6 +7,8 @@ from msgspec import Meta, Struct
 
 from gatecrash.core import disputes, endpoints, events, payment_methods, payments, refunds, subscriptions, tokens
 from gatecrash.core.errors import Refused
+from gatecrash.core.facts import FACTS
+from gatecrash.core.params import unknown_word
 from gatecrash.core.records import Charge, Delivery, Dispute, Endpoint, Event, PaymentMethod, Record, Refund, Subscription
 from gatecrash.core.transaction import Context
 
@@ -55,6 +57,11 @@ class ListSubscriptions(ListParams):
 class ListEvents(ListParams):
     type: str | None = None
     order_id: str | None = None
+
+
+def _check_type(params: ListEvents) -> None:
+    if params.type not in (None, *FACTS):
+        raise unknown_word("parameter_invalid", "type", str(params.type), FACTS)
 
 
 class ListDeliveries(ListParams):
@@ -144,6 +151,7 @@ _ALL = (
         "events.list",
         ListEvents,
         lambda ctx, p: _page(ctx, Event, p, dialect=NAME, type=p.type, order_id=p.order_id),
+        _check_type,
     ),
     Operation("events.deliveries", ListDeliveries, _list_deliveries),
     Operation("events.resend", Resend, lambda ctx, p: Page(events.resend(ctx, p.id, p.endpoint_id), False)),

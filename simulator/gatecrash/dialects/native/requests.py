@@ -1,7 +1,7 @@
 """Native requests in: who is asking, for which operation, with what."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,8 @@ from gatecrash.core.card_numbers import holds_known_number
 from gatecrash.core.endpoints import CreateEndpoint, UpdateEndpoint
 from gatecrash.core.errors import Refused
 from gatecrash.core.idempotency import Policy, parse_key
-from gatecrash.core.params import parse_object, refuse_body, screen, to_params
-from gatecrash.core.redaction import has_long_number, mask
+from gatecrash.core.params import parse_object, refuse_body, refuse_misplaced, screen, to_params
+from gatecrash.core.redaction import has_long_number
 from gatecrash.core.tokens import sandbox_of_client_token, use_client_token
 from gatecrash.dialects.interface import Asked, Call, Caller, Digest, Route
 from gatecrash.dialects.native.about import about
@@ -75,7 +75,7 @@ def decode(asked: Asked, route: Route, caller: Caller, policy: Policy, digest: D
         sent = given = parse_object(asked.body)
         if has_long_number(asked.body):
             given = screen(sent, cards="secret" in route.keys)
-        _refuse_misplaced(asked.query, "goes into the body, as JSON")
+        refuse_misplaced(asked.query, "goes into the body, as JSON")
         if header := asked.headers.get(policy.header):
             key = parse_key(header, policy)
         elif header is not None:
@@ -87,7 +87,7 @@ def decode(asked: Asked, route: Route, caller: Caller, policy: Policy, digest: D
     else:
         refuse_body(asked.method, asked.body)
         sent = given = screen(asked.query)
-    _refuse_misplaced(asked.path_params.keys() & given.keys(), "stands in the path")
+    refuse_misplaced(asked.path_params.keys() & given.keys(), "stands in the path")
     screen(asked.path_params, cards=False)
     params = to_params(operation.params, {**given, **asked.path_params}, texts=asked.method != "POST")
     if operation.check is not None:
@@ -113,11 +113,6 @@ def decode(asked: Asked, route: Route, caller: Caller, policy: Policy, digest: D
         admit=None if token is None else partial(use_client_token, token_id=token),
         url=params.url if isinstance(params, CreateEndpoint | UpdateEndpoint) else None,
     )
-
-
-def _refuse_misplaced(names: Iterable[str], where: str) -> None:
-    for name in names:
-        raise Refused("parameter_unknown", f"{mask(name[:60])} is not a parameter here: it {where}.", mask(name[:60]))
 
 
 def _check_content_type(asked: Asked) -> None:
