@@ -41,7 +41,20 @@ ARROWS = {
     },
     # the simulated world runs the gateway itself; the rest of the harness speaks HTTP to it
     "harness": {
-        *("core", "counted", "dialects", "faults", "lint", "resources", "server", "spelling", "store", "together", "yaml_text")
+        *(
+            "core",
+            "counted",
+            "dialects",
+            "faults",
+            "files",
+            "lint",
+            "resources",
+            "server",
+            "spelling",
+            "store",
+            "together",
+            "yaml_text",
+        )
     },
     "embedded": {"client", "files", "server", "store"},
     "pytest_plugin": {"client", "counted", "Gateway", "Sandbox"},
