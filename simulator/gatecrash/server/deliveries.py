@@ -108,7 +108,7 @@ class Deliveries:
                 )
 
         async def send_copy(together: Together | None = None) -> None:
-            sent = await self._courier.send(url, message, timeout_s, together=together)
+            sent = await self._courier.send(url, message, timeout_s, together=together, sandbox=sandbox.name)
             self._note(exchange, told, sent, copy=True)
 
         async def send_copies(together: Together | None = None) -> None:
@@ -134,7 +134,7 @@ class Deliveries:
             copies = None if together is None else asyncio.ensure_future(send_copies(together))
             at_sent = (lambda: pass_station("webhook.sent")) if held else None
             try:
-                sent = await self._courier.send(url, message, timeout_s, at_sent, together)
+                sent = await self._courier.send(url, message, timeout_s, at_sent, together, sandbox.name)
                 await (copies or send_copies())
             except (Lost, Cut, Broken):
                 # the fault took this attempt alone: the copies are on record

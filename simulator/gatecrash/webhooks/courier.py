@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -12,11 +13,12 @@ from gatecrash.core.errors import Refused
 from gatecrash.core.redaction import mask
 from gatecrash.sockets import open_socket, reset_on_close
 from gatecrash.together import Together
+from gatecrash.webhooks.bounded import BoundedAnswer
 from gatecrash.webhooks.message import Message
-from gatecrash.webhooks.targets import LocalResolver, check_url
+from gatecrash.webhooks.names import Names
+from gatecrash.webhooks.targets import LocalResolver, check_url, sandbox_at_work
 
 _EXCERPT = 500
-_READ_AT_MOST = 64 * 1024
 # shorter than any server keeps a silent connection, so that none is closed under a webhook
 _KEEP_ALIVE_S = 1.0
 
@@ -53,6 +55,7 @@ class Courier:
 
     def __init__(self, allowed: frozenset[str]) -> None:
         self._allowed = allowed
+        self._names = Names()
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def close(self) -> None:
@@ -63,11 +66,17 @@ class Courier:
         """An attempt whose connection a fault may break has a socket of its own; all others share connections."""
         session = self._sessions.get(own_socket)
         if session is None:
-            resolver = LocalResolver(self._allowed)
+            common: dict[str, Any] = {
+                "limit": 0, "resolver": LocalResolver(self._allowed, self._names),
+                # `Names` keeps what it found: aiohttp's own cache would join attempts of one sandbox to those of another
+                "use_dns_cache": False,
+            }  # fmt: skip
             if own_socket:
-                connector = aiohttp.TCPConnector(limit=0, resolver=resolver, force_close=True, socket_factory=_own_socket)
+                connector = aiohttp.TCPConnector(force_close=True, socket_factory=_own_socket, **common)
             else:
-                connector = aiohttp.TCPConnector(limit=0, resolver=resolver, keepalive_timeout=_KEEP_ALIVE_S)
+                connector = aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE_S, **common)
+            # aiohttp takes no protocol of one's own, and no other place sees each byte of an answer
+            connector._factory = partial(BoundedAnswer, asyncio.get_running_loop())  # type: ignore[assignment]
             session = aiohttp.ClientSession(connector=connector, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar())
             self._sessions[own_socket] = session
         return session
@@ -79,14 +88,16 @@ class Courier:
         timeout_s: float,
         at_sent: Callable[[], Awaitable[None]] | None = None,
         together: Together | None = None,
+        sandbox: str = "",
     ) -> Sent:
         """POST it and read the answer; every failure to do so is an outcome, not an exception.
 
         It arrives at one moment with the others of `together`. `at_sent` runs when all is written and nothing of the answer is
-        read; what it raises ends the attempt.
+        read; what it raises ends the attempt. `sandbox`: the one whose share of look-ups a host name takes.
         """
         opened: list[socket.socket] = []
         _opened.set(opened)
+        sandbox_at_work.set(sandbox)
         written, go_on = asyncio.Event(), asyncio.Event()
 
         async def held_body() -> AsyncIterator[bytes]:
@@ -127,7 +138,7 @@ class Courier:
         except TimeoutError:
             return Sent(error=f"no answer within {timeout_s:g} s")
         except (aiohttp.ClientError, OSError, ValueError, Refused) as error:
-            return Sent(error=mask(str(error) or type(error).__name__)[:_EXCERPT])
+            return Sent(error=mask(_reason(error))[:_EXCERPT])
         finally:
             if together is not None:
                 together.there(id(opened))
@@ -143,14 +154,18 @@ class Courier:
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         session = self._session(own_socket=not isinstance(data, bytes))
         async with session.post(url, data=data, headers=headers, allow_redirects=False, timeout=timeout) as answer:
-            start = await _read_answer(answer.content)
+            start = await answer.content.read()
             excerpt = mask(start[: _EXCERPT * 2].decode(errors="replace"))[:_EXCERPT]
             return Sent(answer.status, excerpt or None, answer.headers.get("Retry-After"))
 
 
-async def _read_answer(content: aiohttp.StreamReader) -> bytes:
-    """The whole answer, or as much of it as anybody wants to know. One that does not come in time is none."""
-    start = b""
-    while len(start) < _READ_AT_MOST and (more := await content.read(_READ_AT_MOST - len(start))):
-        start += more
-    return start
+def _reason(error: Exception) -> str:
+    """Why an attempt got no answer, in words."""
+    match error:
+        case aiohttp.ClientConnectorDNSError(os_error=why):  # `LocalResolver` wrote it
+            return str(why)
+        case aiohttp.ClientConnectorError():
+            return f"cannot connect to {error.host}:{error.port}: {error.strerror or error.os_error}"
+        case aiohttp.ClientResponseError():  # it was not parsed
+            return f"the answer is no HTTP: {' '.join(error.message.split())}"
+    return str(error) or type(error).__name__
