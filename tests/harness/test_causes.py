@@ -89,8 +89,10 @@ SHOWN: dict[tuple[str, str], History | tuple[History, str]] = {
     ("S4", "the same event twice"): run(**told(200, 200)),
     ("S4", "two ways to ship"): run(**told(200)),
     ("S5", "acknowledged too early"): run(**told(200, **KILLED)),
-    ("S5", "error swallowed"): run(**told(200, log="Traceback (most recent call last):\nKeyError: 'order'")),
-    ("S5", "event ignored"): run(**told(200, log="POST /webhooks 200")),
+    ("S5", "error swallowed"): run(
+        **told(200, log="Traceback (most recent call last):\n  File 'app.py', line 3, in webhook\nKeyError: 'order'")
+    ),
+    ("S5", "event ignored"): run(**told(200, log="charges.create: ServerDisconnectedError\nPOST /pay 402")),
     ("S6", "no signature asked for"): run(**posted("charge.succeeded, signature absent")),
     ("S6", "retired secret"): run(**posted("charge.succeeded, signature retired")),
     ("S6", "timestamp not compared"): run(**posted("charge.succeeded, signature valid, signed 900 s ago")),

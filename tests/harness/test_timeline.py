@@ -61,6 +61,25 @@ def test_journal_and_notes_become_one_sequence_and_a_jump_of_the_clock_comes_bef
     ]
 
 
+def test_keys_that_differ_have_labels_that_differ_and_are_never_cut() -> None:
+    keys = ("order-1-attempt-000001", "order-2-attempt-000001")
+    journal = tuple(
+        entry(number, "request", request_id=f"r{number}", operation="charges.create", method="POST", amount=123456,
+              body={"currency": "usd"}, idempotency_key=key)
+        for number, key in enumerate(keys)
+    )  # fmt: skip
+    drawn = sequence.text(timeline(replace(HISTORY, journal=journal, notes=())))
+    assert "key #1 …000001 ▶│" in drawn[1]
+    assert "key #2 …000001 ▶│" in drawn[2]
+    assert "charges.create 1" in drawn[1]
+
+
+def test_calls_of_the_harness_are_not_drawn_as_the_shops() -> None:
+    told = [message.text for message in timeline(replace(HISTORY, by_harness=frozenset({"r3"})))]
+    assert "charges.get" not in told
+    assert "200" not in told
+
+
 def test_the_text_names_the_lanes_and_keeps_to_the_width_of_a_terminal() -> None:
     lines = sequence.text([*timeline(HISTORY), Message(0, "gateway", "shop", "x" * 200, "broken")])
     assert lines[0].split() == ["customer", "shop", "gateway"]

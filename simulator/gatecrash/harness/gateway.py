@@ -5,9 +5,10 @@ Speaks HTTP through the world, and outlasts a gateway that is being restarted: e
 answered.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -15,8 +16,11 @@ from gatecrash.core.endpoints import secret_by_name
 from gatecrash.harness.cards import token_fields
 from gatecrash.harness.history import Charge, Refund
 from gatecrash.harness.ownership import Objects
+from gatecrash.harness.timeline import in_real_time
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
 
+#: The clocks of gateway and harness agree to so many milliseconds.
+_CLOCK_MS = 5
 ANSWER_WITHIN_S = 20.0
 #: Time is moved past webhooks, and each of them may be one that the shop keeps waiting.
 ADVANCE_WITHIN_S = 600.0
@@ -53,6 +57,7 @@ class Gateway:
     endpoint: str = ""  #: id of the merchant's webhook endpoint
     elsewhere: set[str] = field(default_factory=set)  #: ids of charges and refunds that the shop did not make
     ahead_ms: int = 0  #: how far the sandbox clock is ahead of the world's, as it was last seen: never more than it is
+    made: list[tuple[int, int, str, str]] = field(default_factory=list)  #: calls of ours: begun and ended at, method, path
 
     async def register_webhooks(self, url: str) -> str:
         """Registers the merchant's webhook URL; returns the signing secret, for a merchant that runs already that of `listen`."""
@@ -178,6 +183,20 @@ class Gateway:
             after = page["data"][-1]["seq"] if page["data"] else after
         return entries
 
+    def own_calls(self, journal: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+        """The ids of those requests in the journal that are ours, and not the shop's: it has nothing but their time and path."""
+        own: set[str] = set()
+        requests = [(at_ms, entry) for at_ms, entry in in_real_time(journal) if entry["kind"] == "request"]
+        for began_ms, ended_ms, method, path in self.made:
+            span = range(began_ms - _CLOCK_MS, ended_ms + _CLOCK_MS + 1)
+            its = (
+                entry["request_id"]
+                for at_ms, entry in requests
+                if at_ms in span and (entry["method"], entry["path"]) == (method, path) and entry["request_id"] not in own
+            )
+            own.update(islice(its, 1))
+        return frozenset(own)
+
     async def balanced(self) -> bool:
         return bool((await self._must("GET", "/_gatecrash/books"))["balanced"])
 
@@ -251,11 +270,15 @@ class Gateway:
         """The first answer that is not the lack of one, nor a gateway busy with coming up."""
         headers = {"Authorization": f"Bearer {key or self.secret_key}", **headers}
 
+        began_ms = self.world.wall_ms()
+
         async def answered() -> Reply | None:
             reply = await self.world.request(Host.GATEWAY, method, path, body, headers=headers, timeout_s=timeout_s)
             return reply if reply.status not in (0, 502, 503) else None
 
         reply = await self.world.until(answered, within_s=ANSWER_WITHIN_S)
+        if path.startswith("/v1/"):
+            self.made.append((began_ms, self.world.wall_ms(), method, path.partition("?")[0]))
         if reply is None:
             raise SetupFailed(f"the gateway did not answer {method} {path} within {ANSWER_WITHIN_S:.0f} s")
         return reply

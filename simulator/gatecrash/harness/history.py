@@ -221,6 +221,7 @@ class History:
     charges: tuple[Charge, ...] = ()
     refunds: tuple[Refund, ...] = ()
     journal: tuple[Mapping[str, Any], ...] = ()
+    by_harness: frozenset[str] = frozenset()  #: requests in the journal that the harness made, and not the shop
     order_by_event: Mapping[str, str | None] = field(default_factory=dict)
     balanced: bool = True
     customer_gone: bool = False

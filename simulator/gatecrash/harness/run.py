@@ -246,6 +246,7 @@ async def _finish(stage: Stage) -> History:
         refunds=record.refunds,
         order_by_event=record.order_by_event,
         journal=tuple(journal),
+        by_harness=stage.gateway.own_calls(journal),
         unfired=unfired,
         balanced=await stage.gateway.balanced(),
         customer_gone=stage.story.customer_gone,

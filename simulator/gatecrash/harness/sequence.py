@@ -36,7 +36,8 @@ def _line(message: Message) -> str:
         row[column] = dash
     tip = "✗" if message.tone == "broken" else ("▶" if end > start else "◀")
     row[right - 1 if end > start else left + 1] = tip
-    _put(row, left + 2 + (right - left - 3 - len(label)) // 2, f" {label} "[: right - left - 3])
+    middle = left + 2 + (right - left - 3 - len(label)) // 2
+    _put(row, min(middle, right - 3 - len(label)), f" {label} ")  # the tip of the arrow stays
     return "".join(row).rstrip()
 
 
@@ -46,7 +47,17 @@ def _marked(message: Message) -> str:
 
 
 def _cut(label: str, length: int) -> str:
-    return label if len(label) <= length else label[: length - 1] + "…"
+    """A label that fits; a key at its end stays whole, since a verdict may turn on it."""
+    if len(label) <= length:
+        return label
+    head, comma, key = label.rpartition(_KEY)
+    if comma and len(comma + key) < length:
+        return f"{head[: length - len(comma + key) - 1]}…{comma}{key}"
+    return label[: length - 1] + "…"
+
+
+#: What stands before the idempotency key of a call.
+_KEY = ", key "
 
 
 def _put(row: list[str], column: int, label: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from gatecrash.core import money
 from gatecrash.harness import stranger
 from gatecrash.harness.customer import Customer, OrderInProgress
 from gatecrash.harness.gateway import Gateway
@@ -116,7 +117,9 @@ async def charge_elsewhere(stage: Stage, argument: Mapping[str, Any]) -> None:
     story = stage.story
     order_id = stage.order.id if stage.customer.orders else stage.customer.next_order_id()
     amount = argument.get("amount", story.amount)
-    stage.customer.note("gateway", "gateway", f"a charge of {amount} for {order_id} that the shop did not make")
+    stage.customer.note(
+        "gateway", "gateway", f"{money.shown(amount, story.currency)} charged for order {order_id}, not by the shop"
+    )
     await stage.gateway.charge_elsewhere(argument["card"], amount, story.currency, order_id)
 
 
@@ -128,7 +131,9 @@ async def post_webhook(stage: Stage, argument: Mapping[str, Any]) -> None:
     path = stage.world.profile.webhook_path
     assert path is not None, "stories that need it are left out"
     for _ in range(POSTS):
-        stage.customer.note("gateway" if signature == "valid" else "customer", "shop", f"posts {how}", stage.order.number)
+        stage.customer.note(
+            "gateway" if signature == "valid" else "customer", "shop", f"Gatecrash posts {how}", stage.order.number
+        )
         headers, body = stranger.sign(event, signature, layout, stage.world.wall_ms() / 1000 - age_s, secrets)
         reply = await stage.world.request(Host.MERCHANT, "POST", path, body, headers=headers, timeout_s=WEBHOOK_ANSWER_S)
         stage.posted.append(stranger.posted(stage.order, event, signature, age_s, how, reply))

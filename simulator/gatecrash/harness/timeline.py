@@ -92,9 +92,13 @@ def _shape(message: Message) -> object:
 def _journal(history: History, several: bool) -> Iterator[Message]:
     asked = {entry["request_id"]: entry for entry in history.journal if entry["kind"] == "request"}
     orders = _Orders(history) if several else None
+    labels = _key_labels(history.journal)
+    cards = {entry.get("request_id") for entry in history.entries("request") if entry.get("operation") == "tokens.create"}
     during: list[Message] = []  # of one moment
     for at_ms, entry in in_real_time(history.journal):
-        message = _message(at_ms, entry, asked)
+        if entry.get("request_id") in history.by_harness and entry.get("request_id") not in cards:
+            continue
+        message = _message(at_ms, entry, asked, labels)
         if message is None:
             continue
         if orders is not None:
@@ -153,7 +157,22 @@ def _jump(entry: Mapping[str, Any]) -> bool:
     return bool(entry["kind"] == "control" and entry.get("action") == "clock.advance" and entry.get("seconds"))
 
 
-def _message(at_ms: int, entry: Mapping[str, Any], asked: Mapping[object, Mapping[str, Any]]) -> Message | None:
+def _key_labels(journal: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Each idempotency key, short: its end where that tells it from all others, else its number as well."""
+    keys = list(dict.fromkeys(str(entry["idempotency_key"]) for entry in journal if entry.get("idempotency_key")))
+    ends = {key: key if len(key) <= _KEY_END else f"…{key[-_KEY_END:]}" for key in keys}
+    if len(set(ends.values())) == len(keys):
+        return ends
+    return {key: f"#{number} {ends[key]}" for number, key in enumerate(keys, 1)}
+
+
+#: So many characters of a key are shown.
+_KEY_END = 6
+
+
+def _message(
+    at_ms: int, entry: Mapping[str, Any], asked: Mapping[object, Mapping[str, Any]], labels: Mapping[str, str]
+) -> Message | None:
     kind = entry["kind"]
     if _jump(entry):
         if entry["seconds"] < _JUMP_SHOWN_S:
@@ -163,7 +182,7 @@ def _message(at_ms: int, entry: Mapping[str, Any], asked: Mapping[object, Mappin
         if entry["operation"] == "tokens.create":
             return Message(at_ms, "customer", "gateway", "card for nonce", "ask")
         if entry["operation"] not in _NOT_THE_SHOPS:
-            return Message(at_ms, "shop", "gateway", _request(entry), "ask")
+            return Message(at_ms, "shop", "gateway", _request(entry, labels), "ask")
     if kind == "answer" and asked.get(entry["request_id"], {}).get("operation") not in _NOT_THE_SHOPS:
         if entry.get("broken"):
             return Message(at_ms, "gateway", "shop", "no answer: the line broke", "broken")
@@ -179,13 +198,13 @@ def _message(at_ms: int, entry: Mapping[str, Any], asked: Mapping[object, Mappin
     return None
 
 
-def _request(entry: Mapping[str, Any]) -> str:
+def _request(entry: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     amount = entry.get("amount")
     body = entry.get("body")
     currency = body.get("currency", "") if isinstance(body, Mapping) else ""
     what = f" {money.shown(amount, currency)}" if isinstance(amount, int) else ""
     key = entry.get("idempotency_key")
-    keyed = f", key …{key[-6:]}" if key else ", no key" if entry.get("method") == "POST" else ""
+    keyed = f", key {labels[key]}" if key else ", no key" if entry.get("method") == "POST" else ""
     return f"{entry['operation']}{what}{keyed}"
 
 

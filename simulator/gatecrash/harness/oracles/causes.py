@@ -16,6 +16,9 @@ Entry = Mapping[str, Any]
 #: Endings of the event types that tell a shop of a payment, a refund or a dispute; others are news to it.
 _KNOWN = ("charge.", "refund.", "dispute.")
 
+#: A traceback of Python or Node one of whose frames, which are indented, is of a webhook.
+_HANDLER_FAILED = re.compile(r"(?:Traceback|Error)\b.*\n(?:[ \t]+.*\n)*?[ \t]+.*hook", re.IGNORECASE)
+
 
 class Cause(NamedTuple):
     """`says` is what the evidence fits, `fix` what to do about it."""
@@ -81,8 +84,8 @@ class Evidence:
 
     @property
     def failed_inside(self) -> bool:
-        """Whether the shop's log has an error."""
-        return re.search(r"Traceback|\bERROR\b|\b\w*(?:Error|Exception)\b", self.history.log) is not None
+        """Whether the shop's log has the traceback of a webhook's handler; a call that failed may have left another."""
+        return _HANDLER_FAILED.search(self.history.log) is not None
 
     @property
     def prices(self) -> list[tuple[int, str, int, str]]:
@@ -388,7 +391,7 @@ CAUSES: Mapping[str, tuple[tuple[Callable[[Evidence], bool], Cause], ...]] = {
             lambda seen: True,
             Cause(
                 "event ignored",
-                "The shop answered 2xx and did nothing with the event: no process died, and its log has no error.",
+                "The shop answered 2xx and did nothing with the event: no process died, and its log has no error of the handler.",
                 "Apply charge.succeeded to the order that it names, whatever state the page left it in.",
             ),
         ),
