@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gatecrash.harness.history import Attempt, Charge, History, Note, Order, Posted
+from gatecrash.harness.history import Ask, Attempt, Charge, History, Note, Order, Posted
 from gatecrash.harness.oracles import EXPECTATION, ORACLES, Violation
 from gatecrash.harness.oracles.causes import CAUSES, cause_of
 from gatecrash.harness.report import by_cause
@@ -99,10 +99,14 @@ SHOWN: dict[tuple[str, str], History | tuple[History, str]] = {
     ("S6", "signature not verified"): run(**posted("charge.succeeded, signature wrong")),
     ("S7", "late failure"): run(**told(200, event_type="charge.failed")),
     ("S7", "older news"): run(**told(200)),
-    ("S8", "more than was asked for"): run(order(asked={"refund": 500}), **calls((REFUND, "k", 201))),
-    ("S8", "the webhook's echo"): run(order(asked={"refund": 1000}), **echo()),
-    ("S8", "repeated without its key"): run(order(asked={"refund": 1000}), **calls((REFUND, "a", None), (REFUND, "b", 201))),
-    ("S8", "made twice"): run(order(asked={"refund": 1000}), **calls((REFUND, "a", 201), (REFUND, "b", 201))),
+    ("S8", "more than was asked for"): run(order(asks=(Ask(kind="refund", amount=500, at_ms=0),)), **calls((REFUND, "k", 201))),
+    ("S8", "the webhook's echo"): run(order(asks=(Ask(kind="refund", amount=1000, at_ms=0),)), **echo()),
+    ("S8", "repeated without its key"): run(
+        order(asks=(Ask(kind="refund", amount=1000, at_ms=0),)), **calls((REFUND, "a", None), (REFUND, "b", 201))
+    ),
+    ("S8", "made twice"): run(
+        order(asks=(Ask(kind="refund", amount=1000, at_ms=0),)), **calls((REFUND, "a", 201), (REFUND, "b", 201))
+    ),
     ("S9", "card number kept"): (run(), "the merchant's log holds the number of the card visa"),
     ("S9", "secret kept"): (run(), "the merchant's log holds the secret key"),
     ("L1", "closed while the outcome was unknown"): run(order("CANCELLED")),
@@ -167,8 +171,8 @@ def test_a_cause_is_told_where_its_evidence_is(oracle: str, name: str) -> None:
     assert cause.name == name
 
 
-def test_every_oracle_has_causes_and_every_cause_a_history_that_shows_it() -> None:
-    assert set(CAUSES) == {*ORACLES, EXPECTATION}
+def test_every_cause_is_of_an_oracle_and_has_a_history_that_shows_it() -> None:
+    assert set(CAUSES) <= {*ORACLES, EXPECTATION}
     assert {(code, cause.name) for code, several in CAUSES.items() for _, cause in several} == set(SHOWN)
 
 
