@@ -38,6 +38,7 @@ class Shop:
         self.db.row_factory = sqlite3.Row
         self.db.executescript(SCHEMA)
         self.busy = asyncio.Lock()
+        self.processing: set[str] = set()  # orders whose bank has not decided yet
         self.tries: dict[str, int] = {}
         self.not_before: dict[str, float] = {}
         for call in self.db.execute("SELECT key FROM calls WHERE state = 'open'"):
@@ -111,7 +112,7 @@ class Shop:
         return web.json_response(dict(order), status=402 if declined else status)
 
     def not_now(self, order_id: str) -> web.Response:
-        if "says wait" in self.traits:
+        if "says wait" in self.traits or order_id in self.processing:
             return self.page(order_id, 202)
         return web.json_response({"error": "we cannot take payments just now; please try again later"}, status=503)
 
@@ -163,6 +164,9 @@ class Shop:
 
     async def done(self, call: sqlite3.Row, answer: Json) -> None:
         order, amount = self.order(call["order_id"]), json.loads(call["body"]).get("amount", 0)
+        if call["kind"] == "charge" and answer["status"] == "processing":
+            self.processing.add(call["order_id"])  # a bank takes its time: it is looked after again
+            return None
         if call["kind"] == "charge" and answer["status"] not in ("succeeded", "authorized"):
             return self.refused(call)
         self.end(call, "done")
