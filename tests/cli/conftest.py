@@ -20,6 +20,7 @@ class Cli:
     def __init__(self, url: str, name: str) -> None:
         self.sandbox = Sandbox(url, name)
         self.where = ("--url", url, "--sandbox", name)
+        self.sandbox.reset()  # brings it into being
 
     def __call__(self, *arguments: str, code: int = 0) -> Result:
         """Run a verb and hold it to its exit code. `result.output` is stdout and stderr, `.stdout` and `.stderr` are each."""

@@ -73,11 +73,44 @@ def test_a_sandbox_goes_back_to_a_snapshot(cli: Cli) -> None:
 
 
 def test_a_sandbox_is_made_with_a_seed_and_removed(cli: Cli) -> None:
+    cli.sandbox.remove()
     assert cli.json("sandboxes", "create", "--seed", "7")["seed"] == "7"
     assert "is there already" in cli.refused("sandboxes", "create", code=1)
     assert "is removed" in cli("sandboxes", "remove").stdout
     assert cli.sandbox.name not in [one["name"] for one in cli.json("sandboxes", "list")]
     assert "is made, with seed" in cli("sandboxes", "create").stdout
+
+
+LOOKING = (
+    ("journal",), ("lint",), ("books",), ("events", "list"), ("events", "show", "evt_1"), ("events", "resend", "evt_1"),
+    ("faults", "list"), ("faults", "remove", "rule_1"), ("faults", "clear"), ("clock", "show"), ("clock", "stop"),
+    ("clock", "advance", "1h"), ("sandboxes", "snapshots"), ("sandboxes", "snapshot"), ("sandboxes", "restore"),
+    ("sandboxes", "remove"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", LOOKING, ids=" ".join)
+def test_a_sandbox_that_is_not_there_is_refused_with_the_nearest_and_not_made(cli: Cli, verb: tuple[str, ...]) -> None:
+    there, mistyped = cli.sandbox.name, cli.sandbox.name[:-1] + "x"
+    cli.where = (*cli.where[:3], mistyped)
+    told = cli.refused(*verb, code=2)
+    assert f"no sandbox called '{mistyped}'; did you mean" in told
+    assert there in told or cli.json("sandboxes", "list")
+    assert mistyped not in [one["name"] for one in cli.json("sandboxes", "list")]
+
+
+def test_a_verb_that_makes_a_sandbox_beside_others_says_so(cli: Cli) -> None:
+    cli.where = (*cli.where[:3], f"{cli.sandbox.name}-new")
+    assert f"sandbox {cli.sandbox.name}-new is new; there were " in cli("faults", "add", "response.sent", "close").stderr
+    assert "is new" not in cli("faults", "add", "response.sent", "close").stderr
+
+
+def test_a_sandbox_may_be_named_after_the_verb(cli: Cli) -> None:
+    name, cli.where = f"{cli.sandbox.name}-named", cli.where[:2]
+    assert f"Sandbox {name} is made" in cli("sandboxes", "create", name).stdout
+    assert f"Sandbox {name} is empty" in cli("sandboxes", "reset", name).stdout
+    assert "name the sandbox once" in cli("sandboxes", "reset", name, "--sandbox", name, code=2).stderr
+    assert f"Sandbox {name} is removed" in cli("sandboxes", "remove", name).stdout
 
 
 def test_a_misspelt_name_is_no_empty_answer(cli: Cli) -> None:

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gatecrash.cli._failed import Failed, WrongUse
+from gatecrash.cli._output import note
+from gatecrash.spelling import no_such
 
 if TYPE_CHECKING:
-    from gatecrash.client import GatewayError
+    from gatecrash.client import GatewayError, Sandbox
 
 DEFAULT_URL = "http://127.0.0.1:8402"
 DEFAULT_SANDBOX = "default"
+# so many sandboxes are named in a remark
+_NAMED = 5
 
 # statuses by which the gateway says that the call itself was wrong, rather than that the answer is no
 _WRONG_USE = (400, 401, 403, 413, 415)
@@ -21,14 +25,20 @@ _WRONG_USE = (400, 401, 403, 413, 415)
 
 def talks_to_gateway(function: Callable[..., None]) -> Callable[..., None]:
     """Give a verb `--url`, `--sandbox`, `--key`, `--control-token` and `--json`; call it with `sandbox`, the handle of the
-    one that is meant, and `as_json`. What the gateway refuses, or that it is not there, ends the verb in words.
+    one that is meant, and `as_json`. What the gateway refuses, or that it is not there, ends the verb in words. A verb may take
+    the sandbox's name as its argument `named`, too.
     """
 
     @wraps(function)
     def verb(url: str, sandbox: str | None, key: str | None, control_token: str | None, **arguments: Any) -> None:
         from gatecrash.client import GatewayError, GatewayUnreachable, Sandbox
 
-        name, secret_key = _whom(sandbox, key, os.environ)
+        named = arguments.pop("named", None)
+        if named is not None and (sandbox, key) != (None, None):
+            raise click.UsageError(
+                f"{named} and {'--key' if sandbox is None else '--sandbox'} were both given; name the sandbox once."
+            )
+        name, secret_key = _whom(named or sandbox, key, os.environ)
         try:
             handle = Sandbox(url, name, secret_key=secret_key, control_token=control_token or None)
         except ValueError as error:
@@ -68,6 +78,24 @@ _OPTIONS = (
     ),
     click.option("--json", "as_json", is_flag=True, help="JSON instead of words."),
 )
+
+
+def require(sandbox: "Sandbox") -> None:
+    """Refuse a sandbox that is not there: a mistyped name would read as one where nothing happened."""
+    there = [one["name"] for one in sandbox.request("GET", "/_gatecrash/sandboxes")["data"]]
+    if sandbox.name in there:
+        return
+    if not there:
+        raise WrongUse("this gateway has no sandbox yet; the first call with a key of the form sk_test_NAME makes one.")
+    named = "--sandbox names another" if sandbox.name == DEFAULT_SANDBOX else "mend --sandbox"
+    raise WrongUse(f"{no_such('sandbox', [sandbox.name], there)}; {named}, and `gatecrash sandboxes list` shows all.")
+
+
+def note_if_new(sandbox: "Sandbox") -> None:
+    """Say so where a verb is about to make a sandbox beside others: its name may be mistyped."""
+    there = [one["name"] for one in sandbox.request("GET", "/_gatecrash/sandboxes")["data"]]
+    if there and sandbox.name not in there:
+        note(f"sandbox {sandbox.name} is new; there were {', '.join(there[:_NAMED])}{', …' if len(there) > _NAMED else ''}")
 
 
 def _whom(sandbox: str | None, key: str | None, environment: Mapping[str, str]) -> tuple[str | None, str | None]:

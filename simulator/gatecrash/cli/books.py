@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gatecrash.cli._gateway import talks_to_gateway
+from gatecrash.cli._gateway import require, talks_to_gateway
 from gatecrash.cli._output import document, table
 from gatecrash.core import money
 
@@ -19,6 +19,7 @@ def command(sandbox: "Sandbox", as_json: bool) -> None:
 
     Exit code: 0 the books balance, 1 they do not, 2 the set-up is wrong.
     """
+    require(sandbox)
     books = sandbox.books()
     if as_json:
         document(books)

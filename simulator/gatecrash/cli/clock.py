@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gatecrash.cli._failed import Failed
-from gatecrash.cli._gateway import talks_to_gateway
+from gatecrash.cli._gateway import require, talks_to_gateway
 from gatecrash.cli._output import document, styled
 from gatecrash.cli._values import DURATION, Number, in_words
 from gatecrash.counted import counted
@@ -25,6 +25,7 @@ def command() -> None:
 @talks_to_gateway
 def show(sandbox: "Sandbox", as_json: bool) -> None:
     """What time it is in the sandbox, and when the next timer falls due."""
+    require(sandbox)
     _tell(sandbox.clock.show(), as_json)
 
 
@@ -47,6 +48,7 @@ def advance(sandbox: "Sandbox", as_json: bool, duration: float | None, to_next: 
     """
     if (duration is None) != to_next:
         raise click.UsageError("give either a DURATION, such as 3d, or --to-next.")
+    require(sandbox)
     if duration is None:
         clock = sandbox.clock.show()
         if clock["next_timer_at"] is None:
@@ -62,6 +64,7 @@ def advance(sandbox: "Sandbox", as_json: bool, duration: float | None, to_next: 
 @talks_to_gateway
 def stop(sandbox: "Sandbox", as_json: bool) -> None:
     """Stop an `advance` that is under way, wherever it was called. The clock stays as far as it came."""
+    require(sandbox)
     _tell(sandbox.clock.stop(), as_json)
 
 

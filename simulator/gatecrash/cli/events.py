@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gatecrash.cli._gateway import talks_to_gateway
+from gatecrash.cli._gateway import require, talks_to_gateway
 from gatecrash.cli._output import document, table
 from gatecrash.cli.trigger import known_type
 from gatecrash.core import money
@@ -27,6 +27,7 @@ def list_events(sandbox: "Sandbox", as_json: bool, event_type: str | None, order
     """Events, newest first."""
     if event_type is not None:
         known_type(event_type)
+    require(sandbox)
     events = sandbox.events(type=event_type, order_id=order_id)[:limit]
     if as_json:
         document(events)
@@ -45,6 +46,7 @@ def show(sandbox: "Sandbox", as_json: bool, event_id: str) -> None:
     """One event, and every attempt to tell it."""
     from urllib.parse import quote
 
+    require(sandbox)
     event = sandbox.request("GET", f"/v1/events/{quote(event_id, safe='')}")
     deliveries = sandbox.webhooks.deliveries(event_id)
     if as_json:
@@ -64,6 +66,7 @@ def resend(sandbox: "Sandbox", as_json: bool, event_id: str, endpoint_id: str | 
 
     Exit code: 1 when there is nobody to tell.
     """
+    require(sandbox)
     sent = sandbox.webhooks.resend(event_id, endpoint_id=endpoint_id)
     if as_json:
         document(sent)

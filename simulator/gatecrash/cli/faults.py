@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gatecrash.cli._failed import WrongUse
-from gatecrash.cli._gateway import talks_to_gateway
+from gatecrash.cli._gateway import note_if_new, require, talks_to_gateway
 from gatecrash.cli._output import document, table
 from gatecrash.cli._values import Number
 from gatecrash.counted import counted
@@ -47,6 +47,7 @@ def command() -> None:
 @talks_to_gateway
 def list_rules(sandbox: "Sandbox", as_json: bool, never_fired: bool) -> None:
     """The rules that are armed, and how often each has struck."""
+    require(sandbox)
     rules = [rule for rule in sandbox.faults.list() if not (never_fired and rule["fired"])]
     if as_json:
         document(rules)
@@ -103,6 +104,7 @@ def add(
     if kind is None:
         raise click.UsageError(f"STATION was {station!r} and KIND is missing; `gatecrash faults --help` lists both.")
     asked: dict[str, Any] = {} if times is None else {"times": _times(times)}
+    note_if_new(sandbox)
     rule = sandbox.faults.add(
         station,
         kind,
@@ -125,6 +127,7 @@ def add(
 @talks_to_gateway
 def remove(sandbox: "Sandbox", as_json: bool, ids: tuple[str, ...]) -> None:
     """Disarm rules by their ids; what they hold goes on."""
+    require(sandbox)
     rules = [sandbox.faults.remove(rule_id) for rule_id in ids]
     if as_json:
         document(rules)
@@ -137,6 +140,7 @@ def remove(sandbox: "Sandbox", as_json: bool, ids: tuple[str, ...]) -> None:
 @talks_to_gateway
 def clear(sandbox: "Sandbox", as_json: bool) -> None:
     """Disarm all rules of the sandbox."""
+    require(sandbox)
     cleared = sandbox.faults.clear()
     if as_json:
         document({"cleared": cleared})

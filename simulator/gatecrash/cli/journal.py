@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gatecrash.cli._gateway import talks_to_gateway
+from gatecrash.cli._gateway import note_if_new, require, talks_to_gateway
 from gatecrash.cli._output import document, json_line, note
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ def command(
     def wanted(entry: Entry) -> bool:
         return order_id is None or entry.get("order_id") == order_id
 
+    if follow:
+        note_if_new(sandbox)
+    else:
+        require(sandbox)
     entries = sandbox.journal(after=after, kind=kind)
     shown = [entry for entry in entries if wanted(entry)]
     if last is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from gatecrash.cli._failed import WrongUse
-from gatecrash.cli._gateway import talks_to_gateway
+from gatecrash.cli._gateway import require, talks_to_gateway
 from gatecrash.cli._output import document, table
 from gatecrash.counted import counted
 
@@ -42,6 +42,8 @@ def command(sandbox: "Sandbox", as_json: bool, final: bool, file: TextIO | None,
     if rules:
         _list_rules(as_json)
         return
+    if file is None:
+        require(sandbox)
     report = sandbox.lint(final=final) if file is None else _lint_file(file, final)
     if as_json:
         document(report)
