@@ -227,6 +227,8 @@ def test_what_cannot_start_says_why_in_its_own_words(process: bool, tmp_path: Pa
         ({"host": ""}, "host was ''"),
         ({"seed": None}, "seed was None"),
         ({"allow_hosts": "one.example"}, "allow_hosts was 'one.example'"),
+        ({"webhook_ca": 3}, "webhook_ca was 3; expected the path of a file of certificates"),
+        ({"webhook_ca": "/nowhere/ca.pem"}, "webhook_ca was /nowhere/ca.pem, which cannot be read: No such file"),
         ({"server_names": "one.example"}, "server_names was 'one.example'"),
         ({"server_names": ["one.example:80"]}, "server_names held 'one.example:80'"),
         ({"data": 7}, "data was 7"),

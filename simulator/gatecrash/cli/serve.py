@@ -60,6 +60,13 @@ from gatecrash.cli._values import PORT
     help="Let webhooks go to this host outside loopback and private addresses; repeatable.",
 )
 @click.option(
+    "--webhook-ca",
+    type=click.Path(path_type=Path),
+    envvar="GATECRASH_WEBHOOK_CA",
+    metavar="FILE",
+    help="Certificates (PEM) that https receivers of webhooks may show, besides what the system trusts.",
+)
+@click.option(
     "--server-name",
     multiple=True,
     envvar="GATECRASH_SERVER_NAME",
@@ -93,6 +100,7 @@ def command(
     seed: str,
     url_file: Path | None,
     allow_host: tuple[str, ...],
+    webhook_ca: Path | None,
     server_name: tuple[str, ...],
     strict: bool,
     with_stdin: bool,
@@ -110,7 +118,9 @@ def command(
         where = " (GATECRASH_DATA)" if given_data is ParameterSource.ENVIRONMENT else ""
         sys.exit(_fail(f"--memory keeps no state, and --data{where} was {data}, where to keep it; give one of the two."))
     server_names = frozenset(name.lower() for name in server_name)
-    status = _serve(port, host, data, memory, seed, url_file, allow_hosts, server_names, strict, with_stdin, control_token)
+    status = _serve(
+        port, host, data, memory, seed, url_file, allow_hosts, webhook_ca, server_names, strict, with_stdin, control_token
+    )  # fmt: skip
     sys.stdout.flush()
     sys.exit(status)
 
@@ -123,6 +133,7 @@ def _serve(
     seed: str,
     url_file: Path | None,
     allow_hosts: frozenset[str],
+    webhook_ca: Path | None,
     server_names: frozenset[str],
     strict: bool,
     with_stdin: bool,
@@ -139,12 +150,18 @@ def _serve(
             return _fail(f"--url-file was {url_file}, which cannot be written anew: {error.strerror}; give another file.")
     # heavy: kept until the flags are known to be good
     from gatecrash.server import guard
+    from gatecrash.webhooks import certificates
 
     if control_token is not None and not guard.is_token(control_token):
         return _fail(
             f"--control-token was {len(control_token)} characters; expected {guard.TOKEN_MIN} or more of visible ASCII, without "
             "blanks, such as `openssl rand -hex 16` prints."
         )
+    if webhook_ca is not None:
+        try:
+            webhook_ca = certificates.checked(webhook_ca)
+        except ValueError as error:
+            return _fail(f"--webhook-ca {error}")
     for name in server_names:
         if not guard.is_server_name(name):
             return _fail(
@@ -183,6 +200,7 @@ def _serve(
     settings = Settings(
         host, {"native": port}, data, durable=not memory, seed=seed, allow_hosts=allow_hosts,
         lifeline=0 if with_stdin else None, control_token=control_token or made_up, strict=strict, server_names=server_names,
+        webhook_ca=webhook_ca,
     )  # fmt: skip
     try:
         return Supervisor(settings, announce).serve()

@@ -38,13 +38,16 @@ _Description = Annotated[str, Meta(max_length=255)]
 
 
 class CreateEndpoint(Struct, forbid_unknown_fields=True):
-    """`secret`: one of the merchant's own choice, known before the endpoint is; left out, a new one is made."""
+    """`secret`: one of the merchant's own choice, known before the endpoint is; left out, a new one is made.
+    `verify`: check an https receiver's certificate.
+    """
 
     url: _Url
     events: _Events | None = None
     description: _Description | None = None
     secret: str | None = None
     signature_scheme: Literal["v1", "v1a"] = "v1"
+    verify: bool = True
 
 
 class UpdateEndpoint(Struct, forbid_unknown_fields=True):
@@ -55,6 +58,7 @@ class UpdateEndpoint(Struct, forbid_unknown_fields=True):
     events: _Events | None = None
     description: _Description | None = None
     status: Literal["enabled", "disabled"] | None = None
+    verify: bool | None = None
 
 
 class RotateSecret(Struct, forbid_unknown_fields=True):
@@ -110,7 +114,7 @@ def create_endpoint(ctx: Context, params: CreateEndpoint, dialect: str = "native
     scheme = scheme or params.signature_scheme
     endpoint = Endpoint(
         id=ctx.ids.new("we"), dialect=dialect, url=params.url, events=params.events or ["*"],
-        description=params.description, scheme=scheme, sealed_secret=b"", created_at=ctx.now,
+        description=params.description, scheme=scheme, verify=params.verify, sealed_secret=b"", created_at=ctx.now,
     )  # fmt: skip
     endpoint.sealed_secret = _seal(ctx.vault, endpoint, params.secret or new_secret(ctx, scheme))
     ctx.tx.insert(endpoint)
@@ -178,9 +182,11 @@ def update_endpoint(ctx: Context, params: UpdateEndpoint) -> Endpoint:
         endpoint.events = params.events
     if params.description is not None:
         endpoint.description = params.description
+    if params.verify is not None:
+        endpoint.verify = params.verify
     if params.status == "enabled":
         endpoint.status, endpoint.disabled_reason, endpoint.failing_since = "enabled", None, None
-    ctx.tx.update(endpoint, "url", "events", "description", "status", "disabled_reason", "failing_since")
+    ctx.tx.update(endpoint, "url", "events", "description", "verify", "status", "disabled_reason", "failing_since")
     if params.status == "disabled" and endpoint.status == "enabled":
         disable_endpoint(ctx, endpoint, "an update call asked for it")
     return endpoint

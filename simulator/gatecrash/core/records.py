@@ -154,6 +154,7 @@ class Transfer(Record, kw_only=True):
 class Endpoint(Record, kw_only=True):
     """Where webhooks go, signed as `scheme` has it. Its secrets are sealed (`core.endpoints.secret_of`): the new one signs since
     `rotated_at`, and the old one until `old_secret_until`. `failing_since`: it has accepted nothing since then.
+    `verify`: an https receiver must show a certificate that is trusted.
     """
 
     TABLE: ClassVar[str] = "webhook_endpoints"
@@ -166,6 +167,7 @@ class Endpoint(Record, kw_only=True):
     disabled_reason: str | None = None
     failing_since: int | None = None
     scheme: str = "v1"
+    verify: bool = True
     sealed_secret: bytes
     sealed_old_secret: bytes | None = None
     old_secret_until: int | None = None

@@ -44,9 +44,10 @@ class Gateway:
         port: int = 0,
         allow_hosts: Iterable[str] = (),
         server_names: Iterable[str] = (),
+        webhook_ca: str | Path | None = None,
     ) -> None:
         self.process, self.seed = process, str(seed)
-        self.options = options(data, seed, host, port, allow_hosts, server_names)
+        self.options = options(data, seed, host, port, allow_hosts, server_names, webhook_ca)
         self.urls: dict[str, str] = {}
         self._host: ThreadHost | ProcessHost | None = None
         self._http: Http | None = None

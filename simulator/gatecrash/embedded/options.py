@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from gatecrash import files
 from gatecrash.server import guard
+from gatecrash.webhooks import certificates
 
 
 class GatewayStartError(RuntimeError):
@@ -27,11 +28,14 @@ class Options(NamedTuple):
     port: int
     allow_hosts: frozenset[str]
     server_names: frozenset[str] = frozenset()
+    webhook_ca: Path | None = None
     # None where this machine alone reaches it
     control_token: str | None = None
 
 
-def options(data: object, seed: object, host: object, port: object, allow_hosts: object, server_names: object) -> Options:
+def options(
+    data: object, seed: object, host: object, port: object, allow_hosts: object, server_names: object, webhook_ca: object
+) -> Options:
     """Raises TypeError or ValueError."""
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
         raise ValueError(f"port was {port!r}; expected a number from 0 (any free one) to 65535.")
@@ -46,7 +50,18 @@ def options(data: object, seed: object, host: object, port: object, allow_hosts:
                 f"server_names held {name!r}; expected host names without scheme and port, such as 'gateway.example'."
             )
     token = None if guard.is_loopback(host) else secrets.token_urlsafe(24)
-    return Options(_folder(data), str(seed), host, port, allowed, names, token)
+    return Options(_folder(data), str(seed), host, port, allowed, names, _certificates(webhook_ca), token)
+
+
+def _certificates(given: object) -> Path | None:
+    if given is None:
+        return None
+    if not isinstance(given, str | Path):
+        raise TypeError(f"webhook_ca was {given!r}; expected the path of a file of certificates in PEM form, or None.")
+    try:
+        return certificates.checked(Path(given))
+    except ValueError as error:
+        raise ValueError(f"webhook_ca {error}") from error
 
 
 def _names(argument: str, given: object) -> frozenset[str]:

@@ -42,6 +42,7 @@ class ProcessHost:
             *("--url-file", str(self._scratch / "urls.json")),
             *(("--memory",) if options.data is None else ("--data", str(options.data))),
             *(part for name in sorted(options.allow_hosts) for part in ("--allow-host", name)),
+            *(() if options.webhook_ca is None else ("--webhook-ca", str(options.webhook_ca))),
             *(part for name in sorted(options.server_names) for part in ("--server-name", name)),
         ]
         with self._log_file.open("ab") as log:

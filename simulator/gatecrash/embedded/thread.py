@@ -20,7 +20,7 @@ class ThreadHost:
         settings = Settings(
             options.host, {"native": options.port}, options.data, durable=options.data is not None,
             seed=options.seed, allow_hosts=options.allow_hosts, grace_s=_GRACE_S, server_names=options.server_names,
-            control_token=options.control_token,
+            control_token=options.control_token, webhook_ca=options.webhook_ca,
         )  # fmt: skip
         ready: Future[dict[str, int]] = Future()
         self._thread = threading.Thread(target=self._run, args=(settings, ready), name="gatecrash", daemon=True)

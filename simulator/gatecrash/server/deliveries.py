@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import convert
 
@@ -54,7 +54,7 @@ class Taken(NamedTuple):
 class Deliveries:
     def __init__(self, state: State) -> None:
         self._state = state
-        self._courier = Courier(state.host.allow_hosts)
+        self._courier = Courier(state.host.allow_hosts, state.host.webhook_ca)
 
     async def close(self) -> None:
         await self._courier.close()
@@ -94,6 +94,7 @@ class Deliveries:
         exchange = AttemptExchange(self._state, sandbox, orders)
         dialect = self._state.dialects[told.endpoint.dialect]
         url, timeout_s = told.endpoint.url, dialect.schedule.timeout_s
+        whose: dict[str, Any] = {"sandbox": sandbox.name, "verify": told.endpoint.verify}
         labels = Labels(
             operation=DELIVER, dialect=dialect.name, path=url, order_id=told.event.order_id,
             event_type=told.event.type, amount=told.event.amount, attempt=told.number,
@@ -108,7 +109,7 @@ class Deliveries:
                 )
 
         async def send_copy(together: Together | None = None) -> None:
-            sent = await self._courier.send(url, message, timeout_s, together=together, sandbox=sandbox.name)
+            sent = await self._courier.send(url, message, timeout_s, together=together, **whose)
             self._note(exchange, told, sent, copy=True)
 
         async def send_copies(together: Together | None = None) -> None:
@@ -134,7 +135,7 @@ class Deliveries:
             copies = None if together is None else asyncio.ensure_future(send_copies(together))
             at_sent = (lambda: pass_station("webhook.sent")) if held else None
             try:
-                sent = await self._courier.send(url, message, timeout_s, at_sent, together, sandbox.name)
+                sent = await self._courier.send(url, message, timeout_s, at_sent, together, **whose)
                 await (copies or send_copies())
             except (Lost, Cut, Broken):
                 # the fault took this attempt alone: the copies are on record

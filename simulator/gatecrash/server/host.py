@@ -26,6 +26,8 @@ class Host(NamedTuple):
     vault_key: bytes = b""
     seed: str = "0"
     allow_hosts: frozenset[str] = frozenset()
+    # trusted to certify https receivers, besides what the system trusts
+    webhook_ca: str | None = None
     # new sandboxes note what their clients do wrong
     strict: bool = False
     control_token: str | None = None

@@ -64,6 +64,8 @@ class Settings(NamedTuple):
     control_token: str | None = None
     # what it may be called by, besides addresses and localhost (`guard.names_of`)
     server_names: frozenset[str] = frozenset()
+    # a PEM file of certificates that https receivers may show, besides what the system trusts
+    webhook_ca: Path | None = None
     # the database that an earlier worker had open: this one stands in for it
     database: Identity | None = None
 
@@ -85,6 +87,7 @@ async def serving(
         host = Host(
             crash=crash, vault_key=key, seed=settings.seed, allow_hosts=settings.allow_hosts,
             control_token=settings.control_token, connections_max=connections_max(), strict=settings.strict,
+            webhook_ca=None if settings.webhook_ca is None else str(settings.webhook_ca),
         )  # fmt: skip
         gateway = Gateway(store, host)
         leave.push_async_callback(gateway.close)

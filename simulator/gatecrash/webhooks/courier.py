@@ -2,9 +2,10 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -51,16 +52,26 @@ class Sent(NamedTuple):
 
 
 class Courier:
-    """`allowed`: hosts outside loopback and private addresses that may be told too."""
+    """`allowed`: hosts outside loopback and private addresses that may be told too. `ca`: a PEM file of certificates that https
+    receivers may show, besides what the system trusts.
+    """
 
-    def __init__(self, allowed: frozenset[str]) -> None:
-        self._allowed = allowed
+    def __init__(self, allowed: frozenset[str], ca: str | None = None) -> None:
+        self._allowed, self._ca = allowed, ca
         self._names = Names()
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def close(self) -> None:
         for session in self._sessions.values():
             await session.close()
+
+    @cached_property
+    def _trusted(self) -> ssl.SSLContext:
+        """What certificates are trusted: read when the first https receiver is told, as reading the system's takes a while."""
+        context = ssl.create_default_context()
+        if self._ca is not None:
+            context.load_verify_locations(self._ca)
+        return context
 
     def _session(self, *, own_socket: bool) -> aiohttp.ClientSession:
         """An attempt whose connection a fault may break has a socket of its own; all others share connections."""
@@ -89,11 +100,13 @@ class Courier:
         at_sent: Callable[[], Awaitable[None]] | None = None,
         together: Together | None = None,
         sandbox: str = "",
+        verify: bool = True,
     ) -> Sent:
         """POST it and read the answer; every failure to do so is an outcome, not an exception.
 
         It arrives at one moment with the others of `together`. `at_sent` runs when all is written and nothing of the answer is
         read; what it raises ends the attempt. `sandbox`: the one whose share of look-ups a host name takes.
+        `verify`: the certificate of an https receiver is checked.
         """
         opened: list[socket.socket] = []
         _opened.set(opened)
@@ -113,7 +126,7 @@ class Courier:
         if at_sent is None:
             go_on.set()
         held = together is not None or at_sent is not None
-        post = asyncio.ensure_future(self._post(url, message, held_body() if held else message.body, timeout_s))
+        post = asyncio.ensure_future(self._post(url, message, held_body() if held else message.body, timeout_s, verify))
         tasks: list[asyncio.Future[Any]] = [post]
         try:
             if at_sent is not None:
@@ -148,12 +161,13 @@ class Courier:
                 if not task.cancelled():
                     task.exception()  # whoever cut us off has heard of it already
 
-    async def _post(self, url: str, message: Message, data: bytes | AsyncIterator[bytes], timeout_s: float) -> Sent:
+    async def _post(self, url: str, message: Message, data: bytes | AsyncIterator[bytes], timeout_s: float, verify: bool) -> Sent:
         check_url(url, self._allowed)
         headers = {**message.headers, "Content-Length": str(len(message.body))}
         timeout = aiohttp.ClientTimeout(total=timeout_s)
+        trust = self._trusted if verify and url.lower().startswith("https:") else False
         session = self._session(own_socket=not isinstance(data, bytes))
-        async with session.post(url, data=data, headers=headers, allow_redirects=False, timeout=timeout) as answer:
+        async with session.post(url, data=data, headers=headers, allow_redirects=False, timeout=timeout, ssl=trust) as answer:
             start = await answer.content.read()
             excerpt = mask(start[: _EXCERPT * 2].decode(errors="replace"))[:_EXCERPT]
             return Sent(answer.status, excerpt or None, answer.headers.get("Retry-After"))
@@ -164,6 +178,12 @@ def _reason(error: Exception) -> str:
     match error:
         case aiohttp.ClientConnectorDNSError(os_error=why):  # `LocalResolver` wrote it
             return str(why)
+        case aiohttp.ClientConnectorCertificateError():
+            flaw = getattr(error.certificate_error, "verify_message", "") or str(error.certificate_error)
+            return (
+                f"the certificate of {error.host}:{error.port} is not trusted: {flaw.removesuffix('.')}. Start the gateway with "
+                "--webhook-ca FILE, or set the endpoint's `verify` to false."
+            )
         case aiohttp.ClientConnectorError():
             return f"cannot connect to {error.host}:{error.port}: {error.strerror or error.os_error}"
         case aiohttp.ClientResponseError():  # it was not parsed

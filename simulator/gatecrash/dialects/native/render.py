@@ -93,7 +93,7 @@ def endpoint(e: Endpoint) -> dict[str, Any]:
     return {
         "object": "webhook_endpoint", "id": e.id, "url": e.url, "events": e.events, "description": e.description,
         "status": e.status, "disabled_reason": e.disabled_reason, "failing_since": _time(e.failing_since),
-        "signature_scheme": e.scheme, "public_key": None,
+        "signature_scheme": e.scheme, "public_key": None, "verify": e.verify,
         "created_at": rfc3339(e.created_at),
     }  # fmt: skip
 
