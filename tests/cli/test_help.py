@@ -58,7 +58,7 @@ def test_every_verb_has_help(verb: str) -> None:
     ("verb", "codes"),
     [
         ("demo", [0, 1, 2, 130]),
-        ("prove", [0, 1, 2, 130]),
+        ("prove", [0, 1, 2, 3, 130]),
         ("replay", [0, 1, 2, 130]),
         ("mutants", [0, 1, 2, 130]),
         ("check", [0, 2, 130]),
@@ -95,6 +95,7 @@ def test_the_environment_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     server = ServerProcess(tmp_path)
     assert server.stop() == 0
     assert (tmp_path / "data" / "gatecrash.sqlite3").exists()
+    monkeypatch.delenv("GATECRASH_DATA")
     monkeypatch.setenv("GATECRASH_PORT", "0")
     monkeypatch.setenv("GATECRASH_MEMORY", "1")
     monkeypatch.setenv("GATECRASH_URL_FILE", str(tmp_path / "missing" / "urls.json"))
