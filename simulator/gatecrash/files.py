@@ -9,9 +9,22 @@ from pathlib import Path
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder that only this user may enter. One that is there already keeps its mode: it may hold other things."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+def make_folder(path: Path, mode: int = 0o700) -> None:
+    """Make a folder that Git ignores, and that only this user may enter unless `mode` says otherwise. A folder that is there
+    already stays as it is: it may hold other things.
+    """
+    try:
+        path.mkdir(mode=mode, parents=True)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    else:
+        (path / ".gitignore").write_text("*\n", encoding="ascii")
+
+
+def make_reports_folder(path: Path) -> None:
+    """Make a folder for files that others may read, which Git ignores."""
+    make_folder(path, 0o777)
 
 
 class NoScratch(OSError):

@@ -90,7 +90,7 @@ def test_git_is_told_to_leave_out_what_gatecrash_writes_and_nothing_is_lost(gate
     for _ in range(2):
         assert gatecrash("init", "--yes", "--force").returncode == 0
     lines = (tmp_path / ".gitignore").read_text(encoding="utf-8").splitlines()
-    assert lines == ["*.pyc", "gatecrash-failures/", "gatecrash-checkpoint.json"]
+    assert lines == ["*.pyc", "gatecrash-checkpoint.json"]
 
 
 @pytest.mark.parametrize(

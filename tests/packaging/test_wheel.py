@@ -93,3 +93,10 @@ def test_the_installed_gateway_serves(installed: Path, tmp_path: Path) -> None:
         "print(*(one[0] for one in told.values()), len(json.loads(told['/openapi.json'][1])['paths']) > 20, server.wait(20))"
     )
     assert run(installed, code) == "200 200 200 200 True 0"
+
+
+def test_its_stories_are_listed_and_explained_where_it_is_installed(installed: Path) -> None:
+    code = "import sys; from gatecrash.cli import main; main(sys.argv[1:] or ['stories', 'lost-response'])"
+    assert "What breaks: reset at operation.committed" in run(installed, code)
+    assert "A naive shop violates: S1" in run(installed, code.replace("'stories'", "'explain'"))
+    assert "money" in run(installed, code.replace("'stories', 'lost-response'", "'stories'")).splitlines()

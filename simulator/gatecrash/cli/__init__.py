@@ -16,11 +16,13 @@ GROUPS: dict[str, dict[str, str]] = {
     "Begin": {
         "demo": "The product in a minute: failure stories against a naive and a careful merchant.",
         "serve": "Run the gateway.",
-        "explain": "What a code means and what to do: errors, declines, stations, kinds, oracles.",
+        "explain": "What a code means and what to do: errors, declines, stations, kinds, oracles, stories.",
+        "completion": "Have bash, zsh or fish complete verbs and options.",
     },
     "Judge a merchant": {
         "init": "Write a merchant.toml for your merchant.",
         "check": "Whether a merchant.toml works: start, order, pay and read, step by step.",
+        "stories": "The failure stories: what breaks, what must hold, what each catches.",
         "prove": "Every failure story against your merchant, judged against the gateway's books.",
         "replay": "A failure that prove has found, once more.",
         "mutants": "Which stories catch which known bugs: a shop that is wrong on purpose, judged.",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from gatecrash import files
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._worlds import look_closer
 from gatecrash.counted import counted
@@ -301,7 +302,7 @@ def write(proof: "Proof", saved: Mapping[str, Path], *, junit: Path | None, repo
         if path is None:
             continue
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            files.make_reports_folder(path.parent)
             path.write_text(render(), encoding="utf-8")
         except OSError as error:
             raise WrongUse(f"{path} cannot be written: {error.strerror or error}") from error

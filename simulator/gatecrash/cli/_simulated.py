@@ -18,6 +18,7 @@ import click
 from gatecrash.cli import _proof
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
+from gatecrash.cli._together import refuse
 from gatecrash.cli._values import DURATION, Whole
 from gatecrash.cli._worlds import look_closer, not_simulated
 from gatecrash.spelling import no_such
@@ -106,6 +107,8 @@ def simulated(verb: Callable[..., None]) -> Callable[..., None]:
         if astray := [name for name in _REAL if name in given]:
             option = _option(astray[0])
             raise WrongUse(f"{option} goes with --world real, since simulated runs are all alike: leave {option} out")
+        if ours["faults"] == 0 and not ours["seconds"]:
+            refuse(["kinds", "no_prune"], "with --faults 0", "no fault is tried")
         jobs = kwargs["jobs"] if "jobs" in given else os.cpu_count() or 1
         if ours["workloads"] is not None:
             from gatecrash.cli import _workloads

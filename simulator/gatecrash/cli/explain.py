@@ -1,12 +1,14 @@
 """`gatecrash explain`: what a code means and what to do about it. Needs no gateway."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import click
 
 from gatecrash.cli._failed import Failed
 from gatecrash.cli._output import document, table
+from gatecrash.cli._together import refuse
 from gatecrash.spelling import nearest
 
 
@@ -97,6 +99,24 @@ def _rules() -> dict[str, Explained]:
     return {rule.code: Explained(rule.code, "rule of gatecrash lint", rule.says, rule.advice) for rule in RULES}
 
 
+def _stories() -> dict[str, Path]:
+    """The file of each story, by name. The files are not read: there are many."""
+    from gatecrash import resources
+
+    return {path.stem: path for path in resources.scenarios().glob("*.yaml")}
+
+
+def _tell_story(path: Path, as_json: bool) -> None:
+    from gatecrash.cli.stories import as_document, tell
+    from gatecrash.harness.story import load
+
+    story = load(path)
+    if as_json:
+        document(as_document(story))
+    else:
+        tell(story)
+
+
 FAMILIES: tuple[Callable[[], dict[str, Explained]], ...] = (_errors, _declines, _stations, _kinds, _letters, _oracles, _rules)
 
 
@@ -108,13 +128,14 @@ def command(code: str | None, in_full: bool, as_json: bool) -> None:
     """Say what CODE means and what to do; without CODE, list all of them.
 
     CODE is an error code (nonce_used), a decline code (insufficient_funds), a station (operation.committed), a kind of
-    fault (reset; 'lost answer' in the simulated world), an oracle (S1) or a rule of lint (key_reused). An address such as
-    /errors/nonce_used will do as well.
+    fault (reset; 'lost answer' in the simulated world), an oracle (S1), a rule of lint (key_reused) or a story
+    (lost-response; `gatecrash stories` lists them). An address such as /errors/nonce_used will do as well.
 
-    Exit code: 0 explained, 1 no such code.
+    Exit code: 0 explained, 1 no such code or story.
     """
     known = {name: explained for family in reversed(FAMILIES) for name, explained in family().items()}
     if code is None:
+        refuse(["in_full"], "without a CODE", "the list has one line for each")
         everything = [explained for family in FAMILIES for explained in family().values()]
         if as_json:
             document([explained._asdict() for explained in everything])
@@ -124,8 +145,14 @@ def command(code: str | None, in_full: bool, as_json: bool) -> None:
     asked = code.rstrip("/").rpartition("/")[2]
     explained = known.get(asked) or known.get(asked.lower()) or known.get(asked.upper())
     if explained is None:
-        near = nearest([asked[:60]], known) or "`gatecrash explain` lists those there are."
-        raise Failed(f"no code {asked[:60]!r}; {near}")
+        stories = _stories()
+        if asked.lower() in stories:
+            _tell_story(stories[asked.lower()], as_json)
+            return
+        near = (
+            nearest([asked[:60]], [*known, *stories]) or "`gatecrash explain` lists the codes, `gatecrash stories` the stories."
+        )
+        raise Failed(f"no code or story {asked[:60]!r}; {near}")
     if as_json:
         document(explained._asdict())
         return

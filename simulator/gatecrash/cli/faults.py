@@ -7,6 +7,7 @@ import click
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._gateway import note_if_new, require, talks_to_gateway
 from gatecrash.cli._output import document, table
+from gatecrash.cli._together import refuse
 from gatecrash.cli._values import Number
 from gatecrash.counted import counted
 
@@ -98,7 +99,11 @@ def add(
     gatecrash faults add operation.committed=reset          (short, as in the Gatecrash-Fault header)
     gatecrash faults add 'response.partial=delay;seconds=2'
     """
-    if "=" in station and kind is None:
+    if probability is None:
+        refuse(["seed"], "without --probability", "only the probability is drawn by chance")
+    if "=" in station and kind is not None:
+        raise WrongUse(f"STATION was {station!r}, which names a kind already, and KIND was {kind!r}; give one of the two.")
+    if "=" in station:
         station, kind, *short = _short_form(station)
         params = (*short, *params)
     if kind is None:
@@ -118,8 +123,7 @@ def add(
     if as_json:
         document(rule)
     else:
-        where = f" where {_pairs(rule['match'])}" if rule["match"] else ""
-        click.echo(f"{rule['id']}: {rule['kind']} at {rule['station']}{where}, {_when(rule)}")
+        click.echo(f"{rule['id']}: {in_words(rule)}")
 
 
 @command.command("remove")
@@ -216,12 +220,20 @@ def _pairs(fields: dict[str, Any]) -> str:
     return " ".join(f"{name}={value}" for name, value in fields.items())
 
 
+def in_words(rule: dict[str, Any]) -> str:
+    """`reset at operation.committed where operation=charges.create, once`; of a gateway's rule or of one that a story has."""
+    params = f" with {_pairs(rule['params'])}" if rule.get("params") else ""
+    where = f" where {_pairs(rule['match'])}" if rule.get("match") else ""
+    return f"{rule['kind']} at {rule['station']}{params}{where}, {_when(rule)}"
+
+
 def _when(rule: dict[str, Any]) -> str:
-    """`from the 2nd on, 3 times`: when a rule strikes, in words."""
-    times = "always" if rule["times"] is None else _count(rule["times"])
-    nth = "" if rule["nth"] == 1 else f", from match {rule['nth']} on"
-    chance = "" if rule["probability"] is None else f", with probability {rule['probability']:g}"
-    return times + nth + chance
+    """`3 times, from match 2 on`: when a rule strikes, in words. What is not given is as the gateway has it by default."""
+    probability, nth = rule.get("probability"), rule.get("nth", 1)
+    often = rule.get("times", 1 if probability is None else None)
+    times = "always" if often is None else _count(often)
+    chance = "" if probability is None else f", with probability {probability:g}"
+    return times + ("" if nth == 1 else f", from match {nth} on") + chance
 
 
 def _count(times: int) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from gatecrash.cli._failed import WrongUse
+from gatecrash.cli._together import refuse
 
 # option → what is asked, and what is meant when nothing is said
 _QUESTIONS = {
@@ -47,6 +48,8 @@ def command(file: Path, url: str | None, yes: bool, force: bool, **given: str | 
     """
     from gatecrash.harness.merchant_profile import ProfileError, parse
 
+    if given["start"]:
+        refuse(["url"], "with --start", "a merchant that is started listens where it is told to")
     if file.exists() and not force:
         raise WrongUse(f"init: {file} is there already; --force writes over it, or name another file")
     ask = not yes and sys.stdin.isatty()
@@ -67,8 +70,8 @@ def command(file: Path, url: str | None, yes: bool, force: bool, **given: str | 
     _ignore(file.resolve().parent)
 
 
-#: What Gatecrash writes into the folder that it is run in, and nobody wants to commit by accident.
-_WRITTEN = ("gatecrash-failures/", "gatecrash-checkpoint.json")
+#: Files that Gatecrash writes into the folder that it is run in. The folders that it makes have a `.gitignore` of their own.
+_WRITTEN = ("gatecrash-checkpoint.json",)
 
 
 def _ignore(folder: Path) -> None:

@@ -10,6 +10,7 @@ import click
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._gateway import require, talks_to_gateway
 from gatecrash.cli._output import document, table
+from gatecrash.cli._together import refuse
 from gatecrash.counted import counted
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def command(sandbox: "Sandbox", as_json: bool, final: bool, file: TextIO | None,
     Exit code: 0 nothing was found, 1 something was, 2 the set-up is wrong.
     """
     if rules:
+        refuse(["final", "file"], "with --rules", "the rules are listed, and no journal is read")
         _list_rules(as_json)
         return
     if file is None:

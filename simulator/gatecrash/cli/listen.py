@@ -16,6 +16,7 @@ import click
 from gatecrash.cli._failed import Failed, WrongUse
 from gatecrash.cli._gateway import talks_to_gateway
 from gatecrash.cli._output import json_line, note
+from gatecrash.cli._together import refuse
 
 if TYPE_CHECKING:
     from gatecrash.cli._receiver import Answered, Arrived, Forward
@@ -59,7 +60,13 @@ def command(
     from gatecrash.core.endpoints import secret_by_name
 
     secret = secret_by_name(sandbox.name)
+    if forward_to is not None:
+        refuse(["answer"], "with --forward-to", "the gateway gets the answer of the app")
+    else:
+        refuse(["skip_verify"], "without --forward-to", "there is no certificate to verify")
     if print_secret:
+        receiving = ["forward_to", "events", "answer", "skip_verify", "host", "port"]
+        refuse(receiving, "with --print-secret", "the secret is printed, and nothing is received")
         if as_json:
             json_line({"secret": secret})
         else:

@@ -12,6 +12,7 @@ import click
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document, note, table
 from gatecrash.cli._proof import end_early, why_incomplete
+from gatecrash.cli._together import refuse
 from gatecrash.cli._values import Whole
 from gatecrash.cli._worlds import run, runs_worlds
 from gatecrash.counted import counted
@@ -68,6 +69,8 @@ def command(
     from gatecrash.harness.story import choose, gather
     from gatecrash.harness.world import SetupFailed
 
+    if world == "real":
+        refuse(["faults"], "with --world real", "there a story is played as it is told")
     mutants, names = known(), (*more, *names)
     unknown = [name for name in names if name not in mutants]
     if unknown:

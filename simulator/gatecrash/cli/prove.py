@@ -12,6 +12,7 @@ from gatecrash.cli import _proof
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._output import document
 from gatecrash.cli._simulated import simulated
+from gatecrash.cli._together import refuse
 from gatecrash.cli._values import Whole
 from gatecrash.cli._worlds import run, runs_worlds
 
@@ -69,6 +70,8 @@ def command(
 
     merchant = load(profile)
     wanted = choose(gather(folders, ours=not only_mine), names, groups=groups, without=without)
+    if merchant.start is None:
+        refuse(["jobs"], f"with {profile}", "that merchant runs already, so stories are played one at a time")
     playable, left_out = _proof.sorted_out(wanted, merchant)
     findings = Findings(merchant.name, "real", playable, left_out, not_judged(merchant))
     saved: dict[str, Path] = {}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from gatecrash import yaml_text
+from gatecrash import files, yaml_text
 from gatecrash.harness.documents import read
 from gatecrash.harness.explore.fault import Fault
 from gatecrash.harness.explore.fault import Schedule as Faults
@@ -46,7 +46,7 @@ def save_simulated(story: Story, found: "Counterexample", merchant: MerchantProf
 
 
 def _write(path: Path, merchant: MerchantProfile, violations: list[str], story: Story, **beside: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    files.make_reports_folder(path.parent)
     document = {
         "gatecrash": "schedule",
         "merchant": str(merchant.path.resolve()) if merchant.path else None,

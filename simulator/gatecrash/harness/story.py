@@ -166,6 +166,8 @@ def choose(
         raise StoryError(no_such("story", unknown, known))
     spared = {name for name in without if name in known}
     spared_groups = _groups((name for name in without if name not in known), there)
+    if cancelled := [*sorted(wanted & spared), *sorted(of & spared_groups)]:
+        raise StoryError(f"{', '.join(cancelled)}: asked for and left out at once; leave it out of one of the two options")
     asked = [story for story in stories if not (wanted or of) or story.name in wanted or story.group in of]
     left = [story for story in asked if story.name not in spared and story.group not in spared_groups]
     if not left:

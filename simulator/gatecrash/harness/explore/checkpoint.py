@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gatecrash import files
 from gatecrash.harness.explore.bound import Bound
 from gatecrash.harness.explore.search import Search
 
@@ -41,7 +42,7 @@ class Checkpoint(NamedTuple):
             "seconds": round(seconds, 3),
             "stories": {name: search.memory() for name, search in searches.items()},
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        files.make_reports_folder(self.path.parent)
         beside = self.path.with_name(self.path.name + ".new")
         with beside.open("w", encoding="utf-8") as file:
             json.dump(document, file, ensure_ascii=False, separators=(",", ":"))
