@@ -20,14 +20,20 @@ help:
 	@echo "make bench   measured speed, as ratios against a bare aiohttp handler"
 	@echo "make lint    style and types only"
 
-.venv/ready: pyproject.toml
+# what the demo needs: the product alone
+.venv/demo: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "gatecrash needs Python 3.11 or newer; none was found on PATH" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-demo: .venv/ready
+# what working on it needs besides
+.venv/ready: .venv/demo
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+demo: .venv/demo
 	$(BIN)/gatecrash demo
 
 test: .venv/ready

@@ -12,7 +12,7 @@ from tests.cli.conftest import Cli
 
 def test_a_rule_is_armed_strikes_and_is_listed(cli: Cli) -> None:
     armed = cli("faults", "add", "operation.committed", "status", "--param", "status=503", "--match", "order_id=7").stdout
-    assert "status at operation.committed where order_id=7, once" in armed
+    assert "status at operation.committed with status=503 where order_id=7, once" in armed
     cli.sandbox.charge()
     with pytest.raises(GatewayError) as refused:
         cli.sandbox.charge(order_id="7")

@@ -149,9 +149,7 @@ def command(code: str | None, in_full: bool, as_json: bool) -> None:
         if asked.lower() in stories:
             _tell_story(stories[asked.lower()], as_json)
             return
-        near = (
-            nearest([asked[:60]], [*known, *stories]) or "`gatecrash explain` lists the codes, `gatecrash stories` the stories."
-        )
+        near = nearest([asked[:60]], [*known, *stories]) or "`gatecrash explain` lists codes, `gatecrash stories` stories."
         raise Failed(f"no code or story {asked[:60]!r}; {near}")
     if as_json:
         document(explained._asdict())
