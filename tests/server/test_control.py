@@ -163,7 +163,7 @@ async def test_a_frozen_clock_stands_and_moves_when_it_is_told(server_client: Cl
     clock = (
         (await server_client.post("/_gatecrash/clock", {"mode": "frozen", "now": "2031-02-03T04:05:06.789Z"})).expect(200).json
     )
-    assert clock == {"mode": "frozen", "now": "2031-02-03T04:05:06.789Z", "rate": 0, "next_timer_at": None}
+    assert clock == {"mode": "frozen", "now": "2031-02-03T04:05:06.789Z", "rate": 0, "next_timer_at": None, "moving": None}
     assert (await server_client.charge())["created_at"] == "2031-02-03T04:05:06.789Z"
     moved = await server_client.advance(86400.5)
     assert (moved["now"], moved["mode"], moved["timers_fired"]) == ("2031-02-04T04:05:07.289Z", "frozen", 0)
