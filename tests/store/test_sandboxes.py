@@ -7,8 +7,9 @@ import pytest
 
 import gatecrash.store
 from gatecrash.core.records import RECORDS, Timer
-from gatecrash.store.interface import OF, SandboxRow
-from gatecrash.store.sqlite import COPY, WIPE, SqliteStore, SqliteTransaction
+from gatecrash.store.interface import OF, START, SandboxRow
+from gatecrash.store.lives import SLICED
+from gatecrash.store.sqlite import SqliteStore, SqliteTransaction
 from tests.store.samples import BARE, FULL
 
 SCHEMA = Path(gatecrash.store.__file__).with_name("schema.sql").read_text(encoding="utf-8")
@@ -18,24 +19,28 @@ def row(name: str, journal_length: int = 0) -> SandboxRow:
     return SandboxRow(name, "seed", 1, 2, journal_length, "{}")
 
 
-@pytest.mark.parametrize("sql", [*WIPE, *COPY], ids=lambda sql: sql[:60])
+@pytest.mark.parametrize(
+    "sql", [sql for table in SLICED for sql in (table.copy, table.last, table.delete)], ids=lambda sql: sql[:60]
+)
 def test_emptying_and_copying_a_sandbox_touches_no_other(sql: str) -> None:
     db = sqlite3.connect(":memory:")
     db.executescript(SCHEMA)
-    plan = [detail for *_, detail in db.execute("EXPLAIN QUERY PLAN " + sql, ("a",) * sql.count("?"))]
+    values = dict.fromkeys(("source", "target", "until", "life", "limit", "key0", "key1"), 1)
+    plan = [detail for *_, detail in db.execute("EXPLAIN QUERY PLAN " + sql, values if ":" in sql else (1,))]
     db.close()
-    assert plan
-    assert all(step.startswith("SEARCH") and "(sandbox=?" in step for step in plan), plan
+    steps = [step for step in plan if not step.startswith("LIST SUBQUERY")]
+    assert steps
+    assert all(step.startswith("SEARCH") and "(life=?" in step for step in steps), plan
 
 
-def test_every_table_that_has_a_sandbox_is_emptied_and_copied() -> None:
+def test_every_table_that_has_a_life_is_emptied_and_copied() -> None:
     db = sqlite3.connect(":memory:")
     db.executescript(SCHEMA)
     tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-    scoped = {name for name in tables if any(column[1] == "sandbox" for column in db.execute(f"PRAGMA table_info({name})"))}
+    scoped = {name for name in tables if any(column[1] == "life" for column in db.execute(f"PRAGMA table_info({name})"))}
     db.close()
     assert scoped == {kind.TABLE for kind in RECORDS} | {"journal"}
-    assert {sql.split()[2] for sql in WIPE} == {sql.split()[2] for sql in COPY} == scoped
+    assert {table.name for table in SLICED} == scoped
 
 
 @pytest.mark.asyncio
@@ -52,7 +57,7 @@ async def test_a_copy_holds_all_there_is_and_stands_alone(tmp_path: Path) -> Non
 
     def copy(tx: SqliteTransaction) -> None:
         tx.of(kept).keep_row(row(kept, 2))
-        tx.of(kept).copy_from("a")
+        assert tx.of(kept).copy_from("a", START, 2) is None
 
     def found(tx: SqliteTransaction) -> list[object]:
         return [tx.find(kind) for kind in RECORDS] + [list(tx.journal(0))]
@@ -68,7 +73,7 @@ async def test_a_copy_holds_all_there_is_and_stands_alone(tmp_path: Path) -> Non
     assert [one.name for one in await store.submit("a", lambda tx: tx.sandboxes())] == ["a"]
     assert [one.name for one in await store.submit("a", lambda tx: tx.snapshots())] == [kept]
     assert [one.first_timer_at for one in store.look("", lambda tx: tx.asleep("", 9))] == [None]
-    await store.submit("a", lambda tx: tx.copy_from(kept))
+    await store.submit("a", lambda tx: tx.copy_from(kept, START, 2))
     assert await store.submit("a", found) == before
     first = min(timer.due_at for timer in await store.submit("a", lambda tx: tx.find(Timer)))
     assert [one.first_timer_at for one in store.look("", lambda tx: tx.asleep("", 9))] == [first], "snapshots wait for nothing"

@@ -24,8 +24,8 @@ def test_the_columns_of_a_table_are_the_fields_of_its_record_in_their_order(kind
     columns = [row[1] for row in db.execute(f"PRAGMA table_info({kind.TABLE})")]
     keys = [row[1] for row in sorted(db.execute(f"PRAGMA table_info({kind.TABLE})"), key=lambda row: row[5]) if row[5]]
     db.close()
-    assert columns == ["sandbox", *kind.__struct_fields__]
-    assert keys == ["sandbox", *kind.KEY]
+    assert columns == ["life", *kind.__struct_fields__]
+    assert keys == ["life", *kind.KEY]
 
 
 def test_there_is_a_sample_of_every_record() -> None:

@@ -1,7 +1,9 @@
 """The gateway, whole and without a socket: what it knows, and those who tend its timers and webhooks."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -13,7 +15,8 @@ from gatecrash.server.host import Host
 from gatecrash.server.sandbox import Memory, Sandbox
 from gatecrash.server.state import State, load_rules, sandbox_removed
 from gatecrash.server.timekeeper import Timekeeper
-from gatecrash.store.interface import OF, SandboxRow, Sleeper, Store, StoreTransaction
+from gatecrash.store.errors import StoreFailed
+from gatecrash.store.interface import OF, START, Copied, SandboxRow, Sleeper, Store, StoreTransaction
 
 T = TypeVar("T")
 
@@ -23,6 +26,8 @@ _PAGE = 200
 _LONGEST_S = 3600.0
 # when the store fails, how long until it is tried again
 _AGAIN_S = 1.0
+# how long others have the store to themselves between two slices that are deleted
+_BREATH_S = 0.01
 
 
 class Gateway(State):
@@ -34,6 +39,10 @@ class Gateway(State):
         self.timers_changed = self.timekeeper.poke
         # sandbox that is not loaded → what loads it when its first timer is due
         self._alarms: dict[str, asyncio.TimerHandle] = {}
+        # copies that failed, and are to be deleted
+        self._failed: set[str] = set()
+        self._sweeper: asyncio.Task[None] | None = None
+        self._swept = True
 
     async def start(self) -> None:
         """Take up what an earlier process left. Whatever waits for its time there is looked for afterwards, a page at a time."""
@@ -41,6 +50,10 @@ class Gateway(State):
         task = asyncio.get_running_loop().create_task(self._set_alarms(self._asleep("")))
         self.running.add(task)
         task.add_done_callback(self.running.discard)
+
+    def take_over(self, tx: StoreTransaction) -> None:
+        super().take_over(tx)
+        self._sweep_in(tx)
 
     def _asleep(self, after: str) -> Sequence[Sleeper]:
         return self.store.look("", lambda tx: tx.asleep(after, _PAGE))
@@ -76,11 +89,13 @@ class Gateway(State):
         await self.timekeeper.close()
         self.store.close()
 
-    # --- sandboxes that begin anew. Each is one commit: a crash leaves the old or the new, never half
+    # --- sandboxes that begin anew. A crash leaves the old or the new, never half: however much a sandbox holds, one small commit
+    # switches from one to the other. What is copied before it, and deleted after it, is so in slices
 
     async def reset(self, sandbox: Sandbox) -> None:
         """Empty a sandbox: objects, rules, clock, journal, books. Its seed and its snapshots stay."""
-        await self._renew(sandbox, lambda tx: sandbox.begin_anew())
+        async with sandbox.whole:
+            await self._renew(sandbox, lambda tx: sandbox.begin_anew())
 
     async def remove(self, sandbox: Sandbox) -> None:
         """Take a sandbox away, and its snapshots. Whoever names it again gets a new one."""
@@ -97,39 +112,56 @@ class Gateway(State):
             sandbox.removed = False
             self.sandboxes[sandbox.name] = sandbox
 
-        await self._renew(sandbox, forget, undo)
+        async with sandbox.whole:
+            await self._renew(sandbox, forget, undo)
 
     async def snapshot(self, sandbox: Sandbox, name: str) -> SandboxRow:
         """Keep a sandbox as it is now under a name of its own, in place of an older snapshot of that name."""
+        row: SandboxRow
+        unwritten: list[bytes]
 
-        def copy(tx: StoreTransaction) -> SandboxRow:
-            row = sandbox.snapshot_row(sandbox.name + OF + name)
-            kept = tx.of(row.name)
-            kept.remove()
-            kept.keep_row(row)
-            kept.copy_from(sandbox.name)
-            self.journal.copy_pending(sandbox, kept)
-            return row
+        def begin(tx: StoreTransaction) -> int:
+            nonlocal row, unwritten
+            if sandbox.removed:
+                raise sandbox_removed(sandbox)
+            row, unwritten = sandbox.snapshot_row(sandbox.name + OF + name), self.journal.buffered(sandbox.name)
+            return row.journal_length - len(unwritten)
 
-        return await self.store.submit(sandbox.name, copy)
+        async with self._copying(sandbox) as copy:
+
+            def end(tx: StoreTransaction) -> None:
+                kept = tx.of(row.name)
+                kept.become(copy)
+                kept.keep_row(row)
+                self.journal.add(kept, row.journal_length, unwritten)
+                self._sweep_in(tx)
+
+            with sandbox.standing():
+                await self._copy(sandbox, sandbox.name, copy, begin, end)
+        return row
 
     async def snapshots(self, sandbox: Sandbox) -> Sequence[SandboxRow]:
         return await self.store.submit(sandbox.name, lambda tx: tx.snapshots())
 
     async def restore(self, sandbox: Sandbox, name: str) -> SandboxRow:
         """Have a sandbox go on as it was when the snapshot was taken: objects, keys, timers, clock, ids, rules, journal."""
-        kept = sandbox.name + OF + name
-        await self.store.submit(sandbox.name, lambda tx: _snapshot(tx, name))  # refused before anything is cut off
+        row: SandboxRow
 
-        def put_back(tx: StoreTransaction) -> SandboxRow:
-            row = _snapshot(tx, name)
-            tx.copy_from(kept)
-            sandbox.begin_anew(row)
-            load_rules(tx, sandbox)
-            sandbox.linter = None
-            return row
+        def begin(tx: StoreTransaction) -> int:
+            nonlocal row
+            row = _snapshot(tx, name)  # refused before anything is cut off
+            return row.journal_length
 
-        row = await self._renew(sandbox, put_back)
+        async with self._copying(sandbox) as copy:
+            await self._copy(sandbox, sandbox.name + OF + name, copy, begin)
+
+            def put_back(tx: StoreTransaction) -> None:
+                tx.become(copy)
+                sandbox.begin_anew(row)
+                load_rules(tx, sandbox)
+                sandbox.linter = None
+
+            await self._renew(sandbox, put_back)
         if row.strict:
             self.catch_up(sandbox, row.journal_length)
         return row
@@ -140,9 +172,90 @@ class Gateway(State):
         def remove(tx: StoreTransaction) -> SandboxRow:
             row = _snapshot(tx, name, "snapshot")
             tx.of(row.name).remove()
+            self._sweep_in(tx)
             return row
 
-        return await self.store.submit(sandbox.name, remove)
+        async with sandbox.whole:
+            return await self.store.submit(sandbox.name, remove)
+
+    @asynccontextmanager
+    async def _copying(self, sandbox: Sandbox) -> AsyncIterator[str]:
+        """Under which name a copy is made beside a sandbox, one at a time. What is left of it is deleted."""
+        copy = sandbox.name + OF
+        async with sandbox.whole:
+            self._failed.discard(copy)
+            try:
+                yield copy
+            except Exception:
+                self._failed.add(copy)
+                self._sweep_soon()
+                raise
+
+    async def _copy(
+        self,
+        sandbox: Sandbox,
+        source: str,
+        copy: str,
+        begin: Callable[[StoreTransaction], int],
+        end: Callable[[StoreTransaction], None] = lambda tx: None,
+    ) -> None:
+        """Copy records and journal of `source` to `copy`, a slice a commit.
+
+        `begin` is called in the first commit and tells up to which entry the journal is copied; `end` is called in the last one.
+        """
+        so_far: Copied | None = START
+        until = 0
+
+        def work(tx: StoreTransaction, so_far: Copied) -> Copied | None:
+            nonlocal until
+            if so_far == START:
+                until = begin(tx)
+                tx.of(copy).wipe()
+            further = tx.of(copy).copy_from(source, so_far, until)
+            if further is None:
+                end(tx)
+            return further
+
+        while so_far is not None:
+            so_far = await self.store.submit(sandbox.name, partial(work, so_far=so_far))
+
+    # --- what belongs to no sandbox any more
+
+    def _sweep_in(self, tx: StoreTransaction) -> None:
+        """Delete what was taken away; what is too much for this commit, afterwards."""
+        if tx.sweep():
+            self._sweep_soon()
+
+    def _sweep_soon(self) -> None:
+        self._swept = False
+        if self._sweeper is None or self._sweeper.done():
+            self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+            self.running.add(self._sweeper)
+            self._sweeper.add_done_callback(self.running.discard)
+
+    async def _sweep(self) -> None:
+        """Delete what was taken away, and copies that failed, a slice a commit, until nothing is left."""
+        failed: set[str] = set()
+
+        def work(tx: StoreTransaction) -> bool:
+            nonlocal failed
+            failed = set(self._failed)  # now: one that was begun anew is none any more
+            for copy in failed:
+                tx.of(copy).wipe()
+            return tx.sweep()
+
+        while not self._swept:
+            self._swept = True  # unless somebody takes something away from now on
+            try:
+                more = await self.store.submit("", work)
+            except StoreFailed:
+                self._swept = False
+                await asyncio.sleep(_AGAIN_S)
+                continue
+            self._failed -= failed
+            if more:
+                self._swept = False
+                await asyncio.sleep(_BREATH_S)
 
     async def _renew(self, sandbox: Sandbox, fill: Callable[[StoreTransaction], T], undo: Callable[[], None] = lambda: None) -> T:
         """Cut off what is in flight in a sandbox, empty it, and have `fill` say what it is now."""
@@ -161,6 +274,7 @@ class Gateway(State):
             before, unwritten = sandbox.memory(), self.journal.buffered(sandbox.name)
             tx.wipe()
             filled = fill(tx)
+            self._sweep_in(tx)
             self.journal.forget(sandbox)
             self.journal.touch(sandbox)
             return filled

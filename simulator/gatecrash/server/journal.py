@@ -108,10 +108,10 @@ class Journal:
         """What is not written yet, as JSON, in order."""
         return list(self._pending.get(sandbox, ()))
 
-    def copy_pending(self, sandbox: Sandbox, tx: StoreTransaction) -> None:
-        """Add what is buffered for a sandbox to a copy of it; it stays buffered."""
-        if entries := self._pending.get(sandbox.name):
-            tx.add_journal(sandbox.journal_length, _array(entries))
+    def add(self, tx: StoreTransaction, last_seq: int, entries: list[bytes]) -> None:
+        """Add entries that were buffered to a copy of their sandbox, the last of them numbered `last_seq`."""
+        if entries:
+            tx.add_journal(last_seq, _array(entries))
 
     # --- store.interface.Buffer
 

@@ -1,7 +1,8 @@
 """A sandbox, live: its clock, ids, faults and journal length, and what is in flight in it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import msgspec
@@ -62,6 +63,10 @@ class Sandbox:
         self.epoch = 0
         self.removed = False
         self.ended = asyncio.Event()
+        # held by whoever copies, empties or removes the whole of it
+        self.whole = asyncio.Lock()
+        # there while it is copied as it is: set once it may be written again
+        self.copied: asyncio.Event | None = None
         self.down = False
         self._connections: set[asyncio.Transport] = set()
         self.requests = 0
@@ -92,6 +97,20 @@ class Sandbox:
         """Cut off whatever is held at a station; what was computed and not committed is not to be."""
         self.ended.set()
         self.ended = asyncio.Event()
+
+    @contextmanager
+    def standing(self) -> Iterator[None]:
+        """Nothing is written to it meanwhile: who wants to waits in `may_be_written`."""
+        copied = self.copied = asyncio.Event()
+        try:
+            yield
+        finally:
+            self.copied = None
+            copied.set()
+
+    async def may_be_written(self) -> None:
+        while self.copied is not None:
+            await self.copied.wait()
 
     def attempts_in_flight(self) -> list[asyncio.Task[None]]:
         return [task for lane in self.attempts.values() for task in lane.values()]

@@ -65,9 +65,13 @@ class State:
         self.timers_changed: Callable[[Sandbox], None] = lambda sandbox: None
 
     def take_over(self, tx: StoreTransaction) -> None:
-        """Take up what an earlier process left: release claims whose work never committed. Sandboxes are loaded when needed."""
+        """Take up what an earlier process left: release claims whose work never committed, and end copies that it did not finish.
+
+        Sandboxes are loaded when needed.
+        """
         self._check_key(tx)
         tx.release_claims()
+        tx.end_copies()
 
     def _check_key(self, tx: StoreTransaction) -> None:
         """Refuse a vault key that is not the one this database was made with: it would open nothing, and know no request."""
@@ -134,7 +138,11 @@ class State:
             check_url(call.url, self.host.allow_hosts)
 
     async def run(self, sandbox: Sandbox, work: Callable[[Context], T], undone: Callable[[], None] = lambda: None) -> T:
-        """Run `work` in one commit; what it raises rolls it back, and `undone` is told. Returns once it is durable."""
+        """Run `work` in one commit; what it raises rolls it back, and `undone` is told. Returns once it is durable.
+
+        It waits while a snapshot of the sandbox is being taken.
+        """
+        await sandbox.may_be_written()
         issued = sandbox.ids.issued
         timers_changed = False
 
@@ -194,6 +202,7 @@ class State:
 
         Where that fails nothing strikes, so the journal tells of no firing.
         """
+        await sandbox.may_be_written()  # what is noted can be taken back only as long as it is not written
         known = {name: value for name, value in msgspec.structs.asdict(labels).items() if value is not None}
         known.pop("idempotency_key", None)
         first, epoch = sandbox.journal_length + 1, sandbox.epoch

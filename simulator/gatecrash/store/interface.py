@@ -5,7 +5,7 @@ SQLite fills this; another database fills it with the same words. Nobody above t
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from gatecrash.core.transaction import Transaction
 from gatecrash.store.errors import StoreFailed
@@ -36,6 +36,17 @@ class Sleeper(NamedTuple):
     first_timer_at: int | None
 
 
+class Copied(NamedTuple):
+    """How far a copy has come: up to which key of which table."""
+
+    table: int = 0
+    key: tuple[Any, ...] = ()
+
+
+#: Of a copy, nothing yet.
+START = Copied()
+
+
 class StoreTransaction(Transaction, Protocol):
     """One commit, as the shell sees it. It is bound to one sandbox, or to one snapshot of one."""
 
@@ -58,13 +69,25 @@ class StoreTransaction(Transaction, Protocol):
         """Add a sandbox, or write over the one of this name; `created_at` stays as it was."""
 
     def remove(self) -> None:
-        """Take away this sandbox: records, journal, row."""
+        """Take away this sandbox: records, journal, row. It costs the same however much it holds; `sweep` deletes it."""
 
     def wipe(self) -> None:
-        """Take away its records and journal; the row stays."""
+        """Take away its records and journal, in the same way; the row stays."""
 
-    def copy_from(self, other: str) -> None:
-        """Add the records and the journal of another sandbox. What was claimed there and not committed stays behind."""
+    def copy_from(self, other: str, so_far: Copied, journal_until: int) -> Copied | None:
+        """Add records and journal of another sandbox, as many as one commit may, where `so_far` ended. None, once that is all.
+
+        What was claimed there and not committed stays behind, and so do journal entries numbered above `journal_until`.
+        """
+
+    def become(self, other: str) -> None:
+        """Have the records and the journal of another sandbox instead of its own; the other one is left with none."""
+
+    def end_copies(self) -> None:
+        """Take away copies that came to no end: all that is named `NAME@`."""
+
+    def sweep(self) -> bool:
+        """Delete what was taken away, as much as one commit may. Returns whether there may be more."""
 
     def release_claims(self) -> None:
         """Take away, in every sandbox, claims whose work never committed."""

@@ -1,6 +1,6 @@
 -- The state of the gateway, one row per record of core/records.py, columns in the order of its fields.
--- Every table is clustered by sandbox: what belongs to one lies together, so that sandboxes neither meet nor slow each other,
--- and ids sort by creation, so that new rows are appended. CHECKs are the last line of defence: code has refused before.
+-- Every table is clustered by life (see `lives`): what belongs to one sandbox lies together, so that sandboxes neither meet nor
+-- slow each other, and ids sort by creation, so that new rows are appended. CHECKs are the last line of defence: code has refused before.
 
 CREATE TABLE meta (
     key     TEXT PRIMARY KEY,
@@ -17,17 +17,23 @@ CREATE TABLE sandboxes (
     strict          INTEGER NOT NULL        -- whether its journal notes what a client does wrong
 ) WITHOUT ROWID;
 
+-- under which number the rows of a sandbox are kept, from when it begins anew until it does so again
+CREATE TABLE lives (
+    id      INTEGER PRIMARY KEY,
+    sandbox TEXT UNIQUE                     -- NULL: it has ended, and its rows are to be deleted
+);
+
 CREATE TABLE client_tokens (
-    sandbox     TEXT NOT NULL,
+    life        INTEGER NOT NULL,
     id          TEXT NOT NULL,
     used        INTEGER NOT NULL CHECK (used IN (0, 1)),
     created_at  INTEGER NOT NULL,
     expires_at  INTEGER NOT NULL,
-    PRIMARY KEY (sandbox, id)
+    PRIMARY KEY (life, id)
 );
 
 CREATE TABLE nonces (
-    sandbox         TEXT NOT NULL,
+    life            INTEGER NOT NULL,
     id              TEXT NOT NULL,
     card            TEXT,                   -- JSON: brand, last4, expiry; never the number
     bank_account    TEXT,                   -- JSON: bank, routing number, last4; never the number
@@ -35,23 +41,23 @@ CREATE TABLE nonces (
     used_by         TEXT,                   -- the charge or payment method that consumed it
     created_at      INTEGER NOT NULL,
     expires_at      INTEGER NOT NULL,
-    PRIMARY KEY (sandbox, id),
+    PRIMARY KEY (life, id),
     CHECK ((card IS NULL) <> (bank_account IS NULL))
 );
 
 CREATE TABLE payment_methods (
-    sandbox         TEXT NOT NULL,
+    life            INTEGER NOT NULL,
     id              TEXT NOT NULL,
     card            TEXT,
     bank_account    TEXT,
     sealed_number   BLOB NOT NULL,
     created_at      INTEGER NOT NULL,
-    PRIMARY KEY (sandbox, id),
+    PRIMARY KEY (life, id),
     CHECK ((card IS NULL) <> (bank_account IS NULL))
 );
 
 CREATE TABLE charges (
-    sandbox         TEXT NOT NULL,
+    life            INTEGER NOT NULL,
     id              TEXT NOT NULL,
     status          TEXT NOT NULL CHECK (status IN
                     ('succeeded', 'authorized', 'requires_action', 'processing', 'voided', 'expired', 'failed')),
@@ -73,7 +79,7 @@ CREATE TABLE charges (
     ref             TEXT,                   -- the dialect's object that it is an attempt of
     created_at      INTEGER NOT NULL,
     expires_at      INTEGER,
-    PRIMARY KEY (sandbox, id),
+    PRIMARY KEY (life, id),
     CHECK ((card IS NULL) <> (bank_account IS NULL)),
     CHECK ((payment_nonce IS NULL) <> (payment_method IS NULL)),
     -- no money goes back twice
@@ -81,13 +87,13 @@ CREATE TABLE charges (
     CHECK ((status = 'failed') = (decline_code IS NOT NULL)),
     CHECK (status NOT IN ('failed', 'processing', 'voided', 'expired') OR amount_captured = 0)
 );
-CREATE INDEX charges_by_order ON charges (sandbox, order_id, id) WHERE order_id IS NOT NULL;
+CREATE INDEX charges_by_order ON charges (life, order_id, id) WHERE order_id IS NOT NULL;
 -- a nonce pays once, whatever the code believes
-CREATE UNIQUE INDEX charges_by_nonce ON charges (sandbox, payment_nonce) WHERE payment_nonce IS NOT NULL;
-CREATE INDEX charges_by_subscription ON charges (sandbox, subscription_id, id) WHERE subscription_id IS NOT NULL;
+CREATE UNIQUE INDEX charges_by_nonce ON charges (life, payment_nonce) WHERE payment_nonce IS NOT NULL;
+CREATE INDEX charges_by_subscription ON charges (life, subscription_id, id) WHERE subscription_id IS NOT NULL;
 
 CREATE TABLE refunds (
-    sandbox     TEXT NOT NULL,
+    life        INTEGER NOT NULL,
     id          TEXT NOT NULL,
     charge_id   TEXT NOT NULL,
     order_id    TEXT,
@@ -96,12 +102,12 @@ CREATE TABLE refunds (
     currency    TEXT NOT NULL,
     reason      TEXT,
     created_at  INTEGER NOT NULL,
-    PRIMARY KEY (sandbox, id)
+    PRIMARY KEY (life, id)
 );
-CREATE INDEX refunds_by_charge ON refunds (sandbox, charge_id, id);
+CREATE INDEX refunds_by_charge ON refunds (life, charge_id, id);
 
 CREATE TABLE disputes (
-    sandbox         TEXT NOT NULL,
+    life            INTEGER NOT NULL,
     id              TEXT NOT NULL,
     charge_id       TEXT NOT NULL,
     order_id        TEXT,
@@ -114,15 +120,15 @@ CREATE TABLE disputes (
     evidence        TEXT,
     evidence_due_at INTEGER,
     created_at      INTEGER NOT NULL,
-    PRIMARY KEY (sandbox, id),
+    PRIMARY KEY (life, id),
     CHECK ((status IN ('won', 'lost', 'closed')) = (resolution IS NOT NULL)),
     CHECK ((status = 'needs_response') = (evidence_due_at IS NOT NULL))
 );
 -- a charge is disputed once
-CREATE UNIQUE INDEX disputes_by_charge ON disputes (sandbox, charge_id);
+CREATE UNIQUE INDEX disputes_by_charge ON disputes (life, charge_id);
 
 CREATE TABLE subscriptions (
-    sandbox              TEXT NOT NULL,
+    life                 INTEGER NOT NULL,
     id                   TEXT NOT NULL,
     status               TEXT NOT NULL CHECK (status IN ('active', 'past_due', 'canceled')),
     payment_method       TEXT NOT NULL,
@@ -141,16 +147,16 @@ CREATE TABLE subscriptions (
     canceled_at          INTEGER,
     cancel_reason        TEXT CHECK (cancel_reason IN ('requested', 'payment_failed')),
     created_at           INTEGER NOT NULL,
-    PRIMARY KEY (sandbox, id),
+    PRIMARY KEY (life, id),
     CHECK ((status = 'canceled') = (canceled_at IS NOT NULL)),
     CHECK ((status = 'canceled') = (cancel_reason IS NOT NULL)),
     CHECK (status <> 'canceled' OR next_attempt_at IS NULL)
 );
-CREATE INDEX subscriptions_running ON subscriptions (sandbox, status, id) WHERE status <> 'canceled';
+CREATE INDEX subscriptions_running ON subscriptions (life, status, id) WHERE status <> 'canceled';
 
 -- the books: one row is one double entry
 CREATE TABLE transfers (
-    sandbox     TEXT NOT NULL,
+    life        INTEGER NOT NULL,
     id          TEXT NOT NULL,
     debit       TEXT NOT NULL,
     credit      TEXT NOT NULL CHECK (credit <> debit),
@@ -160,11 +166,11 @@ CREATE TABLE transfers (
     charge_id   TEXT NOT NULL,
     order_id    TEXT,
     created_at  INTEGER NOT NULL,
-    PRIMARY KEY (sandbox, id)
+    PRIMARY KEY (life, id)
 );
 
 CREATE TABLE webhook_endpoints (
-    sandbox             TEXT NOT NULL,
+    life                INTEGER NOT NULL,
     id                  TEXT NOT NULL,
     dialect             TEXT NOT NULL,
     url                 TEXT NOT NULL,
@@ -180,12 +186,12 @@ CREATE TABLE webhook_endpoints (
     old_secret_until    INTEGER,
     rotated_at          INTEGER,
     created_at          INTEGER NOT NULL,
-    PRIMARY KEY (sandbox, id),
+    PRIMARY KEY (life, id),
     CHECK (status = 'disabled' OR disabled_reason IS NULL)
 );
 
 CREATE TABLE events (
-    sandbox     TEXT NOT NULL,
+    life        INTEGER NOT NULL,
     id          TEXT NOT NULL,
     dialect     TEXT NOT NULL,              -- in whose words it is
     type        TEXT NOT NULL,
@@ -194,11 +200,11 @@ CREATE TABLE events (
     amount      INTEGER,
     data        TEXT NOT NULL,              -- JSON: the object as it was then
     created_at  INTEGER NOT NULL,
-    PRIMARY KEY (sandbox, id)
+    PRIMARY KEY (life, id)
 );
 
 CREATE TABLE deliveries (
-    sandbox         TEXT NOT NULL,
+    life            INTEGER NOT NULL,
     id              TEXT NOT NULL,
     event_id        TEXT NOT NULL,
     endpoint_id     TEXT NOT NULL,
@@ -207,28 +213,28 @@ CREATE TABLE deliveries (
     attempts        TEXT NOT NULL,          -- JSON: how each attempt went
     next_attempt_at INTEGER,
     created_at      INTEGER NOT NULL,
-    PRIMARY KEY (sandbox, id)
+    PRIMARY KEY (life, id)
 );
-CREATE INDEX deliveries_by_event ON deliveries (sandbox, event_id, id);
+CREATE INDEX deliveries_by_event ON deliveries (life, event_id, id);
 -- what waits for an endpoint: in the order of events, and in the order it falls due
-CREATE INDEX deliveries_pending ON deliveries (sandbox, endpoint_id, id) WHERE status = 'pending';
-CREATE INDEX deliveries_due ON deliveries (sandbox, endpoint_id, next_attempt_at, id) WHERE status = 'pending';
+CREATE INDEX deliveries_pending ON deliveries (life, endpoint_id, id) WHERE status = 'pending';
+CREATE INDEX deliveries_due ON deliveries (life, endpoint_id, next_attempt_at, id) WHERE status = 'pending';
 
 CREATE TABLE timers (
-    sandbox     TEXT NOT NULL,
+    life        INTEGER NOT NULL,
     id          TEXT NOT NULL,
     due_at      INTEGER NOT NULL,
     kind        TEXT NOT NULL,
     ref         TEXT NOT NULL,
-    PRIMARY KEY (sandbox, id)
+    PRIMARY KEY (life, id)
 ) WITHOUT ROWID;
-CREATE INDEX timers_by_due ON timers (sandbox, due_at, id);
-CREATE INDEX timers_by_ref ON timers (sandbox, ref);
+CREATE INDEX timers_by_due ON timers (life, due_at, id);
+CREATE INDEX timers_by_ref ON timers (life, ref);
 -- what the core does itself, without those that wait for an endpoint
-CREATE INDEX timers_of_core ON timers (sandbox, due_at, id) WHERE kind <> 'webhook.attempt';
+CREATE INDEX timers_of_core ON timers (life, due_at, id) WHERE kind <> 'webhook.attempt';
 
 CREATE TABLE idempotency_keys (
-    sandbox     TEXT NOT NULL,
+    life        INTEGER NOT NULL,
     scope       TEXT NOT NULL,              -- a dialect; keys of two dialects never meet
     key         TEXT NOT NULL,
     fingerprint BLOB NOT NULL,              -- keyed digest of the request
@@ -238,15 +244,15 @@ CREATE TABLE idempotency_keys (
     code        TEXT,                       -- of the refusal that the answer is
     sealed      INTEGER NOT NULL CHECK (sealed IN (0, 1)),  -- whether the body shows a secret: then it is AES-256-GCM
     created_at  INTEGER NOT NULL,
-    PRIMARY KEY (sandbox, scope, key),
+    PRIMARY KEY (life, scope, key),
     CHECK ((status IS NULL) = (body IS NULL))
 );
 -- for pruning: only keys that hold a result are old enough ever
-CREATE INDEX idempotency_by_age ON idempotency_keys (sandbox, scope, created_at) WHERE status IS NOT NULL;
-CREATE INDEX idempotency_in_flight ON idempotency_keys (sandbox) WHERE status IS NULL;
+CREATE INDEX idempotency_by_age ON idempotency_keys (life, scope, created_at) WHERE status IS NOT NULL;
+CREATE INDEX idempotency_in_flight ON idempotency_keys (life) WHERE status IS NULL;
 
 CREATE TABLE holds (
-    sandbox     TEXT NOT NULL,
+    life        INTEGER NOT NULL,
     id          TEXT NOT NULL,              -- a delivery
     endpoint_id TEXT NOT NULL,
     event_id    TEXT NOT NULL,
@@ -255,31 +261,31 @@ CREATE TABLE holds (
     event_type  TEXT,
     awaited     INTEGER NOT NULL CHECK (awaited >= 0),
     orders      TEXT NOT NULL,              -- JSON
-    PRIMARY KEY (sandbox, id)
+    PRIMARY KEY (life, id)
 );
 
 -- what dialects keep that is no money; (kind, ref) finds what belongs to another document or to a record of the core
 CREATE TABLE documents (
-    sandbox     TEXT NOT NULL,
+    life        INTEGER NOT NULL,
     kind        TEXT NOT NULL,
     id          TEXT NOT NULL,
     ref         TEXT,
     data        TEXT NOT NULL,              -- JSON
     created_at  INTEGER NOT NULL,
-    PRIMARY KEY (sandbox, kind, id)
+    PRIMARY KEY (life, kind, id)
 );
-CREATE INDEX documents_by_ref ON documents (sandbox, kind, ref, id) WHERE ref IS NOT NULL;
+CREATE INDEX documents_by_ref ON documents (life, kind, ref, id) WHERE ref IS NOT NULL;
 
 CREATE TABLE fault_rules (
-    sandbox     TEXT NOT NULL,
+    life        INTEGER NOT NULL,
     id          TEXT NOT NULL,
     rule        TEXT NOT NULL,
-    PRIMARY KEY (sandbox, id)
+    PRIMARY KEY (life, id)
 );
 
 CREATE TABLE journal (
-    sandbox     TEXT NOT NULL,
+    life        INTEGER NOT NULL,
     last_seq    INTEGER NOT NULL,           -- entries are numbered 1, 2, 3 … in each sandbox; this row's last one
     entries     TEXT NOT NULL,              -- JSON array, redacted
-    PRIMARY KEY (sandbox, last_seq)
+    PRIMARY KEY (life, last_seq)
 );

@@ -21,7 +21,8 @@ from gatecrash.core.transaction import Balance, OrderTotals, PendingDelivery
 from gatecrash.store import database_files
 from gatecrash.store.database_files import DatabaseChanged, FileMark
 from gatecrash.store.errors import StoreFailed, StoreUnusable, Unwritable, advice, is_damage, is_database_error, passes
-from gatecrash.store.interface import OF, Buffer, SandboxRow, Sleeper
+from gatecrash.store.interface import OF, Buffer, Copied, SandboxRow, Sleeper
+from gatecrash.store.lives import SLICED, Lives
 from gatecrash.store.tables import TABLES
 
 R = TypeVar("R", bound=Record)
@@ -35,16 +36,9 @@ _PATIENCE_TURNS = 4
 _GROUP_MAX = 128
 # while nothing can be written, how long until it is tried again: at first, and after many tries
 _FIRST_REST_S, _REST_MAX_S = 0.05, 1.0
-# everything of a sandbox but its row: emptying it, and copying it to another; one statement a table
-_COLUMNS = {**{kind.TABLE: table.columns for kind, table in TABLES.items()}, "journal": ["last_seq", "entries"]}
-WIPE = [f"DELETE FROM {table} WHERE sandbox = ?" for table in _COLUMNS]  # noqa: S608 - names of our own
-COPY = [
-    f"INSERT INTO {table} (sandbox, {', '.join(columns)}) SELECT ?, {', '.join(columns)} FROM {table} WHERE sandbox = ?"  # noqa: S608
-    for table, columns in _COLUMNS.items()
-]
 _ROWS = "SELECT name, seed, created_at, ids_issued, journal_length, clock, strict FROM sandboxes"
 _PENDING_BY_DUE = (
-    "SELECT id, next_attempt_at FROM deliveries WHERE sandbox = ? AND endpoint_id = ? AND status = 'pending' "
+    "SELECT id, next_attempt_at FROM deliveries WHERE life = ? AND endpoint_id = ? AND status = 'pending' "
     "ORDER BY next_attempt_at, id LIMIT ?"
 )
 _PENDING_IN_ORDER = _PENDING_BY_DUE.replace("ORDER BY next_attempt_at, id", "ORDER BY id")
@@ -54,56 +48,62 @@ _SAVEPOINT, _RELEASE, _ROLLBACK = "SAVEPOINT job", "RELEASE job", "ROLLBACK TO j
 class SqliteTransaction:
     """`store.interface.StoreTransaction` over one SQLite connection."""
 
-    __slots__ = ("_execute", "_sandbox", "timers_changed")
+    __slots__ = ("_execute", "_lives", "_sandbox", "timers_changed")
 
-    def __init__(self, execute: Callable[..., sqlite3.Cursor], sandbox: str) -> None:
+    def __init__(self, execute: Callable[..., sqlite3.Cursor], lives: Lives, sandbox: str) -> None:
         self._execute = execute
+        self._lives = lives
         self._sandbox = sandbox
         self.timers_changed = False
 
+    @property
+    def _life(self) -> int | None:
+        return self._lives.of(self._sandbox)
+
     def get(self, kind: type[R], /, *key: str) -> R | None:
         table = TABLES[kind]
-        row = self._execute(table.select, (self._sandbox, *key)).fetchone()
+        row = self._execute(table.select, (self._life, *key)).fetchone()
         return None if row is None else table.record(row)
 
     def insert(self, record: Record) -> None:
         table = TABLES[type(record)]
-        self._execute(table.insert, [self._sandbox, *table.row(record)])
+        self._execute(table.insert, [self._life, *table.row(record)])
         if type(record) is Timer:
             self.timers_changed = True
 
     def put(self, record: Record) -> None:
         table = TABLES[type(record)]
-        self._execute(table.put, [self._sandbox, *table.row(record)])
+        self._execute(table.put, [self._life, *table.row(record)])
 
     def prune_claims(self, scope: str, until: int, limit: int) -> int:
         return self._execute(
             "DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM idempotency_keys "
-            "WHERE sandbox = ? AND scope = ? AND created_at <= ? AND status IS NOT NULL ORDER BY created_at LIMIT ?)",
-            (self._sandbox, scope, until, limit),
+            "WHERE life = ? AND scope = ? AND created_at <= ? AND status IS NOT NULL ORDER BY created_at LIMIT ?)",
+            (self._life, scope, until, limit),
         ).rowcount
 
     def undo(self) -> None:
         self._execute(_ROLLBACK)
+        self._lives.forget()
         self.timers_changed = False
 
     def update(self, record: Record, *columns: str) -> None:
         table = TABLES[type(record)]
         sql, places = table.update(columns)
         row = table.row(record)
-        cursor = self._execute(sql, [*(row[i] for i in places), self._sandbox, *table.key(record)])
+        cursor = self._execute(sql, [*(row[i] for i in places), self._life, *table.key(record)])
         assert cursor.rowcount == 1, f"{table.kind.TABLE} {table.key(record)} is not there"
 
     def delete(self, kind: type[Record], /, *key: str) -> None:
-        self._execute(TABLES[kind].delete, (self._sandbox, *key))
+        self._execute(TABLES[kind].delete, (self._life, *key))
 
     def find(self, kind: type[R], /, **equals: Any) -> Sequence[R]:
         table = TABLES[kind]
-        return [table.record(row) for row in self._execute(table.find(tuple(equals)), (self._sandbox, *equals.values()))]
+        return [table.record(row) for row in self._execute(table.find(tuple(equals)), (self._life, *equals.values()))]
 
     def page(self, kind: type[R], limit: int, after: str | None, /, **equals: Any) -> tuple[list[R], bool]:
         table = TABLES[kind]
-        values: list[Any] = [self._sandbox, *equals.values()]
+        values: list[Any] = [self._life, *equals.values()]
         if after is not None:
             values.append(after)
         rows = self._execute(table.page(tuple(equals), after=after is not None), [*values, limit + 1]).fetchall()
@@ -112,55 +112,54 @@ class SqliteTransaction:
     def next_timer(self, after: int = -1, besides: str = "") -> Timer | None:
         # the plus keeps SQLite from trying the index of some kinds, for which it would prepare the statement anew each time
         row = self._execute(
-            "SELECT id, due_at, kind, ref FROM timers WHERE sandbox = ? AND due_at > ? AND +kind <> ? "
-            "ORDER BY due_at, id LIMIT 1",
-            (self._sandbox, after, besides),
+            "SELECT id, due_at, kind, ref FROM timers WHERE life = ? AND due_at > ? AND +kind <> ? ORDER BY due_at, id LIMIT 1",
+            (self._life, after, besides),
         ).fetchone()
         return None if row is None else TABLES[Timer].record(row)
 
     def due_timer(self, until: int) -> Timer | None:
         # the condition is spelt out, so that the index of all timers but webhook attempts serves it
         row = self._execute(
-            "SELECT id, due_at, kind, ref FROM timers WHERE sandbox = ? AND due_at <= ? AND kind <> 'webhook.attempt' "
+            "SELECT id, due_at, kind, ref FROM timers WHERE life = ? AND due_at <= ? AND kind <> 'webhook.attempt' "
             "ORDER BY due_at, id LIMIT 1",
-            (self._sandbox, until),
+            (self._life, until),
         ).fetchone()
         return None if row is None else TABLES[Timer].record(row)
 
     def due_attempts(self, until: int, after: Timer | None, limit: int) -> Sequence[Timer]:
         due_at, id_ = (-1, "") if after is None else (after.due_at, after.id)
         rows = self._execute(
-            "SELECT id, due_at, kind, ref FROM timers WHERE sandbox = ? AND due_at <= ? AND (due_at, id) > (?, ?) "
+            "SELECT id, due_at, kind, ref FROM timers WHERE life = ? AND due_at <= ? AND (due_at, id) > (?, ?) "
             "AND kind = 'webhook.attempt' ORDER BY due_at, id LIMIT ?",
-            (self._sandbox, until, due_at, id_, limit),
+            (self._life, until, due_at, id_, limit),
         )
         return [TABLES[Timer].record(row) for row in rows]
 
     def pending_deliveries(self, endpoint_id: str, limit: int, *, in_order: bool) -> Sequence[PendingDelivery]:
-        rows = self._execute(_PENDING_IN_ORDER if in_order else _PENDING_BY_DUE, (self._sandbox, endpoint_id, limit))
+        rows = self._execute(_PENDING_IN_ORDER if in_order else _PENDING_BY_DUE, (self._life, endpoint_id, limit))
         return [PendingDelivery(*row) for row in rows]
 
     def cancel_deliveries(self, endpoint_id: str) -> None:
         self._execute(
             "UPDATE deliveries SET status = 'canceled', next_attempt_at = NULL "
-            "WHERE sandbox = ? AND endpoint_id = ? AND status = 'pending'",
-            (self._sandbox, endpoint_id),
+            "WHERE life = ? AND endpoint_id = ? AND status = 'pending'",
+            (self._life, endpoint_id),
         )
 
     def balances(self) -> Sequence[Balance]:
         rows = self._execute(
             "SELECT account, currency, SUM(debits), SUM(credits) FROM ("
-            "SELECT debit AS account, currency, amount AS debits, 0 AS credits FROM transfers WHERE sandbox = ? UNION ALL "
-            "SELECT credit, currency, 0, amount FROM transfers WHERE sandbox = ?) GROUP BY account, currency ORDER BY 1, 2",
-            (self._sandbox, self._sandbox),
+            "SELECT debit AS account, currency, amount AS debits, 0 AS credits FROM transfers WHERE life = ? UNION ALL "
+            "SELECT credit, currency, 0, amount FROM transfers WHERE life = ?) GROUP BY account, currency ORDER BY 1, 2",
+            (self._life, self._life),
         )
         return [Balance(*row) for row in rows]
 
     def charge_totals(self) -> dict[str, int]:
         rows = self._execute(
-            "SELECT currency, SUM(amount_captured - amount_refunded - amount_disputed) FROM charges WHERE sandbox = ? "
+            "SELECT currency, SUM(amount_captured - amount_refunded - amount_disputed) FROM charges WHERE life = ? "
             "GROUP BY currency",
-            (self._sandbox,),
+            (self._life,),
         )
         return dict(rows.fetchall())
 
@@ -170,22 +169,23 @@ class SqliteTransaction:
             "SUM(CASE reason WHEN 'refund' THEN amount WHEN 'refund_failed' THEN -amount ELSE 0 END), "
             "SUM(CASE reason WHEN 'dispute' THEN amount WHEN 'dispute_won' THEN -amount ELSE 0 END), "
             "COUNT(DISTINCT charge_id), COUNT(*) "
-            "FROM transfers WHERE sandbox = ? GROUP BY order_id, currency ORDER BY order_id, currency",
-            (self._sandbox,),
+            "FROM transfers WHERE life = ? GROUP BY order_id, currency ORDER BY order_id, currency",
+            (self._life,),
         )
         return [OrderTotals(*row) for row in rows]
 
     # --- for the shell
 
     def of(self, sandbox: str) -> "SqliteTransaction":
-        return SqliteTransaction(self._execute, sandbox)
+        return SqliteTransaction(self._execute, self._lives, sandbox)
 
     def sandboxes(self) -> Sequence[SandboxRow]:
         return [SandboxRow(*row) for row in self._execute(f"{_ROWS} WHERE instr(name, ?) = 0 ORDER BY name", (OF,))]
 
     def asleep(self, after: str, limit: int) -> Sequence[Sleeper]:
         rows = self._execute(
-            "SELECT name, clock, (SELECT MIN(due_at) FROM timers WHERE sandbox = name) FROM sandboxes "
+            "SELECT name, clock, "
+            "(SELECT MIN(due_at) FROM timers WHERE life = (SELECT id FROM lives WHERE sandbox = name)) FROM sandboxes "
             "WHERE name > ? AND instr(name, ?) = 0 ORDER BY name LIMIT ?",
             (after, OF, limit),
         )
@@ -213,23 +213,29 @@ class SqliteTransaction:
         self._execute("DELETE FROM sandboxes WHERE name = ?", (self._sandbox,))
 
     def wipe(self) -> None:
-        for sql in WIPE:
-            self._execute(sql, (self._sandbox,))
+        self._lives.end(self._sandbox)
 
-    def copy_from(self, other: str) -> None:
-        for sql in COPY:
-            self._execute(sql, (self._sandbox, other))
-        self._execute("DELETE FROM idempotency_keys WHERE sandbox = ? AND status IS NULL", (self._sandbox,))
+    def copy_from(self, other: str, so_far: Copied, journal_until: int) -> Copied | None:
+        return self._lives.copy(self._lives.of(other), self._life, so_far, journal_until)
+
+    def become(self, other: str) -> None:
+        self._lives.give(other, self._sandbox)
+
+    def end_copies(self) -> None:
+        self._lives.end_copies()
+
+    def sweep(self) -> bool:
+        return self._lives.sweep()
 
     def release_claims(self) -> None:
         self._execute("DELETE FROM idempotency_keys WHERE status IS NULL")
 
     def add_journal(self, last_seq: int, entries: str) -> None:
-        self._execute("INSERT INTO journal (sandbox, last_seq, entries) VALUES (?, ?, ?)", (self._sandbox, last_seq, entries))
+        self._execute("INSERT INTO journal (life, last_seq, entries) VALUES (?, ?, ?)", (self._life, last_seq, entries))
 
     def journal(self, after: int) -> Iterator[str]:
-        query = "SELECT entries FROM journal WHERE sandbox = ? AND last_seq > ? ORDER BY last_seq"
-        return (entries for (entries,) in self._execute(query, (self._sandbox, after)))
+        query = "SELECT entries FROM journal WHERE life = ? AND last_seq > ? ORDER BY last_seq"
+        return (entries for (entries,) in self._execute(query, (self._life, after)))
 
     def probe(self) -> None:
         self._execute("INSERT INTO meta (key, value) VALUES ('probe', '') ON CONFLICT (key) DO UPDATE SET value = excluded.value")
@@ -286,6 +292,7 @@ class SqliteStore:
     ) -> None:
         self._path = path
         self._db = connection or _open(path, durable, expected)
+        self._lives = Lives(self._db)
         self.identity = None if path == MEMORY else _identity(path, self._db)
         self._files: Sequence[FileMark] = self.identity.files if self.identity else ()
         self._jobs: list[_Job] = []
@@ -320,7 +327,7 @@ class SqliteStore:
         if self._closed:
             raise StoreFailed(self._path, "the gateway is stopping")
         try:
-            return work(SqliteTransaction(self._db.execute, sandbox))
+            return work(SqliteTransaction(self._db.execute, self._lives, sandbox))
         except sqlite3.Error as error:
             self._note_damage(error)
             raise StoreFailed(self._path, error) from error
@@ -415,6 +422,7 @@ class SqliteStore:
 
     def _take_back(self, begun: list[_Job]) -> None:
         """Roll back, and have those jobs that had begun forget what they did."""
+        self._lives.forget()
         try:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -438,17 +446,19 @@ class SqliteStore:
         if self._db.in_transaction:  # an earlier one, which could not be rolled back
             execute("ROLLBACK")
         execute("BEGIN")
+        self._lives.begin()
         if self._trouble is not None:
-            SqliteTransaction(execute, "").probe()
+            SqliteTransaction(execute, self._lives, "").probe()
         for job in jobs:
             execute(_SAVEPOINT)
             begun.append(job)
             try:
-                outcomes.append(Outcome(job, job.work(SqliteTransaction(execute, job.sandbox)), None))
+                outcomes.append(Outcome(job, job.work(SqliteTransaction(execute, self._lives, job.sandbox)), None))
             except Exception as error:
                 if not self._db.in_transaction:
                     raise  # SQLite gave up the whole of it: let it say why
                 execute(_ROLLBACK)
+                self._lives.forget()
                 begun.pop()
                 if job.undo is not None:
                     job.undo()
@@ -459,7 +469,7 @@ class SqliteStore:
             execute(_RELEASE)
         for buffer in self._buffers:
             try:
-                buffer.write(SqliteTransaction(execute, ""))
+                buffer.write(SqliteTransaction(execute, self._lives, ""))
             except Unwritable as unwritable:
                 if is_database_error(unwritable.why):
                     raise unwritable.why from None  # the disk's fault, so everybody's
@@ -477,9 +487,10 @@ class SqliteStore:
     def wipe(self) -> None:
         """Have the database be as new."""
         self._db.execute("BEGIN")
-        for table in (*_COLUMNS, "sandboxes", "meta"):
+        for table in (*(table.name for table in SLICED), "lives", "sandboxes", "meta"):
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
         self._db.execute("COMMIT")
+        self._lives.forget()
 
     def close(self) -> None:
         pending = bool(self._jobs or self._scheduled or self._later is not None)

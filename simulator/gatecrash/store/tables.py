@@ -39,11 +39,11 @@ class Table(Generic[R]):
         self._key = [self.columns.index(column) for column in kind.KEY]
         self._mark = mark
         names = ", ".join(self.columns)
-        where = " AND ".join(f"{column} = {mark}" for column in ("sandbox", *kind.KEY))
+        where = " AND ".join(f"{column} = {mark}" for column in ("life", *kind.KEY))
         marks = ", ".join(mark for _ in range(len(self.columns) + 1))
         # table and column names come from our own structs, values are always bound
-        self.insert = f"INSERT INTO {kind.TABLE} (sandbox, {names}) VALUES ({marks})"  # noqa: S608
-        keys = ", ".join(("sandbox", *kind.KEY))
+        self.insert = f"INSERT INTO {kind.TABLE} (life, {names}) VALUES ({marks})"  # noqa: S608
+        keys = ", ".join(("life", *kind.KEY))
         overwrite = ", ".join(f"{column} = excluded.{column}" for column in self.columns)
         self.put = f"{self.insert} ON CONFLICT ({keys}) DO UPDATE SET {overwrite}"
         self.select = f"SELECT {names} FROM {kind.TABLE} WHERE {where}"  # noqa: S608
@@ -98,7 +98,7 @@ class Table(Generic[R]):
     def _select_where(self, columns: tuple[str, ...], more: tuple[str, ...]) -> str:
         unknown = set(columns) - set(self.columns)
         assert not unknown, f"{self.kind.TABLE} has no column {unknown}"
-        conditions = [f"{column} = {self._mark}" for column in ("sandbox", *columns)]
+        conditions = [f"{column} = {self._mark}" for column in ("life", *columns)]
         names = ", ".join(self.columns)
         return f"SELECT {names} FROM {self.kind.TABLE} WHERE {' AND '.join([*conditions, *more])}"  # noqa: S608
 

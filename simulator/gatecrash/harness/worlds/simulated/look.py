@@ -16,7 +16,7 @@ from gatecrash.harness.worlds.simulated.points import EXPLORED
 from gatecrash.harness.worlds.simulated.world import SimulatedWorld
 
 #: What is kept of a sandbox beside the things themselves: it tells how they came to be.
-_TOLD = frozenset({"journal", "meta", "sandboxes"})
+_TOLD = frozenset({"journal", "lives", "meta", "sandboxes"})
 #: What is sealed, or a digest of what names things: one is as good as another, as long as it is the same.
 _OPAQUE = frozenset({"sealed_number", "sealed_secret", "sealed_old_secret", "fingerprint"})
 _REFUNDS = "SELECT created_at FROM refunds"
