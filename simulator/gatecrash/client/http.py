@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import os
 import select
 import time
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ class Http:
         self._secure = parts.scheme == "https"
         self._host, self._port, self._prefix = str(parts.hostname), parts.port, parts.path
         self._idle: list[http.client.HTTPConnection] = []
+        self._pid = os.getpid()
 
     def request(
         self,
@@ -91,7 +93,11 @@ class Http:
             self._idle.pop().close()
 
     def _take(self) -> tuple[http.client.HTTPConnection, bool]:
-        """A connection, and whether it is a fresh one. One that the gateway has closed meanwhile is not used."""
+        """A connection, and whether it is a fresh one. One that the gateway has closed meanwhile is not used, nor one that was
+        open before a fork: the parent reads from it, too.
+        """
+        if self._pid != os.getpid():
+            self._idle, self._pid = [], os.getpid()
         with contextlib.suppress(IndexError):  # other threads take from it too
             while True:
                 kept = self._idle.pop()

@@ -13,6 +13,7 @@ from gatecrash.client.errors import GatewayError, GatewayUnreachable, RuleNeverS
 from gatecrash.client.http import Http, url_of
 from gatecrash.client.sandbox import Sandbox
 from gatecrash.embedded.options import GatewayStartError, options
+from gatecrash.embedded.patched import patched_by
 
 if TYPE_CHECKING:
     from gatecrash.client.aio import AsyncSandbox
@@ -27,7 +28,8 @@ _SANDBOX_PATIENCE_S = 2.0
 
 
 class Gateway:
-    """A gateway in a thread of its own, or with `process=True` in a process of its own, which may crash.
+    """A gateway in a thread of its own, or with `process=True` in a process of its own, which may crash. Where gevent or eventlet
+    has patched threads or sockets, it is a process in any case.
 
     `with Gateway() as gateway:` starts and closes it; so do `start` and `close`. In memory unless `data` names a folder; on a
     free port unless `port` is given. Raises GatewayStartError when it cannot start. At the end of the `with` block, a fault rule
@@ -62,6 +64,7 @@ class Gateway:
         """Returns once it answers. One that runs already is left alone."""
         if self._host is not None:
             return self
+        self.process = self.process or patched_by() is not None
         # heavy, so not before it is wanted
         if self.process:
             from gatecrash.embedded.process import ProcessHost

@@ -24,6 +24,7 @@ class ProcessHost:
     """`gatecrash serve`, started here and gone with this process, however that ends."""
 
     def __init__(self, options: Options) -> None:
+        self._parent = os.getpid()
         try:
             self._scratch = files.scratch()
         except files.NoScratch as error:
@@ -86,7 +87,9 @@ class ProcessHost:
                 os.kill(pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Stop it, and kill what will not. A second time does nothing."""
+        """Stop it, and kill what will not. A second time does nothing, nor does a fork of the process that started it."""
+        if os.getpid() != self._parent:
+            return
         process = getattr(self, "_process", None)
         if process is not None and process.returncode is None:
             process.terminate()
