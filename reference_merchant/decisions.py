@@ -195,6 +195,10 @@ class Decisions:
         """Whether the order's state allows a capture, void or refund."""
         return order.status in ALLOWED[kind]
 
+    def allows_when_charged_back(self, kind: str) -> bool:
+        """Whether a charge that is disputed allows it. No goods and no money go to somebody whose bank has the money already."""
+        return kind == "void"
+
     def is_ours(self, refund: Modification, seen: Json) -> bool:
         """Whether a refund that a webhook tells of is this one of ours."""
         return refund.refund_id == seen["id"] or refund.id == seen.get("reason")

@@ -57,6 +57,8 @@ class Modifications:
             raise RefusedError(409, f"{going_on.kind}_in_progress", detail)
         if not self.decisions.allows(kind, order) or order.paid_by is None:
             raise RefusedError(409, NOT_NOW[kind], f"the order is {order.status}")
+        if self.outcomes.is_charged_back(order_id) and not self.decisions.allows_when_charged_back(kind):
+            raise RefusedError(409, "order_disputed", "the customer's bank has taken the money back; answer the dispute first")
         attempt = self.store.get(Attempt, order.paid_by)
         captured = attempt.amount_captured
         rest = captured - order.amount_refunded if kind == "refund" else attempt.amount - captured

@@ -117,6 +117,7 @@ class Orders:
                 "SELECT coalesce(max(amount_captured), 0) FROM attempts WHERE id = ?", order.paid_by
             ),
             "amount_refunded": order.amount_refunded,
+            "disputes": self.store.column("SELECT status FROM disputes WHERE order_id = ? ORDER BY id", order.id),
             "fulfilments": self.store.scalar("SELECT count(*) FROM fulfilments WHERE order_id = ?", order.id),
             "attempts": [
                 {"number": each.number, "status": each.state, "charge_id": each.charge_id, "code": each.code} for each in attempts

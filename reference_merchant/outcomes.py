@@ -138,6 +138,24 @@ class Outcomes:
             self.store.insert(row)
             self._count_refunds(order.id)
 
+    def dispute(self, order: Order, seen: Json) -> None:
+        """Note a dispute as the gateway shows it. Events come in any order: a decision and a chargeback stand."""
+        self.store.execute(
+            "INSERT INTO disputes VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+            " stage = CASE stage WHEN 'chargeback' THEN stage ELSE excluded.stage END,"
+            " status = CASE WHEN status IN ('won', 'lost', 'closed') THEN status ELSE excluded.status END",
+            *(seen["id"], order.id, seen.get("stage", "chargeback"), seen["status"]),
+        )
+
+    def is_charged_back(self, order_id: str) -> bool:
+        """Whether the customer's bank has taken the money of an order back, and keeps it as far as anybody knows."""
+        return bool(
+            self.store.scalar(
+                "SELECT count(*) FROM disputes WHERE order_id = ? AND stage = 'chargeback' AND status NOT IN ('won', 'closed')",
+                order_id,
+            )
+        )
+
     def _close(self, modification: Modification, state: str) -> None:
         self.store.execute("UPDATE modifications SET state = ? WHERE id = ? AND state = 'open'", state, modification.id)
 

@@ -86,6 +86,14 @@ CREATE TABLE fulfilments (
 );
 CREATE UNIQUE INDEX fulfilled_once ON fulfilments (order_id);
 
+-- What customers' banks say against charges, as webhooks told it. A chargeback that is not won keeps the money.
+CREATE TABLE disputes (
+    id              TEXT PRIMARY KEY,
+    order_id        TEXT NOT NULL REFERENCES orders (id),
+    stage           TEXT NOT NULL,                  -- 'inquiry': a question; 'chargeback': the money is gone
+    status          TEXT NOT NULL
+);
+
 -- What a person should look at: an event whose amount is wrong, a charge too many.
 CREATE TABLE flags (
     kind            TEXT NOT NULL,

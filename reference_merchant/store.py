@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from .model import Attempt, Modification, Order
 
 Row = TypeVar("Row", Order, Attempt, Modification)
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 TABLES = {Order: "orders", Attempt: "attempts", Modification: "modifications"}
 
 
@@ -90,6 +90,10 @@ class Store:
     def scalar(self, sql: str, *values: object) -> Any:
         """The first column of the first row."""
         return self.execute(sql, *values).fetchone()[0]
+
+    def column(self, sql: str, *values: object) -> list[Any]:
+        """The first column of all rows."""
+        return [row[0] for row in self.execute(sql, *values)]
 
     def insert(self, row: Order | Attempt | Modification) -> None:
         """Write a new row."""

@@ -62,7 +62,7 @@ class Webhooks:
         family = event_type.partition(".")[0]
         if not self.decisions.knows_type(event_type):
             raise RefusedError(500, "event_type_unknown", "no idea what this is")
-        if family not in ("charge", "refund"):
+        if family not in ("charge", "refund", "dispute"):
             return 200
         if not all(isinstance(data.get(name), str) for name in ("id", "status")):
             raise RefusedError(400, "invalid_event", f"data must be a {family} with id and status")
@@ -79,6 +79,8 @@ class Webhooks:
             )
         if family == "charge":
             self.charge_seen(order, data, now)
+        elif family == "dispute":
+            self.outcomes.dispute(order, data)
         else:
             self.refund_seen(order, data, now)
         return 200

@@ -142,6 +142,29 @@ class RefundBelieved(Mutant):
     def refusal_closes(self, modification: Modification) -> str:
         return "succeeded" if modification.kind == "refund" else "failed"
 
+    def allows_when_charged_back(self, kind: str) -> bool:
+        return kind != "capture"
+
+
+class DisputeShipped(Mutant):
+    """Ships the rest of an order although the customer's bank has taken the money back."""
+
+    violates = ("S11",)
+    exposed_by = "disputed charge"
+
+    def allows_when_charged_back(self, kind: str) -> bool:
+        return kind != "refund"
+
+
+class DisputeRefunded(Mutant):
+    """Gives money back on top of what the customer's bank has taken."""
+
+    violates = ("S10",)
+    exposed_by = "disputed charge"
+
+    def allows_when_charged_back(self, kind: str) -> bool:
+        return kind != "capture"
+
 
 class RefundElsewhere(Mutant):
     """Ignores refunds that it did not ask for."""

@@ -49,6 +49,11 @@ def refunds_asked(*asks: tuple[int, int, int | None], kind: str = "refund") -> t
     return tuple(Ask(kind=kind, amount=amount, at_ms=at_ms, status=status) for at_ms, amount, status in asks)
 
 
+def disputed(ask: Ask) -> tuple[Ask, ...]:
+    """What staff asked for when the shop knew that the customer's bank had the money."""
+    return (replace(ask, charged_back=True),)
+
+
 def made(*refunds: tuple[int, int], status: str = "succeeded", **changes: Any) -> dict[str, Any]:
     """Refunds of charge txn_1: at which millisecond, how much."""
     return {
@@ -234,6 +239,13 @@ VIOLATIONS = {
         history(order(), DECLINED, **posted(200), **delivered(200)),
         history(order(), charge(), **posted(200)),  # a recording of what only it told
         history(order("AUTHORIZED"), **posted(200)),
+    ],
+    "S10": [
+        history(order(asks=disputed(Ask(kind="refund", amount=2000, at_ms=5, status=200))), charge(), **made((6, 2000))),
+    ],
+    "S11": [
+        history(order(asks=disputed(Ask(kind="capture", amount=2000, at_ms=5, status=200))), charge()),
+        history(order(asks=disputed(Ask(kind="capture", amount=2000, at_ms=5, status=202))), charge()),
     ],
     "S9": [
         history(order(), charge(), log="card 4242424242424242 o1", secrets={"number of o1's card": "4242424242424242"}),
@@ -434,6 +446,21 @@ NARROWLY_NOT = {
         history(order("PENDING"), **posted(200)),
         history(order(), **posted(401, None)),  # paid for, as it thinks, but not for that reason: S3 has it
     ],
+    "S10": [
+        history(order(asks=(Ask(kind="refund", amount=2000, at_ms=5, status=200),)), charge(), **made((6, 2000))),  # untold
+        history(order(asks=disputed(Ask(kind="refund", amount=2000, at_ms=5, status=409))), charge()),
+        history(order(asks=disputed(Ask(kind="refund", amount=2000, at_ms=5, status=200))), charge(), **made((4, 2000))),
+        history(
+            order(asks=disputed(Ask(kind="refund", amount=2000, at_ms=5, status=200))),
+            charge(),
+            **made((6, 2000), status="failed"),
+        ),
+    ],
+    "S11": [
+        history(order(asks=(Ask(kind="capture", amount=2000, at_ms=5, status=200),)), charge()),
+        history(order(asks=disputed(Ask(kind="capture", amount=2000, at_ms=5, status=409))), charge()),
+        history(order(asks=disputed(Ask(kind="capture", amount=2000, at_ms=5))), charge()),  # nobody knows what became of it
+    ],
     "S9": [
         history(order(), charge(), log="card ending 4242, 4242 orders", secrets={"number of o1's card": "4242424242424242"}),
         history(order(), charge(), log="all well", secrets={"signing secret": ""}),
@@ -441,6 +468,7 @@ NARROWLY_NOT = {
     ],
     "S7": [
         history(order("PENDING", "FAILED", "PENDING", "PAID"), charge()),
+        history(order("PAID", "DISPUTED", "PAID"), charge()),  # and won
         history(order("PAID", "REFUNDED"), charge(amount_refunded=4200)),
         history(order("AUTHORIZED", "PARTIALLY_PAID", "PAID"), charge()),
         history(order("FAILED", "CANCELLED")),

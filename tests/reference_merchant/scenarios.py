@@ -522,6 +522,27 @@ async def a_refund_of_a_disputed_charge(stage: Stage) -> None:
     await stage.modify("refund", order)
 
 
+@exposes("dispute_shipped")
+async def an_order_shipped_although_it_is_disputed(stage: Stage) -> None:
+    order = await stage.order(amount=4200, currency="usd", capture="later")
+    await stage.pay(order, "disputed")
+    await stage.modify("ship", order, 1000)
+    await stage.client.advance(2 * DAY)
+    await stage.deliver(await stage.event("dispute.funds_withdrawn"))
+    await stage.modify("ship", order)
+
+
+@exposes("dispute_refunded")
+async def a_refund_on_top_of_a_dispute(stage: Stage) -> None:
+    order = await stage.order(amount=4200, currency="usd", capture="later")
+    await stage.pay(order, "disputed")
+    await stage.modify("ship", order, 1000)
+    await stage.client.advance(2 * DAY)
+    await stage.modify("ship", order)  # nobody has told the shop yet
+    await stage.deliver(await stage.event("dispute.funds_withdrawn"))
+    await stage.modify("refund", order, 500)
+
+
 @exposes("refund_elsewhere")
 async def a_refund_that_somebody_else_makes(stage: Stage) -> None:
     order = await stage.order()

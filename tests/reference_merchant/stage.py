@@ -35,6 +35,7 @@ class Stage:
         self.deliveries: list[Json] = []
         self.tried: set[str] = set()  # orders that a customer pressed pay for with a good card
         self.asked: dict[tuple[str, str], int] = {}  # (kind, order) → what the shop was asked to capture or give back
+        self.after_chargeback: set[tuple[str, str]] = set()  # granted when the shop knew that a bank had the money
         self._left: list[asyncio.Task[Any]] = []
 
     async def open(self, **settings: Any) -> None:
@@ -87,8 +88,11 @@ class Stage:
         """Ask the shop to ship, cancel or refund."""
         body = {} if amount is None else {"amount": amount}
         status, _ = await self.shop.call("POST", f"/orders/{order}/{what}", body)
+        kind = {"ship": "capture", "refund": "refund"}.get(what, what)
+        told = (each for each in self.deliveries if each["order"] == order and each["type"].startswith("dispute."))
+        if status < 300 and [each["type"] for each in told if each["status"] == 200][-1:] == ["dispute.funds_withdrawn"]:
+            self.after_chargeback.add((kind, order))
         if amount is not None:
-            kind = {"ship": "capture", "refund": "refund"}[what]
             self.asked[kind, order] = self.asked.get((kind, order), 0) + amount
         await self.see(order)
         return int(status)

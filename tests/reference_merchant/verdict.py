@@ -37,7 +37,7 @@ async def violations(stage: Stage, log: str) -> set[str]:
 
 
 def money(stage: Stage, order: str, seen: list[Json], charges: list[Json]) -> Iterator[str]:
-    """S1, S2, S3, S8, L6 and the books."""
+    """S1, S2, S3, S8, S10, S11, L6 and the books."""
     last = seen[-1]
     kept = [each["amount_captured"] - each["amount_refunded"] for each in charges]
     if sum(1 for net in kept if net > 0) > 1:
@@ -50,6 +50,9 @@ def money(stage: Stage, order: str, seen: list[Json], charges: list[Json]) -> It
         asked = stage.asked.get((kind, order))
         if asked is not None and sum(each[what] for each in charges) > asked:
             yield "S8"
+    for kind, code in (("refund", "S10"), ("capture", "S11")):
+        if (kind, order) in stage.after_chargeback:
+            yield code
     asked, given = stage.asked.get(("refund", order)), sum(each["amount_refunded"] for each in charges)
     if asked is None and sum(kept) < last["amount"] and given > 0 and any(page["status"] == "PAID" for page in seen):
         yield "S8"

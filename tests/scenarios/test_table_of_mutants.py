@@ -65,6 +65,10 @@ ROWS = rows()
 STRUCK = [row for row in ROWS if row.schedule]
 
 
+def test_the_page_says_how_many_mutants_there_are() -> None:
+    assert f"The reference merchant has {len(MUTANTS)} known bugs" in PAGE.read_text("utf-8")
+
+
 def test_the_table_has_every_mutant_and_the_oracle_that_its_row_names_or_a_stronger_one() -> None:
     assert [row.mutant for row in ROWS] == list(MUTANTS)
     assert all(counts(row.oracle, MUTANTS[row.mutant].violates) for row in ROWS)

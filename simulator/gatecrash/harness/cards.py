@@ -28,6 +28,8 @@ NUMBERS = MappingProxyType({**CARDS, **ACCOUNTS})
 PLAIN_CARDS = ("visa", "mastercard", "amex")
 #: Those that pay, sooner or later; the others are declined.
 GOOD_CARDS = frozenset({*PLAIN_CARDS, "refund_pending", "refund_fails", "disputed", "bank_debit"})
+#: Those whose bank may take the money back.
+DISPUTED_CARDS = frozenset({"disputed"})
 DECLINED_CARDS = tuple(name for name in CARDS if name not in GOOD_CARDS)
 _ROUTING_NUMBER = "110000000"
 

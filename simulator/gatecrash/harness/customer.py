@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from gatecrash.core import money
 from gatecrash.harness import answers, history
 from gatecrash.harness.browser import Browser
-from gatecrash.harness.cards import GOOD_CARDS, NUMBERS
+from gatecrash.harness.cards import DISPUTED_CARDS, GOOD_CARDS, NUMBERS
 from gatecrash.harness.gateway import Gateway
 from gatecrash.harness.history import PAYMENT_MADE, PENDING
 from gatecrash.harness.merchant_profile import MerchantProfile
@@ -78,7 +78,7 @@ class OrderInProgress:
         """What the customer acts on, and what the oracles will ask about: of the statuses the last, since each pair is judged."""
         tried = [(each.card, each.answered, each.early) for each in self.attempts]
         made = any(each.told in PAYMENT_MADE for each in self.attempts)
-        asked = [(ask.kind, ask.amount, ask.refused, ask.promised) for ask in self.asks]
+        asked = [(ask.kind, ask.amount, ask.refused, ask.promised, ask.charged_back) for ask in self.asks]
         return self.id, self.amount, self.told, made, self.status, asked, self.given_elsewhere, self.cancelled, tried
 
     def finished(self) -> history.Order:
@@ -239,11 +239,20 @@ class Customer:
         order.given_elsewhere += given
         self.note("gateway", "gateway", f"staff: refund {money.shown(given, order.currency)}, not in the shop", order.number)
 
+    async def answer_dispute(self, order: OrderInProgress, *, wins: bool) -> None:
+        """Staff answers the bank on the gateway's own pages; nothing where no dispute waits for an answer."""
+        if await self.gateway.answer_dispute(order.id, self.order_by_nonce, wins=wins):
+            how = "wins" if wins else "loses"
+            self.note("gateway", "gateway", f"staff: evidence that {how} the dispute, not in the shop", order.number)
+
     async def _modify(self, name: str, kind: str, order: OrderInProgress, amount: int | None) -> None:
         so_far = sum(ask.amount for ask in order.asks if ask.kind == kind and not ask.refused)
         so_far += order.given_elsewhere if kind == "refund" else 0
         amount = order.amount - so_far if amount is None else amount
-        order.asks.append(history.Ask(kind=kind, amount=amount, at_ms=self.gateway.sandbox_ms()))
+        back = any(each.card in DISPUTED_CARDS for each in order.attempts) and await self.gateway.told_of_chargeback(
+            order.id, self.order_by_nonce
+        )
+        order.asks.append(history.Ask(kind=kind, amount=amount, at_ms=self.gateway.sandbox_ms(), charged_back=back))
         self.world.staff_asks(order.asks[-1].at_ms)
         number = len(order.asks) - 1
         reply = await self._asks(name, f"staff: {name} {money.shown(amount, order.currency)}", order, amount)

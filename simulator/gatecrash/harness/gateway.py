@@ -21,6 +21,10 @@ from gatecrash.harness.world import Host, Reply, SetupFailed, World
 
 #: The clocks of gateway and harness agree to so many milliseconds.
 _CLOCK_MS = 5
+#: The one text that convinces the sandbox's bank.
+WINNING_EVIDENCE = "winning_evidence"
+#: Statuses of a chargeback while the bank has the money.
+_KEPT = frozenset({"needs_response", "under_review", "lost"})
 ANSWER_WITHIN_S = 20.0
 #: Time is moved past webhooks, and each of them may be one that the shop keeps waiting.
 ADVANCE_WITHIN_S = 600.0
@@ -109,6 +113,29 @@ class Gateway:
             refund = await self._must("POST", f"/v1/charges/{charge.id}/refunds", body, headers=headers)
         self.elsewhere.add(refund["id"])
         return int(refund["amount"])
+
+    async def told_of_chargeback(self, order_id: str, order_by_nonce: Mapping[str, str]) -> bool:
+        """Whether the merchant has acknowledged that a bank took back the money of this order, and the bank has it still."""
+        async with self.world.undisturbed():
+            mine = {each["id"] for each in await self._disputes(order_id, order_by_nonce) if each["status"] in _KEPT}
+            events = await self._all("/v1/events") if mine else []
+            told = {each["event_id"] for each in await self.journal(kind="delivery") if 200 <= (each.get("status") or 0) < 300}
+        news = (each for each in events if each["id"] in told and each["data"]["id"] in mine)
+        return any(each["data"]["stage"] == "chargeback" for each in news)
+
+    async def answer_dispute(self, order_id: str, order_by_nonce: Mapping[str, str], *, wins: bool) -> bool:
+        """Send the bank evidence, as staff does on the gateway's own pages; whether a dispute of the order waited for it."""
+        waiting = [each for each in await self._disputes(order_id, order_by_nonce) if each["status"] == "needs_response"]
+        for dispute in waiting:
+            body = {"text": WINNING_EVIDENCE if wins else "the parcel was delivered"}
+            headers = {"Idempotency-Key": f"evidence-{dispute['id']}-{dispute['stage']}"}
+            async with self.world.undisturbed():
+                await self._must("POST", f"/v1/disputes/{dispute['id']}/evidence", body, headers=headers)
+        return bool(waiting)
+
+    async def _disputes(self, order_id: str, order_by_nonce: Mapping[str, str]) -> list[dict[str, Any]]:
+        objects = Objects(await self._all("/v1/charges"), order_by_nonce)
+        return [each for each in await self._all("/v1/disputes") if objects.order_of(each) == order_id]
 
     async def arm(self, rule: Mapping[str, Any], *, standing: bool = False) -> str:
         """Returns the rule's id."""

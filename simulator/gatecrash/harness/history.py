@@ -11,17 +11,19 @@ from types import MappingProxyType
 from typing import Any
 
 PENDING, PAID, FAILED, PARTIALLY_PAID = "PENDING", "PAID", "FAILED", "PARTIALLY_PAID"
+#: Of an order whose money a bank has taken back, where the shop has a word for it.
+DISPUTED = "DISPUTED"
 REFUNDED = frozenset({"REFUNDED", "PARTIALLY_REFUNDED"})
 #: Statuses of an order whose payment the merchant knows of.
-SHOWS_PAYMENT = frozenset({PAID, PARTIALLY_PAID}) | REFUNDED
+SHOWS_PAYMENT = frozenset({PAID, PARTIALLY_PAID, DISPUTED}) | REFUNDED
 #: Statuses that end a customer's wish to pay: what is authorized is taken when the goods leave.
 PAYMENT_MADE = SHOWS_PAYMENT | {"AUTHORIZED"}
-#: Statuses that an order does not leave, and where it may still go: what was paid can be given back. One that is FAILED is
-#: open to another card.
+#: Statuses that an order does not leave, and where it may still go: what was paid can be given back, or disputed. One that is
+#: FAILED is open to another card.
 TERMINAL: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        PAID: frozenset({"PARTIALLY_REFUNDED", "REFUNDED"}),
-        "PARTIALLY_REFUNDED": frozenset({"REFUNDED"}),
+        PAID: frozenset({"PARTIALLY_REFUNDED", "REFUNDED", DISPUTED}),
+        "PARTIALLY_REFUNDED": frozenset({"REFUNDED", DISPUTED}),
         "REFUNDED": frozenset(),
         "CANCELLED": frozenset(),
     }
@@ -83,13 +85,15 @@ class Refund:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """What staff asked the shop to `capture` or to `refund`, at `at_ms` of sandbox time; `status` is the HTTP status of the
-    shop's answer, None when there was none.
+    shop's answer, None when there was none. `charged_back`: the shop had acknowledged by then that the customer's bank had taken
+    the money back, and the bank had it still.
     """
 
     kind: str
     amount: int
     at_ms: int
     status: int | None = None
+    charged_back: bool = False
 
     @property
     def refused(self) -> bool:

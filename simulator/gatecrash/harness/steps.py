@@ -108,6 +108,10 @@ async def refund_elsewhere(stage: Stage, argument: Mapping[str, int] | None) -> 
     await stage.customer.refund_elsewhere(stage.order, (argument or {}).get("amount"))
 
 
+async def answer_dispute(stage: Stage, argument: Mapping[str, bool]) -> None:
+    await stage.customer.answer_dispute(stage.order, wins=argument["wins"])
+
+
 async def come_back(stage: Stage, claims: Mapping[str, str] | None) -> None:
     await stage.customer.come_back(stage.order, claims or _CLAIMS)
 
@@ -289,6 +293,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "ship": ship,
         "refund": refund,
         "refund_elsewhere": refund_elsewhere,
+        "answer_dispute": answer_dispute,
         "come_back": come_back,
         "charge_elsewhere": charge_elsewhere,
         "post_webhook": post_webhook,
@@ -315,6 +320,6 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
 HARMLESS = frozenset(
     {
         "place_order", "turn_to_order", "pay", "look", "edit_order", "cancel", "ship", "refund", "begin_pay", "begin_refund",
-        "double_click", "press_at_once", "refund_elsewhere", "retry_while_unpaid",
+        "double_click", "press_at_once", "refund_elsewhere", "retry_while_unpaid", "answer_dispute",
     }
 )  # fmt: skip

@@ -18,6 +18,8 @@ ORACLES: dict[str, Oracle] = {
         safety.regressed,
         safety.beyond_what_was_agreed,
         trust.leaked,
+        safety.given_back_twice,
+        safety.shipped_while_disputed,
         safety.books_differ,
         liveness.charged_never_paid,
         liveness.stuck,

@@ -175,3 +175,32 @@ def books_differ(history: History) -> Findings:
             yield f"order {order.id}: the shop has booked {booked} as refunded, the gateway gave {gave}"
         elif order.refunded is None and order.status in REFUNDED and given == 0 and history.captured(order) > 0:
             yield f"order {order.id} is {order.status}, and the gateway has given nothing back"
+
+
+@oracle("S10", "given back twice")
+def given_back_twice(history: History) -> Findings:
+    """The customer's bank had taken the money back, and the shop refunded the same charge as well: the loss is double. Usually
+    nobody listens to `dispute.*`, so staff sees a paid order and a customer who complains. While a chargeback is open, or lost,
+    refuse refunds of its charge; answer the dispute, or accept it. Judged for refunds that staff asked for after the shop had
+    acknowledged the chargeback, while the bank still had the money, and that the gateway made.
+    """
+    for order in history.orders:
+        for ask in order.asked_to("refund"):
+            made = [each for each in history.refunds_of(order) if each.at_ms >= ask.at_ms and not each.elsewhere]
+            given = sum(each.amount for each in made if each.status != FAILED_REFUND)
+            if ask.charged_back and given:
+                yield f"order {order.id}: {money.shown(given, order.currency)} refunded on top of a dispute that the shop knew of"
+
+
+@oracle("S11", "shipped while disputed")
+def shipped_while_disputed(history: History) -> Findings:
+    """The customer's bank had taken the money back, and the shop shipped all the same: goods and money are gone. Usually nobody
+    listens to `dispute.*`, or only a person does. While a chargeback is open, or lost, ship nothing more; ship again when it is
+    won. Judged for parcels that staff asked for after the shop had acknowledged the chargeback, while the bank still had the
+    money, and to which the shop said yes.
+    """
+    for order in history.orders:
+        for ask in order.asked_to("capture"):
+            if ask.charged_back and ask.promised:
+                shipped = money.shown(ask.amount, order.currency)
+                yield f"order {order.id}: {shipped} shipped after the customer's bank had taken the money back"
