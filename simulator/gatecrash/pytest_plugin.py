@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import pytest
 
@@ -25,6 +25,8 @@ _FAILED = pytest.StashKey[bool]()
 # the rules that markers have armed: sandbox, rule id, and the marker in words
 _ARMED = pytest.StashKey[list[tuple["Sandbox", str, str]]]()
 _RUN = pytest.StashKey["Run"]()
+# what was said of markers that are wrong, and by which test
+_TOLD = pytest.StashKey[dict[str, str]]()
 
 
 class Server(Protocol):
@@ -154,7 +156,7 @@ def _private_sandbox(request: pytest.FixtureRequest, server: Server, start_again
             if not marker.kwargs.get("may_not_strike", False):
                 item.stash.setdefault(_ARMED, []).append((sandbox, rule["id"], _shown(marker)))
         except (GatewayError, TypeError, ValueError) as error:
-            pytest.fail(f"{_shown(marker)} cannot be armed: {error}", pytrace=False)
+            _fail_once(item, f"{_shown(marker)} cannot be armed", str(error))
     yield sandbox
     if item.config.stash[_RUN].url is not None and item.stash.get(_FAILED, False):
         return  # left as it is in a gateway that outlasts the run, to be looked at
@@ -172,7 +174,14 @@ def _private_sandbox(request: pytest.FixtureRequest, server: Server, start_again
 def pytest_runtest_setup(item: pytest.Item) -> None:
     marker = item.get_closest_marker(_MARKER)
     if marker is not None and not set(_FIXTURES).intersection(getattr(item, "fixturenames", ())):
-        pytest.fail(f"{_shown(marker)} would break nothing: the test uses neither of {', '.join(_FIXTURES)}.", pytrace=False)
+        _fail_once(item, f"{_shown(marker)} would break nothing", f"the test uses neither of {', '.join(_FIXTURES)}.")
+
+
+def _fail_once(item: pytest.Item, what: str, why: str) -> NoReturn:
+    """Fail a test because of a marker. Several tests may share it: only the first says why."""
+    told = item.config.stash.setdefault(_TOLD, {})
+    first = told.setdefault(f"{what}: {why}", item.nodeid)
+    pytest.fail(f"{what}: {why if first == item.nodeid else f'see {first}'}", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -214,11 +223,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def _told(item: pytest.Item, sandbox: "Sandbox", seed: str) -> str:
     """The end of its journal, its rules, and how to see it all again."""
     from gatecrash.client import GatewayError, GatewayUnreachable
-    from gatecrash.client.lines import lines
+    from gatecrash.client.lines import lines, what_matters
     from gatecrash.counted import counted
 
     try:
-        told = lines(sandbox.journal(), _SHOWN) or ["The journal is empty: nothing was asked of this sandbox."]
+        journal = sandbox.journal()
+        told = lines(journal, _SHOWN) or ["The journal is empty: nothing was asked of this sandbox."]
+        told = [*what_matters(journal), *told]
         told += [
             f"rule {rule['id']}: {rule['kind']} at {rule['station']}, met {counted(rule['seen'], 'time')}, "
             f"struck {counted(rule['fired'], 'time')}"

@@ -1,9 +1,12 @@
 """Waiting for a condition on a sandbox."""
 
+import importlib
+import pkgutil
 import threading
 
 import pytest
 
+import gatecrash.client
 from gatecrash.client import GatewayError, Sandbox, WaitTimeout
 from gatecrash.client.lines import lines
 
@@ -67,4 +70,22 @@ def test_lines_tell_the_journal_to_people(sandbox: Sandbox) -> None:
     assert "✗ status at operation.committed" in told[1]
     assert "← 500 client_tokens.create" in told[2]
     assert any(f"⇢ charge.succeeded to {delivered['endpoint_id']}, attempt 1: succeeded status=200" in line for line in told)
-    assert lines(sandbox.journal(), 1) == [f"… {len(told) - 1} entries before", told[-1]]
+    assert lines(sandbox.journal(), 1) == [f"… {len(told) - 1} lines before", told[-1]]
+
+
+def test_only_look_ups_with_nothing_between_them_are_folded(sandbox: Sandbox) -> None:
+    for _ in range(3):
+        sandbox.charges()
+        sandbox.events()
+    sandbox.charge()
+    sandbox.charges()
+    told = [line.partition(" → ")[2] for line in lines(sandbox.journal(), 1000) if " → " in line]
+    assert told[0] == "GET /v1/charges ← 200 charges.list ×3"
+    assert told[1] == "GET /v1/events ← 200 events.list ×3"
+    assert told[2].startswith("POST /v1/tokens")
+    assert told[-1] == "GET /v1/charges"
+
+
+@pytest.mark.parametrize("name", [each.name for each in pkgutil.iter_modules(gatecrash.client.__path__) if each.name != "errors"])
+def test_no_frame_of_the_client_stands_between_a_failure_and_the_line_of_the_test(name: str) -> None:
+    assert importlib.import_module(f"gatecrash.client.{name}").__tracebackhide__

@@ -104,6 +104,55 @@ def test_what_cannot_be_armed_says_so(tmp_path: Path) -> None:
     assert "gateway_fault('response.sent', 'reset', times=None) would break nothing" in done.stdout
 
 
+def test_a_marker_that_many_tests_share_says_once_why_it_cannot_be_armed(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "test_wrong.py": """
+            import pytest
+
+            @pytest.mark.gateway_fault("no.station", "reset")
+            class TestAll:
+                def test_one(self, gateway): pass
+                def test_two(self, gateway): pass
+                def test_three(self, gateway): pass
+            """
+        },
+    )
+    done = run_pytest(tmp_path, "--tb=short", "-rN")
+    assert "3 errors" in done.stdout, done.stdout
+    assert done.stdout.count("POST /_gatecrash/faults was answered 400") == 1, done.stdout
+    assert done.stdout.count("cannot be armed: see test_wrong.py::TestAll::test_one") == 2
+
+
+def test_a_failure_shows_the_line_of_the_test_the_entry_that_matters_and_polling_in_one_line(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "test_shop.py": """
+            import pytest
+
+            @pytest.mark.gateway_fault("operation.committed", "status", params={"status": 503})
+            def test_it_polls(gateway):
+                try:
+                    gateway.charge(order_id="o-1")
+                except Exception:
+                    pass
+                for _ in range(37):
+                    gateway.charges(order_id="o-1")
+                gateway.request("GET", "/v1/charges/txn_nothing")  # THE LINE
+            """
+        },
+    )
+    done = run_pytest(tmp_path)
+    assert "THE LINE" in done.stdout, done.stdout
+    assert "gatecrash/client" not in done.stdout.partition("Captured")[0].partition("- gatecrash: sandbox")[0], done.stdout
+    assert re.search(r"look at #\d+ \S+ ✗ status at operation.committed", done.stdout), done.stdout
+    assert re.search(r"look at #\d+ \S+ ← 404", done.stdout), done.stdout
+    (polling,) = re.findall(r".*GET /v1/charges .*", done.stdout)
+    assert polling.endswith("← 200 charges.list order_id=o-1 ×37")
+
+
 def test_a_test_whose_rule_never_strikes_fails_unless_the_marker_allows_it(tmp_path: Path) -> None:
     write(
         tmp_path,

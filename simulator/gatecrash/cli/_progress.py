@@ -1,5 +1,6 @@
-"""How far an exploration has come: one line that moves on a terminal, a line now and then elsewhere. On stderr."""
+"""How far a long verb has come: one line that moves on a terminal, a line now and then elsewhere. On stderr."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,29 +18,56 @@ if TYPE_CHECKING:
 _LINE_EVERY_S = 10.0
 
 
+Show = Callable[[str], None]
+
+
 @contextmanager
-def drawn() -> "Iterator[Callable[[Progress], None]]":
-    """What draws it, until it is left."""
-    if not sys.stderr.isatty():
+def shown(first: str = "starting") -> Iterator[Show]:
+    """What shows a line in place of the one before, until it is left; where nothing can move, a line now and then."""
+    if not _moves():
         yield _now_and_then()
         return
     from rich.console import Console
     from rich.status import Status
 
-    with Status("starting", console=Console(stderr=True, highlight=False)) as status:
-        yield lambda progress: status.update(line(progress))
+    with Status(first, console=Console(stderr=True, highlight=False)) as status:
+        yield status.update
 
 
-def _now_and_then() -> "Callable[[Progress], None]":
+@contextmanager
+def drawn() -> "Iterator[Callable[[Progress], None]]":
+    """What draws an exploration, until it is left."""
+    with shown() as show:
+        yield lambda progress: show(line(progress))
+
+
+def _moves() -> bool:
+    """Whether stderr is a terminal on which a line may be drawn over."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and "NO_COLOR" not in os.environ
+
+
+def _now_and_then() -> Show:
     last = time.monotonic()
 
-    def tell(progress: "Progress") -> None:
+    def tell(said: str) -> None:
         nonlocal last
         if time.monotonic() - last >= _LINE_EVERY_S:
             last = time.monotonic()
-            note(line(progress))
+            note(said)
 
     return tell
+
+
+class Countdown:
+    """How long a number of works will take still, by how long those that are done took."""
+
+    def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.total, self._clock, self._began = total, clock, clock()
+
+    def __call__(self, done: int) -> str:
+        """`, 2m to go`; nothing before the first is done, in the last second, and at the end."""
+        left_s = (self._clock() - self._began) / done * (self.total - done) if done else 0.0
+        return f", {in_words(round(left_s))} to go" if left_s >= 1 else ""
 
 
 def line(progress: "Progress") -> str:

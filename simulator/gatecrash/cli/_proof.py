@@ -61,21 +61,23 @@ def require_writable(*, files: Mapping[str, Path | None], folders: Mapping[str, 
 
 @contextmanager
 def told_live(stories: "Sequence[Story]", *, quiet: bool) -> "Iterator[Callable[[Outcome | LeftOut | NotPlayed], None]]":
-    """Tells of each story in a line as it ends, unless `quiet`; on a terminal, how far it is stands below."""
-    from rich.console import Console
-
+    """Tells of each story in a line as it ends, unless `quiet`; how far it is, and how long it will take, stands below."""
+    from gatecrash.cli._progress import Countdown, shown
     from gatecrash.harness.run import Outcome
 
     wide = max((len(story.name) for story in stories), default=0)
     outcomes: list[Outcome] = []
-    with Console(stderr=True, highlight=False).status(_progress(outcomes, stories)) as status:
+    done, to_go = 0, Countdown(len(stories))
+    with shown(_progress(outcomes, stories)) as show:
 
         def tell(found: "Outcome | LeftOut | NotPlayed") -> None:
+            nonlocal done
+            done += 1
             if isinstance(found, Outcome):
                 outcomes.append(found)
                 if not quiet:
                     tell_one(found, found.seconds, wide)
-            status.update(_progress(outcomes, stories))
+            show(_progress(outcomes, stories) + to_go(done))
 
         yield tell
 

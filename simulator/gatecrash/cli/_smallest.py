@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gatecrash.cli._output import document, note, table
+from gatecrash.cli._output import document, table
+from gatecrash.cli._progress import Countdown, shown
 from gatecrash.cli._proof import end_early, why_incomplete
 from gatecrash.cli._simulated import stoppable
 from gatecrash.cli._worlds import not_simulated
@@ -32,11 +33,12 @@ def tell(mutants: "Sequence[Mutant]", stories: "Sequence[Story]", *, faults: int
     began, rows = time.monotonic(), []
     failure: BaseException | None = None
     try:
-        with stoppable() as stop:
+        to_go = Countdown(len(mutants))
+        with stoppable() as stop, shown() as show:
             for row in smallest(mutants, stories, faults=faults, jobs=jobs or os.cpu_count() or 1, stop=stop):
                 rows.append(row)
-                if sys.stderr.isatty():
-                    note(f"{len(rows)} of {len(mutants)}: {row.mutant.name} {row.oracle or 'was not caught'}")
+                so_far = f"{len(rows)} of {counted(len(mutants), 'mutant')}{to_go(len(rows))}"
+                show(f"{so_far}; last: {row.mutant.name} {row.oracle or 'was not caught'}")
     except PlayerFailed as error:
         raise not_simulated(error) from error
     except Interrupted:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gatecrash.cli._progress import Countdown, shown
 from gatecrash.cli._worlds import run, runs_worlds
 from gatecrash.counted import counted
 
@@ -84,11 +85,12 @@ async def _play(stories: "list[Story]", profiles: "list[MerchantProfile]", *, qu
     console = Console(highlight=False)
     began = asyncio.get_running_loop().time()
     total = len(stories) * len(profiles)
-    with console.status(f"0 of {total} runs") as status:
+    to_go = Countdown(total)
+    with shown(f"0 of {total} runs") as show_progress:
         async with aclosing(play_all(stories, profiles)) as runs:
             async for outcome in runs:
                 outcomes.append(outcome)
-                status.update(f"{len(outcomes)} of {total} runs")
+                show_progress(f"{len(outcomes)} of {total} runs{to_go(len(outcomes))}")
                 if len(outcomes) % len(stories) == 0:
                     show(console, outcomes[-len(stories) :], HEADINGS[outcome.merchant])
     for line in summary(outcomes):

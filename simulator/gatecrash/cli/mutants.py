@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from gatecrash.cli._failed import WrongUse
-from gatecrash.cli._output import document, note, table
+from gatecrash.cli._output import document, table
+from gatecrash.cli._progress import Countdown, shown
 from gatecrash.cli._proof import end_early, why_incomplete
 from gatecrash.cli._together import refuse
 from gatecrash.cli._values import Whole
@@ -111,11 +112,13 @@ async def _play(wanted: "list[tuple[Mutant | None, Story]]", jobs: int, outcomes
     """Play it all; what comes of it is put into `outcomes` one by one."""
     from gatecrash.harness.mutants import play
 
-    async with aclosing(play(wanted, jobs)) as runs:
-        async for outcome in runs:
-            outcomes.append(outcome)
-            if sys.stderr.isatty():
-                note(f"{len(outcomes)} of {len(wanted)}: {outcome.merchant} in {outcome.story.name}")
+    to_go = Countdown(len(wanted))
+    with shown() as show:
+        async with aclosing(play(wanted, jobs)) as runs:
+            async for outcome in runs:
+                outcomes.append(outcome)
+                so_far = f"{len(outcomes)} of {counted(len(wanted), 'run')}{to_go(len(outcomes))}"
+                show(f"{so_far}; last: {outcome.merchant} in {outcome.story.name}")
 
 
 def _tell(found: "Matrix", stories: "list[Story]", *, every: bool) -> None:

@@ -18,6 +18,8 @@ from gatecrash.client.sandbox import Sandbox
 from gatecrash.client.waiting import Patience
 from gatecrash.client.webhooks import Webhooks
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 P = ParamSpec("P")
 T = TypeVar("T")
 S = TypeVar("S")

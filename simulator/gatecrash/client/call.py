@@ -10,6 +10,8 @@ import msgspec
 from gatecrash.client.errors import GatewayError, problem_of
 from gatecrash.client.http import Http
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 CONTROL_TOKEN_HEADER = "Gatecrash-Control-Token"  # noqa: S105 - a header's name
 
 # what the gateway answers with: objects of its contract, as JSON has them

@@ -18,6 +18,8 @@ from gatecrash.client.call import Json
 from gatecrash.client.errors import GatewayError, GatewayUnreachable, WaitTimeout
 from gatecrash.client.listener import Listener
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 TOLERANCE_S = 300
 _BODY_MAX = 1024 * 1024
 _JOIN_S = 5.0

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from gatecrash.client.call import Calls, Json, given
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 # every timer on the way is run before the answer comes, attempts at endpoints that never answer included
 _ADVANCE_WITHIN_S = 600.0
 

@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 from gatecrash.client.call import Calls, Json, Jsons, given
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 
 class Faults:
     """The fault rules of one sandbox."""

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from gatecrash.client.errors import GatewayUnreachable
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 _AGAIN_S = 0.01
 _SAFE = frozenset({"GET", "HEAD", "DELETE"})
 

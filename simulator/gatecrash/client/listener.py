@@ -5,6 +5,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from gatecrash.client.http import url_of
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 
 class Listener(HTTPServer):
     """Listens from the start; `url` has no path. Raises OSError where nothing can listen."""

@@ -16,6 +16,8 @@ from gatecrash.client.webhooks import Webhooks
 if TYPE_CHECKING:
     from gatecrash.client.aio import AsyncSandbox
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 T = TypeVar("T")
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -10,6 +10,8 @@ from gatecrash.client.call import Json, given
 from gatecrash.client.errors import GatewayError
 from gatecrash.client.sandbox import VISA, Sandbox
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 # more timers than lie between any of these deeds and what comes of it, those of other objects included
 _TIMERS_MAX = 500
 

@@ -10,6 +10,8 @@ from gatecrash.client.call import Json
 from gatecrash.client.errors import WaitTimeout
 from gatecrash.client.lines import lines
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 # how long between two looks: the shortest after something happened, the longest while nothing does
 _PAUSES_S = (0.002, 0.05)
 _SHOWN = 12

@@ -9,6 +9,8 @@ from gatecrash.client.call import Calls, Json, Jsons, given
 if TYPE_CHECKING:
     from gatecrash.client.catch import Answers, Caught
 
+__tracebackhide__ = True  # pytest shows the line of the test instead
+
 _ALL = ("*",)
 
 
