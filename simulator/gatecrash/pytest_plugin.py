@@ -151,12 +151,15 @@ def _private_sandbox(request: pytest.FixtureRequest, server: Server, start_again
     item.stash.setdefault(_SANDBOXES, []).append(sandbox)
     sandbox.reset()  # an earlier run, or an earlier try of this test, may have left something in it
     for marker in reversed(list(item.iter_markers(_MARKER))):  # the nearest last
+        wrong: str | None = None
         try:
             rule = sandbox.faults.add(*marker.args, **marker.kwargs)
             if not marker.kwargs.get("may_not_strike", False):
                 item.stash.setdefault(_ARMED, []).append((sandbox, rule["id"], _shown(marker)))
         except (GatewayError, TypeError, ValueError) as error:
-            _fail_once(item, f"{_shown(marker)} cannot be armed", str(error))
+            wrong = str(error)
+        if wrong is not None:  # not while it is handled: pytest would print both errors
+            _fail_once(item, f"{_shown(marker)} cannot be armed", wrong)
     yield sandbox
     if item.config.stash[_RUN].url is not None and item.stash.get(_FAILED, False):
         return  # left as it is in a gateway that outlasts the run, to be looked at
@@ -180,7 +183,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _fail_once(item: pytest.Item, what: str, why: str) -> NoReturn:
     """Fail a test because of a marker. Several tests may share it: only the first says why."""
     told = item.config.stash.setdefault(_TOLD, {})
-    first = told.setdefault(f"{what}: {why}", item.nodeid)
+    first = told.setdefault(what, item.nodeid)
     pytest.fail(f"{what}: {why if first == item.nodeid else f'see {first}'}", pytrace=False)
 
 
