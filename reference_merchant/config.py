@@ -65,9 +65,11 @@ def webhook_secrets(text: str) -> tuple[str, ...]:
     for each in text.split():
         secret, at, until = each.partition("@")
         try:
-            base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+            key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
         except binascii.Error:
             raise ValueError("whsec_ and Base64; several separated by spaces") from None
+        if not key:
+            raise ValueError("whsec_ and Base64 of a key that is not empty: anybody could sign with an empty one")
         if at and not (until.isascii() and until.isdecimal() and len(until) < 16):
             raise ValueError("whsec_BASE64@UNTIL with UNTIL in Unix seconds")
     return tuple(text.split())

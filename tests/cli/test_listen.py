@@ -317,9 +317,34 @@ def test_what_a_fault_does_to_a_webhook_is_seen(cli: Cli, listen: Callable[..., 
     assert f"NOT TO BE TRUSTED: {flaw}" in running.line()
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:3000", "ftp://h/", "http://", "http://h:99999/", "http://a b/", "http://user@h/"])
+@pytest.mark.parametrize(
+    "url", ["", "x y", "localhost:port/x", "99999/x", "ftp://h/", "http://", "http://h:99999/", "http://a b/", "http://user@h/"]
+)
 def test_a_target_that_is_none_is_wrong_use(cli: Cli, url: str) -> None:
     assert "--forward-to was" in cli.refused("listen", "--forward-to", url, code=2)
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("3000", "http://localhost:3000"),
+        ("3000/x?y=1", "http://localhost:3000/x?y=1"),
+        (":3000/x", "http://localhost:3000/x"),
+        ("localhost:3000/x", "http://localhost:3000/x"),
+        ("127.0.0.1:3000", "http://127.0.0.1:3000"),
+        ("[::1]:3000/x", "http://[::1]:3000/x"),
+        ("app.test/x", "http://app.test/x"),
+        ("https://app.test/x", "https://app.test/x"),
+    ],
+)
+def test_a_target_may_be_written_as_people_write_it(given: str, url: str) -> None:
+    assert Forward(given).url == url
+
+
+def test_a_webhook_is_forwarded_to_a_port_and_path(cli: Cli, listen: Callable[..., Listen], app: Any) -> None:
+    running = listen("--forward-to", f"{urlsplit(app.url).port}/hooks")
+    cli.sandbox.charge()
+    assert "→ 200" in running.line()
 
 
 def test_a_port_that_is_taken_and_a_filter_that_is_unknown_are_wrong_use(cli: Cli) -> None:

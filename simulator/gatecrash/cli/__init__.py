@@ -3,12 +3,14 @@
 import errno
 import os
 import sys
+from contextlib import redirect_stdout
 from importlib import import_module
 from typing import Any
 
 import click
 
 from gatecrash import __version__
+from gatecrash.cli._terminal import CleanOutput
 from gatecrash.files import NoScratch
 
 # what it is for → verb → one line for the overview
@@ -70,7 +72,8 @@ class _Verbs(click.Group):
             if (told := unread(os.environ)) is not None:
                 click.echo(told, err=True)
         try:
-            return super().invoke(ctx)
+            with redirect_stdout(CleanOutput(sys.stdout)):
+                return super().invoke(ctx)
         except BrokenPipeError:
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - what is still buffered has nobody to go to
             ctx.exit(0)

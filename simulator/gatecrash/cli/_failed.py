@@ -4,12 +4,14 @@ from typing import IO, Any
 
 import click
 
+from gatecrash.cli._terminal import clean
+
 
 class Failed(click.ClickException):
     """The answer is no, or what was asked for failed: exit code 1."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"gatecrash: {self.message}", file=file, err=file is None)
+        click.echo(f"gatecrash: {clean(self.message)}", file=file, err=file is None)
 
 
 class WrongUse(Failed):

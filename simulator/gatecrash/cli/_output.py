@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from gatecrash.cli._terminal import json_text, one_line
+
 # words that mean the same everywhere → how they look on a terminal
 STYLES = {
     **dict.fromkeys(("succeeded", "enabled", "yes", "valid"), "green"),
@@ -18,17 +20,17 @@ STYLES = {
 
 def document(value: Any) -> None:
     """The one JSON document of a verb with `--json`."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json_text(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 def json_line(value: Any) -> None:
     """One of many JSON documents, a line each; written at once."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    click.echo(json_text(json.dumps(value, ensure_ascii=False)))
 
 
 def note(message: str) -> None:
     """A remark of ours among lines that go on; on stderr, so that what reads the lines is not disturbed."""
-    click.echo(click.style(f"-- {message}", fg="bright_black"), err=True)
+    click.echo(click.style(f"-- {one_line(message)}", fg="bright_black"), err=True)
 
 
 # a column with cells longer than this, of several words, is prose and may be broken into lines; ids never are
@@ -40,7 +42,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, empty: s
 
     On a terminal it is drawn, prose broken to fit; where even that does not fit, and in a pipe, a row is one line.
     """
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [["" if cell is None else one_line(str(cell)) for cell in row] for row in rows]
     if not cells:
         click.echo(empty)
     elif not (sys.stdout.isatty() and _drawn(headings, cells)):

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import re
 import ssl
 import sys
 import time
@@ -45,17 +46,30 @@ class Answered(NamedTuple):
     ms: int = 0
 
 
-class Forward:
-    """Where webhooks are handed on to. Raises ValueError for what is no http or https URL."""
+def url_of_app(given: str) -> str:
+    """A URL of what people write for one: `3000`, `:3000/x`, `localhost:3000/x`, `app.test/x`."""
+    if "://" in given:
+        return given
+    if re.fullmatch("[0-9]+(/.*)?", given):
+        given = f":{given}"
+    return f"http://{'localhost' if given.startswith(':') else ''}{given}"
 
-    def __init__(self, url: str, *, verify: bool = True) -> None:
+
+class Forward:
+    """Where webhooks are handed on to (`url_of_app`). Raises ValueError for what is no http or https URL."""
+
+    def __init__(self, given: str, *, verify: bool = True) -> None:
+        url = url_of_app(given)
         try:
             parts = urlsplit(url)
             good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not parts.username
         except ValueError:
             good = False
         if not good or not url.isascii() or any(char.isspace() for char in url):
-            raise ValueError(f"--forward-to was {url!r}; expected a URL of your app, such as http://127.0.0.1:3000/webhooks.")
+            raise ValueError(
+                f"--forward-to was {given!r}; expected a URL of your app, such as http://127.0.0.1:3000/webhooks, or "
+                "localhost:3000/webhooks."
+            )
         self.url = url
         self._host, self._port, self._netloc = str(parts.hostname), parts.port, parts.netloc
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -9,6 +9,7 @@ import click
 
 from gatecrash.cli._gateway import note_if_new, require, talks_to_gateway
 from gatecrash.cli._output import document, json_line, note
+from gatecrash.cli._terminal import one_line
 
 if TYPE_CHECKING:
     from gatecrash.client import Sandbox
@@ -105,5 +106,6 @@ def tell_entry(entry: Entry) -> None:
     from gatecrash.client.lines import words
 
     colour = KINDS.get(entry["kind"])
-    told = words(entry) if colour is None else click.style(words(entry), fg=colour)
+    said = one_line(words(entry))
+    told = said if colour is None else click.style(said, fg=colour)
     click.echo(f"{entry['seq']:>5}  {entry['at']}  {told}")

@@ -10,6 +10,7 @@ import click
 from gatecrash.cli._failed import WrongUse
 from gatecrash.cli._gateway import require, talks_to_gateway
 from gatecrash.cli._output import document, table
+from gatecrash.cli._terminal import one_line
 from gatecrash.cli._together import refuse
 from gatecrash.counted import counted
 
@@ -67,7 +68,7 @@ def _tell(findings: list[Json], searched: str, has_more: bool) -> None:
         for case in cases[:_SHOWN]:
             about = f"order {case['order_id']}" if case["order_id"] else None
             where = (f"#{case['seq']}", case["operation"], about, case["request_id"])
-            click.echo(f"  {'  '.join(part for part in where if part)}\n      {case['detail']}")
+            click.echo(f"  {one_line('  '.join(part for part in where if part))}\n      {one_line(case['detail'])}")
         if len(cases) > _SHOWN:
             click.echo(f"  … and {len(cases) - _SHOWN} more; --json has them all")
         click.echo(f"  {click.style('→', bold=True)} {cases[0]['advice']}\n")

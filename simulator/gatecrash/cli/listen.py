@@ -16,6 +16,7 @@ import click
 from gatecrash.cli._failed import Failed, WrongUse
 from gatecrash.cli._gateway import talks_to_gateway
 from gatecrash.cli._output import json_line, note
+from gatecrash.cli._terminal import one_line
 from gatecrash.cli._together import refuse
 
 if TYPE_CHECKING:
@@ -234,12 +235,12 @@ def _tell(line: dict[str, Any]) -> None:
     took = f" in {answer['ms']} ms" if line["forwarded_to"] else ""
     parts = (
         line["at"],
-        line["type"] or "(unreadable)",
-        line["id"] or "(no id)",
-        f"[{line['order_id']}]" if line["order_id"] else "",
+        one_line(str(line["type"] or "(unreadable)")),
+        one_line(str(line["id"] or "(no id)")),
+        f"[{one_line(str(line['order_id']))}]" if line["order_id"] else "",
         click.style(f"→ {answer['status']}{took}", fg="green" if good else "red"),
-        answer["error"] or "",
+        one_line(answer["error"] or ""),
         "" if line["times_seen"] == 1 else click.style(f"seen {line['times_seen']} times", fg="yellow"),
-        click.style(f"NOT TO BE TRUSTED: {line['flaw']}", fg="red") if line["flaw"] else "",
+        click.style(f"NOT TO BE TRUSTED: {one_line(line['flaw'])}", fg="red") if line["flaw"] else "",
     )
     click.echo("  ".join(part for part in parts if part))
