@@ -76,6 +76,7 @@ def test_a_reserved_port_can_be_bound_again_and_again_and_by_nobody_else() -> No
 @pytest.mark.asyncio
 async def test_a_program_that_ends_by_itself_is_quoted_and_everything_is_cleaned_up() -> None:
     world = RealWorld(reference())
+    world._gateway.forks = None
     world._gateway.command = (sys.executable, "-c", "raise SystemExit('no database today')")
     with pytest.raises(SetupFailed, match=r"(?s)the gateway ended by itself.*no database today"):
         async with world:

@@ -18,6 +18,7 @@ ARROWS = {
     "sockets": set(),
     "resources": set(),
     "counted": set(),
+    "warm": {"cli", "dialects", "server"},
     "files": set(),
     "spelling": set(),
     "together": set(),
@@ -41,6 +42,7 @@ ARROWS = {
     },
     # the simulated world runs the gateway itself; the rest of the harness speaks HTTP to it
     "harness": {
+        "warm",
         *(
             "core",
             "counted",
@@ -54,9 +56,9 @@ ARROWS = {
             "store",
             "together",
             "yaml_text",
-        )
+        ),
     },
-    "embedded": {"client", "files", "server", "store"},
+    "embedded": {"client", "files", "server", "store", "warm"},
     "pytest_plugin": {"client", "counted", "Gateway", "Sandbox"},
     "cli": {"client", "core", "counted", "dialects", "faults", "files", "harness", "lint", "server", "spelling", "__version__"},
     "__init__": {"client", "embedded"},

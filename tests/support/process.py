@@ -1,4 +1,4 @@
-"""The gateway as its user runs it: `python -m gatecrash serve`, waited for by its url file."""
+"""The gateway as its user runs it: `gatecrash serve`, forked from a warm parent, and waited for by its url file."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gatecrash import warm
 from tests.support import held
 from tests.support.waiting import PATIENCE_S, written
 
@@ -16,11 +17,15 @@ class ServerProcess:
     def __init__(self, folder: Path, *flags: str, descriptors: int | None = None) -> None:
         self.url_file, self.log_file = folder / "urls.json", folder / "serve.log"
         self.url_file.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "gatecrash", "serve", "--port", "0", "--url-file", str(self.url_file), *flags]
-        if descriptors is not None:
-            command = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
+        arguments = ["serve", "--port", "0", "--url-file", str(self.url_file), *flags]
+        env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        self.process: subprocess.Popen[bytes] | warm.Forked
         with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+            if descriptors is None:
+                self.process = warm.start(arguments, env=env, cwd=Path.cwd(), output=log.fileno())
+            else:
+                limited = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", sys.executable, "-m", "gatecrash", *arguments]
+                self.process = subprocess.Popen(limited, stdout=log, stderr=log, env=env)
         self.url: str = json.loads(written(self.url_file, self.process, self.log_file))["native"]
         held.hold(self.url, "gateway")
 

@@ -5,13 +5,12 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import msgspec
 
-from gatecrash import files
+from gatecrash import files, warm
 from gatecrash.client.http import Http
 from gatecrash.embedded.options import GatewayStartError, Options
 
@@ -36,9 +35,9 @@ class ProcessHost:
             self.close()
             raise
 
-    def _start(self, options: Options) -> "subprocess.Popen[bytes]":
-        command = [
-            *(sys.executable, "-m", "gatecrash", "serve", "--with-stdin"),
+    def _start(self, options: Options) -> warm.Forked:
+        arguments = [
+            *("serve", "--with-stdin"),  # the lifeline: it ends when this process does, also by SIGKILL
             *("--host", options.host, "--port", str(options.port), "--seed", options.seed),
             *("--url-file", str(self._scratch / "urls.json")),
             *(("--memory",) if options.data is None else ("--data", str(options.data))),
@@ -47,15 +46,7 @@ class ProcessHost:
             *(part for name in sorted(options.server_names) for part in ("--server-name", name)),
         ]
         with self._log_file.open("ab") as log:
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,  # the lifeline: it ends when this process does, also by SIGKILL
-                stdout=log,
-                stderr=log,
-                cwd=self._scratch,  # not the user's folder: -m would import what lies there under our name
-                env=_environment(options),
-                start_new_session=True,  # Ctrl-C is for this process, which then closes it
-            )
+            return warm.start(arguments, env=_environment(options), cwd=self._scratch, output=log.fileno(), stdin=True)
 
     def _ready(self) -> dict[str, str]:
         url_file = self._scratch / "urls.json"

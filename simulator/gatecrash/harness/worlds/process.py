@@ -9,13 +9,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from gatecrash.harness.world import SetupFailed
+from gatecrash.warm import Forked
 
 
 @cache
@@ -48,8 +49,10 @@ def mind(what: int | Path, *, gone: bool = False) -> None:
 
 @dataclass(slots=True)
 class Process:
-    """One program that may be started again after it was killed. `log` collects the output of all its
-    lives.
+    """One program that may be started again after it was killed. `log` collects the output of all its lives.
+
+    `forks`: starts it in place of `command`, with the log's descriptor, in a session of its own; what it starts must have a
+    lifeline to this process.
     """
 
     name: str
@@ -57,13 +60,19 @@ class Process:
     env: Mapping[str, str]
     log: Path
     cwd: Path | None = None
-    _running: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    forks: Callable[[int], Forked] | None = None
+    _running: subprocess.Popen[bytes] | Forked | None = field(default=None, repr=False)
 
     def start(self) -> None:
         """Starts it unless it runs. Raises SetupFailed when there is no such program."""
         if self.alive():
             return
         self.kill()  # reaps one that ended by itself, with whatever it left behind in its group
+        if self.forks is not None:
+            with self.log.open("ab") as log:
+                self._running = self.forks(log.fileno())
+            mind(self._running.pid)
+            return
         self._check_program()
         with self.log.open("ab") as log:
             try:
@@ -114,6 +123,8 @@ class Process:
         with suppress(ProcessLookupError, PermissionError):  # macOS says EPERM for a group of zombies
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        if self.forks is not None and process.stdin is not None:
+            process.stdin.close()
         mind(process.pid, gone=True)
         # the leader is reaped; the others have been sent the signal too, and need a moment to notice. A zombie that
         # nobody reaps stays in the group for ever and does no harm, hence the bound

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from gatecrash import files
+from gatecrash import files, warm
 from gatecrash.harness.history import ENDED, Note
 from gatecrash.harness.merchant_profile import SHOP_SETTINGS, MerchantProfile
 from gatecrash.harness.templates import Command, fill
@@ -60,17 +60,18 @@ class RealWorld(World):
         if profile.start is None:  # it may remember the carts of earlier runs
             self.cart = f"cart-{secrets.token_hex(4)}"
         self._url_file = self.scratch / "urls.json"
+        arguments = (
+            *("serve", "--with-stdin", "--data", str(self.scratch / "gateway"), "--url-file", str(self._url_file)),
+            # a merchant that runs already knows one gateway, where its configuration says, and remembers the ids it has seen
+            *(("--port", "0") if profile.start else ("--port", str(profile.gateway_port), "--seed", secrets.token_hex(8))),
+        )
+        env = {name: value for name, value in os.environ.items() if not name.startswith("GATECRASH_")}
         self._gateway = Process(
             name="gateway",
-            command=(
-                *(sys.executable, "-m", "gatecrash", "serve", "--data", str(self.scratch / "gateway")),
-                *("--url-file", str(self._url_file)),
-                # a merchant that runs already knows one gateway, where its configuration says, and remembers the ids it has seen
-                *(("--port", "0") if profile.start else ("--port", str(profile.gateway_port), "--seed", secrets.token_hex(8))),
-            ),
-            env={name: value for name, value in os.environ.items() if not name.startswith("GATECRASH_")},
+            command=("gatecrash", *arguments),
+            env=env,
             log=self.scratch / "gateway.log",
-            cwd=self.scratch,  # not the user's folder: -m would import what lies there under our name
+            forks=lambda log: warm.start(arguments, env=env, cwd=self.scratch, output=log, stdin=True),
         )
         self._merchant: Process | None = None
         self._was_reset = False
