@@ -30,6 +30,8 @@ PLAIN_CARDS = ("visa", "mastercard", "amex")
 GOOD_CARDS = frozenset({*PLAIN_CARDS, "refund_pending", "refund_fails", "disputed", "bank_debit"})
 #: Those whose bank may take the money back.
 DISPUTED_CARDS = frozenset({"disputed"})
+#: Those that pay, and of which the gateway has more to tell later.
+ODD_CARDS = ("refund_pending", "refund_fails", "disputed")
 DECLINED_CARDS = tuple(name for name in CARDS if name not in GOOD_CARDS)
 _ROUTING_NUMBER = "110000000"
 

@@ -25,6 +25,8 @@ def story(*steps: Any, **changes: Any) -> dict[str, Any]:
         [{"pay": "declined"}, {"edit_order": {"amount": 950}}, {"pay": "visa"}, "look", {"retry_while_unpaid": "visa"}],
         [{"begin_pay": "visa"}, {"double_click": "visa"}, {"advance": {"seconds": 60}}, "cancel"],
         [{"pay": "visa"}, {"refund": {"amount": 1000}}, "refund"],
+        [{"press_at_once": {"card": "visa", "times": 3}}, {"begin_refund": {"amount": 1000}}, "refund"],
+        [{"pay": "bank_debit_fails"}, {"pay": "refund_fails"}, "begin_refund"],
         [{"pay": "visa"}, {"place_order": {"amount": 1, "currency": "jpy", "customer": "grace"}}, {"pay": "amex"}, "come_back"],
         ["place_order", {"begin_pay": "visa"}, {"turn_to_order": 1}, {"begin_pay": "amex"}, {"turn_to_order": 2}, "cancel"],
         [{"pay": "visa"}, "look", "place_order", {"turn_to_order": 1}, "look", "next_timer", {"refund": {"amount": 1}}],
@@ -43,6 +45,11 @@ def test_what_a_story_tells_is_told_again_word_for_word(steps: list[Any]) -> Non
     [
         ["look"],  # nobody has paid
         [{"pay": "declined"}, "refund"],  # nothing was taken
+        [{"pay": "bank_debit"}, "refund"],  # not yet
+        [{"pay": "disputed"}, "refund_elsewhere"],  # the bank may have the money by then
+        [{"pay": "visa"}, {"begin_refund": {"amount": 1000}}, {"begin_refund": {"amount": 1}}],  # one page at a time
+        [{"pay": "visa"}, {"begin_refund": {"amount": 1000}}, "refund_elsewhere"],
+        [{"press_at_once": {"card": "visa", "times": PRESSES_MAX + 1}}],
         [{"pay": "visa"}, {"refund": {"amount": 4300}}],
         [{"pay": "visa"}, "refund", "refund"],
         [{"pay": "visa"}, {"refund": {"amount": 1000}}, {"refund": {"amount": 1000}}],  # who would know it from a repetition?

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from gatecrash.harness.cards import DECLINED_CARDS, PLAIN_CARDS
+from gatecrash.harness.cards import ACCOUNTS, DECLINED_CARDS, ODD_CARDS, PLAIN_CARDS
 from gatecrash.harness.workloads.scope import Scope
 from gatecrash.harness.workloads.script import STEPS_MAX, Script
 
@@ -21,6 +21,8 @@ _prices = st.sampled_from(_ODD_PRICES) | st.builds(
 )
 _good_cards = st.sampled_from(PLAIN_CARDS)
 _cards = _good_cards | st.sampled_from(DECLINED_CARDS)
+_odd_cards = st.sampled_from(ODD_CARDS)
+_accounts = st.sampled_from(tuple(ACCOUNTS))
 _customers = st.sampled_from(["ada", "grace"])
 _seconds = st.sampled_from([60, 3600, 90_000, 700_000])  # a retry, a nonce, a key, an authorization: each outlived by the next
 _moments = st.sampled_from([0.5, 2.0])
@@ -79,6 +81,16 @@ class Workload(RuleBasedStateMachine):
         """Once more among the rules, since most that can go wrong comes after a payment."""
         self.script.pay(card)
 
+    @about_an_order(Script.may_press, card=_odd_cards)
+    def pay_oddly(self, card: str) -> None:
+        """With a card of which the gateway has more to tell: refunds that take their time or come back, disputes."""
+        self.script.pay(card)
+
+    @about_an_order(lambda script: script.may_debit, account=_accounts)
+    def pay_by_debit(self, account: str) -> None:
+        """From a bank account: the money comes after days, or never."""
+        self.script.pay(account)
+
     @about_an_order(lambda script: script.may_begin, card=_cards)
     def begin_pay(self, card: str) -> None:
         self.script.begin_pay(card)
@@ -86,6 +98,10 @@ class Workload(RuleBasedStateMachine):
     @about_an_order(lambda script: script.may_press(2), card=_cards)
     def double_click(self, card: str) -> None:
         self.script.double_click(card)
+
+    @about_an_order(lambda script: script.may_press(3), card=_cards)
+    def press_at_once(self, card: str) -> None:
+        self.script.press_at_once(card, 3)
 
     @about_an_order(Script.may_press, card=_good_cards)
     def retry_while_unpaid(self, card: str) -> None:
@@ -106,6 +122,10 @@ class Workload(RuleBasedStateMachine):
     @about_an_order(lambda script: script.may_refund, data=st.data())
     def refund(self, data: st.DataObject) -> None:
         self.script.refund(data.draw(st.sampled_from(self.script.refund_parts)))
+
+    @about_an_order(lambda script: script.may_begin_refund, data=st.data())
+    def begin_refund(self, data: st.DataObject) -> None:
+        self.script.begin_refund(data.draw(st.sampled_from(self.script.refund_parts)))
 
     @about_an_order(lambda script: script.may_refund_elsewhere)
     def refund_elsewhere(self) -> None:
@@ -154,4 +174,4 @@ class Workload(RuleBasedStateMachine):
 def rules() -> frozenset[str]:
     """The names of all that a workload can do: the verbs of its steps, and that the customer leaves."""
     names = {each.function.__name__ for each in Workload.setup_state().rules}
-    return frozenset(names - {"pay_well", "the_end", "nothing_more"})
+    return frozenset(names - {"pay_well", "pay_oddly", "pay_by_debit", "the_end", "nothing_more"})

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
 
-from gatecrash.harness.cards import GOOD_CARDS
+from gatecrash.harness.cards import ACCOUNTS, GOOD_CARDS, ODD_CARDS
 from gatecrash.harness.workloads.scope import Scope
 
 #: How much of everything. Each step more multiplies where faults can strike.
@@ -21,6 +21,8 @@ EDITS_MAX = 2
 PARTS_MAX = 3
 PAUSES_MAX = 2
 
+_PRESSES = frozenset({"pay", "begin_pay", "double_click", "press_at_once", "retry_while_unpaid"})
+
 _ABOUT = (
     "Written by chance: what customers and staff do here makes sense, and nothing is broken in it. What can go wrong on the way "
     "is for the explorer to find."
@@ -29,7 +31,9 @@ _ABOUT = (
 
 @dataclass(slots=True)
 class Sale:
-    """An order. `presses` of the pay button; `taken`: a card was used that pays; amounts in minor units."""
+    """An order. `presses` of the pay button; `taken`: a card was used that pays; `odd`: one of those may be refused a refund or
+    send it back; `refunding`: a page that gives money back may still load. Amounts in minor units.
+    """
 
     amount: int
     later: bool
@@ -38,6 +42,8 @@ class Sale:
     edits: int = 0
     parts: int = 0
     taken: bool = False
+    odd: bool = False
+    refunding: bool = False
     cancelled: bool = False
     shipped: int = 0
     refunded: int = 0
@@ -87,7 +93,7 @@ class Script:
     @property
     def paying(self) -> bool:
         """Whether anybody has tried to pay: a workload without it has nothing that could go wrong."""
-        return any(verb(step) in ("pay", "begin_pay", "double_click", "retry_while_unpaid") for step in self.steps)
+        return any(verb(step) in _PRESSES for step in self.steps)
 
     @property
     def may_order(self) -> bool:
@@ -96,6 +102,11 @@ class Script:
     def may_press(self, times: int = 1) -> bool:
         sale = self._customers()
         return sale is not None and not sale.handled and sale.presses + times <= PRESSES_MAX
+
+    @property
+    def may_debit(self) -> bool:
+        """A bank account cannot be authorized now and charged when the goods leave."""
+        return self.may_press() and self.sale is not None and not self.sale.later
 
     @property
     def may_begin(self) -> bool:
@@ -135,11 +146,16 @@ class Script:
         return self.open and self.scope.refunds and sale is not None and sale.parts < PARTS_MAX and bool(self.refund_parts)
 
     @property
+    def may_begin_refund(self) -> bool:
+        """One page at a time."""
+        return self.may_refund and not self.sold.refunding
+
+    @property
     def may_refund_elsewhere(self) -> bool:
-        """Of what was surely charged by then: no page of the order is still loading."""
+        """Of what was surely charged by then, and can surely be given back: no page of the order is still loading."""
         sale = self.sale
-        wanted = self.open and self.scope.refunds_elsewhere and sale is not None and sale.parts < PARTS_MAX and not sale.spinning
-        return wanted and self.sold.refundable > 0
+        wanted = self.open and self.scope.refunds_elsewhere and sale is not None and sale.parts < PARTS_MAX
+        return wanted and not (self.sold.spinning or self.sold.refunding or self.sold.odd) and self.sold.refundable > 0
 
     @property
     def ship_parts(self) -> list[int | None]:
@@ -205,6 +221,9 @@ class Script:
     def double_click(self, card: str) -> None:
         self._press({"double_click": card}, card, 2)
 
+    def press_at_once(self, card: str, times: int) -> None:
+        self._press({"press_at_once": {"card": card, "times": times}}, card, times)
+
     def retry_while_unpaid(self, card: str) -> None:
         self._press({"retry_while_unpaid": card}, card)
 
@@ -226,6 +245,12 @@ class Script:
     def refund(self, part: int | None) -> None:
         self._staff("refund", part, self.sold.refundable)
         self.sold.refunded += part or self.sold.refundable
+
+    def begin_refund(self, part: int | None) -> None:
+        """The same, and staff goes on while the page still loads."""
+        self._staff("refund", part, self.sold.refundable, verb="begin_refund")
+        self.sold.refunded += part or self.sold.refundable
+        self.sold.refunding = True
 
     def refund_elsewhere(self) -> None:
         """All that is left of the order's charge."""
@@ -266,11 +291,13 @@ class Script:
     def _press(self, step: dict[str, Any], card: str, times: int = 1) -> None:
         self._write(step)
         self.sold.presses += times
-        self.sold.taken |= card in GOOD_CARDS
+        self.sold.taken |= card in GOOD_CARDS and card not in ACCOUNTS  # the money of an account comes days later, or never
+        self.sold.odd |= card in ODD_CARDS
 
-    def _staff(self, name: str, part: int | None, left: int) -> None:
+    def _staff(self, name: str, part: int | None, left: int, *, verb: str = "") -> None:
         self.sold.asked.add((name, part or left))
-        self._write(name if part is None else {name: {"amount": part}})
+        verb = verb or name
+        self._write(verb if part is None else {verb: {"amount": part}})
         self.sold.parts += 1
 
     def _pause(self, step: str | dict[str, Any]) -> None:
@@ -329,9 +356,13 @@ _TOLD: Mapping[str, tuple[Callable[[Script, Any], bool], Callable[[Script, Any],
     {
         "place_order": (lambda script, _: script.order is None or script.may_order, _place),
         "turn_to_order": (lambda script, to: to <= len(script.sales), Script.turn_to_order),
-        "pay": (lambda script, _: script.may_press(), Script.pay),
+        "pay": (lambda script, card: script.may_debit if card in ACCOUNTS else script.may_press(), Script.pay),
         "begin_pay": (lambda script, _: script.may_begin, Script.begin_pay),
         "double_click": (lambda script, _: script.may_press(2), Script.double_click),
+        "press_at_once": (
+            lambda script, press: script.may_press(press["times"]),
+            lambda script, press: script.press_at_once(press["card"], press["times"]),
+        ),
         "retry_while_unpaid": (lambda script, card: script.may_press() and card in GOOD_CARDS, Script.retry_while_unpaid),
         "edit_order": (lambda script, _: script.may_edit, lambda script, to: script.edit_order(to["amount"])),
         "cancel": (lambda script, _: script.may_cancel, lambda script, _: script.cancel()),
@@ -342,6 +373,10 @@ _TOLD: Mapping[str, tuple[Callable[[Script, Any], bool], Callable[[Script, Any],
         "refund": (
             lambda script, part: script.may_refund and script.makes_sense("refund", _amount(part), script.sold.refundable),
             lambda script, part: script.refund(_amount(part)),
+        ),
+        "begin_refund": (
+            lambda script, part: script.may_begin_refund and script.makes_sense("refund", _amount(part), script.sold.refundable),
+            lambda script, part: script.begin_refund(_amount(part)),
         ),
         "refund_elsewhere": (
             lambda script, part: script.may_refund_elsewhere and part is None,

@@ -46,14 +46,18 @@ def weight(document: Document) -> tuple[int, int]:
 #: Verbs that are plainer to the same purpose.
 _PLAINER: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "press_at_once": ("double_click", "pay"),
         "double_click": ("pay", "begin_pay"),
         "begin_pay": ("pay",),
         "retry_while_unpaid": ("pay",),
+        "begin_refund": ("refund",),
         "advance": ("next_timer",),
         "wait": ("next_timer",),
     }
 )
-_ODDNESS = {"double_click": 2, "begin_pay": 1, "retry_while_unpaid": 1, "advance": 1, "wait": 1}
+_ODDNESS: Mapping[str, int] = MappingProxyType(
+    {"press_at_once": 3, "double_click": 2, "begin_pay": 1, "retry_while_unpaid": 1, "begin_refund": 1, "advance": 1, "wait": 1}
+)
 
 
 def _oddness(step: Step) -> int:
@@ -115,7 +119,7 @@ def _plain(step: Step) -> Step:
     if isinstance(step, str):
         return step
     [(name, argument)] = step.items()
-    if name in ("ship", "refund"):
+    if name in ("ship", "refund", "begin_refund"):
         return name
     if name == "place_order":
         return {name: dict(_PLAIN_ORDER)}
@@ -123,9 +127,19 @@ def _plain(step: Step) -> Step:
         return {name: {"amount": 1999}}
     if name in ("advance", "wait", "turn_to_order"):
         return step
-    return {name: "visa" if argument in GOOD_CARDS else "declined"}
+    if name == "press_at_once":
+        return {name: {**argument, "card": _plain_card(argument["card"])}}
+    return {name: _plain_card(argument)}
+
+
+def _plain_card(card: str) -> str:
+    return "visa" if card in GOOD_CARDS else "declined"
 
 
 def _other_verbs(step: Step) -> Iterator[Step]:
     for plainer in _PLAINER.get(verb(step), ()):
-        yield plainer if isinstance(step, str) or plainer == "next_timer" else {plainer: step[verb(step)]}
+        if isinstance(step, str) or plainer == "next_timer":
+            yield plainer
+        else:
+            argument = step[verb(step)]
+            yield {plainer: argument["card"] if verb(step) == "press_at_once" else argument}
