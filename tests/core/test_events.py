@@ -134,8 +134,8 @@ def test_an_event_can_be_sent_again_to_one_or_to_all(core: Core) -> None:
     one, two = endpoint(core), endpoint(core)
     core.charge()
     (event,) = core.find(Event)
-    assert [delivery.endpoint_id for delivery in core.do(resend, event.id)] == [one.id, two.id]
-    assert [delivery.endpoint_id for delivery in core.do(resend, event.id, two.id)] == [two.id]
+    assert [delivery.endpoint_id for delivery in core.do(resend, event.id)[0]] == [one.id, two.id]
+    assert [delivery.endpoint_id for delivery in core.do(resend, event.id, two.id)[0]] == [two.id]
     assert len(core.find(Delivery, event_id=event.id)) == 5
 
 
@@ -152,4 +152,4 @@ def test_what_is_not_there_cannot_be_sent_again(core: Core) -> None:
         with pytest.raises(Refused) as refused:
             core.do(resend, event_id, endpoint_id)
         assert (refused.value.code, refused.value.param) == ("resource_missing", param)
-    assert core.do(resend, event.id) == []
+    assert core.do(resend, event.id) == ([], False)

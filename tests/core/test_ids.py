@@ -56,3 +56,10 @@ def test_each_sandbox_has_a_seed_of_its_own() -> None:
     seeds = {derive_seed(seed, name) for seed in ("0", "1") for name in ("", "a", "b", "a:b")}
     assert len(seeds) == 8
     assert derive_seed("0", "a") == derive_seed("0", "a")
+
+
+def test_the_newest_sorts_behind_every_id_so_far_and_before_all_later_ones() -> None:
+    ids = Ids("7")
+    for _ in range(20):
+        earlier, newest, later = ids.new("dlv"), ids.newest("dlv"), ids.new("dlv")
+        assert earlier < newest < later

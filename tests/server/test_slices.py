@@ -9,10 +9,13 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 
 from gatecrash.server.gateway import Gateway
+from gatecrash.server.journal import PAGE_ROWS
+from gatecrash.store.interface import StoreTransaction
 from gatecrash.store.lives import SLICE
 from tests.server.large import CHARGES, NAME, Watch, act, add_charges, charges, gateway_over, leftovers, swept
 from tests.support.waiting import eventually
@@ -157,6 +160,25 @@ async def test_a_copy_that_fails_is_deleted_and_the_sandbox_goes_on(large: Gatew
     assert await charges(large) == CHARGES
     await act(large, "snapshot")
     assert len(await large.snapshots(large.sandbox(NAME))) == 1
+
+
+async def test_a_rare_kind_is_looked_for_in_pages_and_others_are_served_between_them(large: Gateway) -> None:
+    sandbox, other, rows, served = large.sandbox(NAME), large.sandbox("other"), 4 * PAGE_ROWS, 0
+
+    def add(tx: StoreTransaction) -> None:
+        for number in range(1, rows):
+            tx.add_journal(-number, '[{"seq":0,"kind":"control"}]')
+
+    await large.store.submit(NAME, add)
+    large.journal.note(sandbox, "fault", {})
+    reading = asyncio.ensure_future(large.journal.read(sandbox, -rows, 10, "fault"))
+    while not reading.done():
+        await large.run(other, lambda ctx: None)
+        served += 1
+    found, has_more = await reading
+    assert [msgspec.json.decode(entry)["seq"] for entry in found] == [sandbox.journal_length]
+    assert not has_more
+    assert served >= rows // PAGE_ROWS
 
 
 @pytest.mark.timeout(300)

@@ -100,8 +100,8 @@ async def begin(client: Client, kind: str) -> None:
 
 
 async def test_every_kind_of_timer_is_tried() -> None:
-    # they come before others, or for ever, or with more endpoints than this
-    chained = {"dispute.opens", "subscription.renews", "event.fans_out"}
+    # they come before others, or for ever, or with more endpoints or deliveries than this
+    chained = {"dispute.opens", "subscription.renews", "event.fans_out", "deliveries.cancel"}
     assert set(KINDS) | chained == {*due.HANDLERS, timers.WEBHOOK_ATTEMPT}
 
 

@@ -86,11 +86,14 @@ def record_attempt(
 ) -> Endpoint | None:
     """Write down how an attempt went and when the next is due. Returns the endpoint if this has disabled it.
 
-    A delivery that is gone or settled meanwhile stays as it is.
+    A delivery that is gone or settled meanwhile stays as it is, and so does one whose endpoint wants no more.
     """
     delivery = ctx.tx.get(Delivery, delivery_id)
     if delivery is None or delivery.status != "pending":
         return None
+    endpoint = ctx.tx.get(Endpoint, delivery.endpoint_id)
+    if endpoint is None or endpoint.status == "disabled":
+        return None  # it is about to be canceled
     delivery.attempts.append(attempt)
     made = len(delivery.attempts)
     if schedule.accepts(attempt.status, attempt.excerpt):
@@ -103,8 +106,6 @@ def record_attempt(
             wait_s = max(wait_s, retry_after_s)
         delivery.next_attempt_at = ctx.now + int(wait_s * 1000)
     ctx.tx.update(delivery, "status", "attempts", "next_attempt_at")
-    endpoint = ctx.tx.get(Endpoint, delivery.endpoint_id)
-    assert endpoint is not None, "an endpoint that is deleted takes its pending deliveries along"
     endpoints.note_health(ctx, endpoint, accepted=delivery.status == "succeeded", at=attempt.at)
     reason = _why_disable(endpoint, delivery, schedule)
     if reason is not None:

@@ -6,7 +6,7 @@ Webhook attempts are not here: they talk to the world, and are the shell's.
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from gatecrash.core import disputes, events, payments, refunds, subscriptions, timers
+from gatecrash.core import disputes, endpoints, events, payments, refunds, subscriptions, timers
 from gatecrash.core.records import Timer
 from gatecrash.core.transaction import Context
 
@@ -24,6 +24,7 @@ Handler = Callable[[Context, str], None]
 
 HANDLERS: dict[str, Handler] = {
     timers.EVENT_FANS_OUT: events.fan_out,
+    timers.DELIVERIES_CANCEL: endpoints.cancel_slice,
     timers.CHARGE_EXPIRES: _expire_charge,
     timers.CHARGE_SETTLES: _settle_charge,
     timers.REFUND_SETTLES: refunds.settle_refund,
@@ -35,6 +36,8 @@ HANDLERS: dict[str, Handler] = {
     timers.SUBSCRIPTION_RETRIES: subscriptions.retry,
 }
 
+# what one commit does a slice of: the commit ends there
+_SLICES = frozenset({timers.EVENT_FANS_OUT, timers.DELIVERIES_CANCEL})
 # how many timers are done in one commit: a long jump neither holds the writer nor grows without end
 BATCH = 200
 
@@ -50,8 +53,8 @@ def run_due(ctx: Context, handlers: Mapping[str, Handler] = HANDLERS) -> Done:
     """Do what is due, first due first, what comes of it included; at most BATCH of it, or one slice of deliveries.
 
     However late it is done, each is done at the time it was due: what it makes bears that time. A slice of deliveries belongs
-    to the event that it tells of, and counts as no timer of its own. `handlers`: those of the core, and of the dialects beside
-    them.
+    to the event or the endpoint that it is about, and counts as no timer of its own. `handlers`: those of the core, and of the
+    dialects beside them.
     """
     for done in range(BATCH):
         timer = ctx.tx.due_timer(ctx.now)
@@ -59,6 +62,6 @@ def run_due(ctx: Context, handlers: Mapping[str, Handler] = HANDLERS) -> Done:
             return Done(done, has_more=False)
         ctx.tx.delete(Timer, timer.id)
         handlers[timer.kind](ctx._replace(now=timer.due_at), timer.ref)
-        if timer.kind == timers.EVENT_FANS_OUT:
+        if timer.kind in _SLICES:
             return Done(done, has_more=True)
     return Done(BATCH, has_more=True)

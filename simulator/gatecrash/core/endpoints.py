@@ -16,6 +16,8 @@ from gatecrash.core.transaction import Context
 from gatecrash.core.vault import Vault
 from gatecrash.spelling import the_nearest
 
+# how many deliveries are canceled in one commit: more would keep everybody else waiting
+CANCEL_SLICE = 200
 _SECRET_BYTES = 32  # Standard Webhooks asks for 24 to 64
 # whsec_ and base64 of 24 bytes or more
 _SECRET = re.compile("whsec_(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
@@ -218,5 +220,13 @@ def note_health(ctx: Context, endpoint: Endpoint, *, accepted: bool, at: int) ->
 
 
 def _cancel_deliveries(ctx: Context, endpoint: Endpoint) -> None:
-    ctx.tx.cancel_deliveries(endpoint.id)
+    """Cancel what waits for an endpoint. Whoever attempts or records a delivery asks first whether its endpoint wants it."""
     timers.clear_the_timer(ctx, endpoint.id)
+    cancel_slice(ctx, f"{endpoint.id}:{ctx.ids.newest('dlv')}")
+
+
+def cancel_slice(ctx: Context, ref: str) -> None:
+    """Cancel some of what waits for an endpoint; a timer that is due now cancels the rest. Later deliveries stand."""
+    endpoint_id, _, until = ref.partition(":")
+    if ctx.tx.cancel_deliveries(endpoint_id, until, CANCEL_SLICE) == CANCEL_SLICE:
+        timers.set_the_timer(ctx, timers.DELIVERIES_CANCEL, ref, ctx.now)

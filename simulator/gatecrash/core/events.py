@@ -32,28 +32,31 @@ def tell(
         if wants(endpoint, event_type):
             deliver(ctx, event, endpoint)
     if has_more:
-        _go_on_later(ctx, event, endpoints[-1])
+        _go_on_later(ctx, event.id, endpoints[-1], event.id)
     return event
 
 
-def _go_on_later(ctx: Context, event: Event, after: Endpoint) -> None:
-    """Have the event delivered to endpoints older than `after` by a timer that is due now, set in the commit of the event."""
-    ref = f"{event.id}:{after.id}"
-    ctx.tx.put(Timer(id=f"tmr_{event.id}", due_at=ctx.now, kind=timers.EVENT_FANS_OUT, ref=ref))
+def _go_on_later(ctx: Context, event_id: str, after: Endpoint, origin: str) -> None:
+    """Have the event delivered to endpoints older than `after` by a timer that is due now, set in the same commit.
+
+    `origin`: the event itself, or the first delivery by which it is told once more.
+    """
+    ref = f"{event_id}:{after.id}:{origin}"
+    ctx.tx.put(Timer(id=f"tmr_{origin}", due_at=ctx.now, kind=timers.EVENT_FANS_OUT, ref=ref))
     ctx.tx.timers_changed = True
 
 
 def fan_out(ctx: Context, ref: str) -> None:
-    """Start the deliveries of an event to the next of its endpoints. Their ids follow from the event's and the endpoint's."""
-    event_id, _, after = ref.partition(":")
+    """Start the deliveries of an event to the next of its endpoints. Their ids follow from the endpoint's and the origin's."""
+    event_id, after, origin = ref.split(":")
     event = ctx.tx.get(Event, event_id)
     assert event is not None, event_id
     endpoints, has_more = ctx.tx.page(Endpoint, SLICE, after, status="enabled", dialect=event.dialect)
     for endpoint in reversed(endpoints):
-        if wants(endpoint, event.type):
-            deliver(ctx, event, endpoint, ctx.ids.derived("dlv", event.id, endpoint.id))
+        if origin != event_id or wants(endpoint, event.type):
+            deliver(ctx, event, endpoint, ctx.ids.derived("dlv", origin, endpoint.id))
     if has_more:
-        _go_on_later(ctx, event, endpoints[-1])
+        _go_on_later(ctx, event_id, endpoints[-1], origin)
 
 
 def wants(endpoint: Endpoint, event_type: str) -> bool:
@@ -85,14 +88,19 @@ def get_event(ctx: Context, event_id: str) -> Event:
     return event
 
 
-def resend(ctx: Context, event_id: str, endpoint_id: str | None = None) -> list[Delivery]:
-    """Deliver an event once more, to one endpoint or to all that are enabled."""
+def resend(ctx: Context, event_id: str, endpoint_id: str | None = None) -> tuple[list[Delivery], bool]:
+    """Deliver an event once more, to one endpoint or to all that are enabled.
+
+    Returns the deliveries that have begun, and whether others are to begin after this commit.
+    """
     event = get_event(ctx, event_id)
-    endpoints = [
-        endpoint
-        for endpoint in ctx.tx.find(Endpoint, status="enabled")
-        if endpoint_id in (None, endpoint.id) and endpoint.dialect == event.dialect
-    ]
-    if endpoint_id is not None and not endpoints:
-        raise Refused("resource_missing", f"no enabled webhook endpoint {endpoint_id[:60]!r} in this sandbox.", "endpoint_id")
-    return [deliver(ctx, event, endpoint) for endpoint in endpoints]
+    if endpoint_id is not None:
+        endpoint = ctx.tx.get(Endpoint, endpoint_id)
+        if endpoint is None or endpoint.status != "enabled" or endpoint.dialect != event.dialect:
+            raise Refused("resource_missing", f"no enabled webhook endpoint {endpoint_id[:60]!r} in this sandbox.", "endpoint_id")
+        return [deliver(ctx, event, endpoint)], False
+    endpoints, has_more = ctx.tx.page(Endpoint, SLICE, None, status="enabled", dialect=event.dialect)
+    begun = [deliver(ctx, event, endpoint) for endpoint in reversed(endpoints)]
+    if has_more:
+        _go_on_later(ctx, event.id, endpoints[-1], begun[0].id)
+    return begun, has_more

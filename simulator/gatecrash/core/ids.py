@@ -32,6 +32,10 @@ class Ids:
         counter = id_.rpartition("_")[2][:_COUNTER_DIGITS]
         return f"{prefix}_{counter}{tail}"
 
+    def newest(self, prefix: str) -> str:
+        """What sorts behind every id that was made so far, and before all later ones."""
+        return f"{prefix}_{self.issued:0{_COUNTER_DIGITS}x}~"
+
     def secret(self, prefix: str, size: int) -> bytes:
         """`size` seeded bytes that no id gives away."""
         self.issued += 1

@@ -8,7 +8,8 @@ from gatecrash.core.records import Timer
 from gatecrash.core.transaction import Context
 
 WEBHOOK_ATTEMPT = "webhook.attempt"  # ref: an endpoint; run by the courier, since it talks to the world
-EVENT_FANS_OUT = "event.fans_out"  # ref: an event, and the endpoint after which its deliveries go on
+EVENT_FANS_OUT = "event.fans_out"  # ref: an event, and the endpoint after which its deliveries go on, and what they began with
+DELIVERIES_CANCEL = "deliveries.cancel"  # ref: an endpoint that wants no more, and up to which delivery they are canceled
 CHARGE_EXPIRES = "charge.expires"  # ref: a charge
 CHARGE_SETTLES = "charge.settles"  # ref: a charge that is processing
 DISPUTE_OPENS = "dispute.opens"  # ref: a charge

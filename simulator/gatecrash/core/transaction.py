@@ -87,8 +87,8 @@ class Transaction(Protocol):
     def pending_deliveries(self, endpoint_id: str, limit: int, *, in_order: bool) -> Sequence[PendingDelivery]:
         """At most `limit` of those that wait for an endpoint: first due first, or oldest first if `in_order`."""
 
-    def cancel_deliveries(self, endpoint_id: str) -> None:
-        """Cancel every delivery that waits for an endpoint."""
+    def cancel_deliveries(self, endpoint_id: str, until: str, limit: int) -> int:
+        """Cancel at most `limit` deliveries that wait for an endpoint, those with ids up to `until`; returns how many."""
 
     def balances(self) -> Sequence[Balance]:
         """Debits and credits of every account, per currency."""

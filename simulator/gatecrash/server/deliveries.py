@@ -10,8 +10,9 @@ from msgspec import convert
 
 from gatecrash.core import holds
 from gatecrash.core.deliveries import record_attempt, take_due
-from gatecrash.core.endpoints import disable_endpoint, get_endpoint, signing_secrets
+from gatecrash.core.endpoints import disable_endpoint, signing_secrets
 from gatecrash.core.records import Attempt, Delivery, Endpoint, Event, Hold
+from gatecrash.core.timers import clear_the_timer
 from gatecrash.core.transaction import Context
 from gatecrash.faults.exchange import Broken
 from gatecrash.faults.rule import DELIVER, Labels
@@ -64,7 +65,10 @@ class Deliveries:
         attempts: list[Told] = []
         upcoming: list[int] = []
         for endpoint_id in endpoint_ids:
-            endpoint = get_endpoint(ctx, endpoint_id)
+            endpoint = ctx.tx.get(Endpoint, endpoint_id)
+            if endpoint is None or endpoint.status == "disabled":
+                clear_the_timer(ctx, endpoint_id)  # what waits for it is about to be canceled
+                continue
             dialect = self._state.dialects.get(endpoint.dialect)
             if dialect is None:
                 disable_endpoint(ctx, endpoint, f"its dialect, {endpoint.dialect}, is not installed any more")

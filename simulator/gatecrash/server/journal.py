@@ -1,6 +1,7 @@
 """The journal: what was asked, answered, sent and broken, in order. Never a card number, never a secret."""
 
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,6 +15,8 @@ from gatecrash.store.interface import Store, StoreTransaction
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _LINGER_S = 0.05
+# how much of a journal is looked at in one commit: rows, and characters
+PAGE_ROWS, _PAGE_SIZE = 500, 2_000_000
 
 
 class _Head(msgspec.Struct):
@@ -21,6 +24,14 @@ class _Head(msgspec.Struct):
 
     seq: int
     kind: str
+
+
+class _Page(NamedTuple):
+    """What was found in rows up to the one whose last entry is `last_seq`; and whether there are no more rows."""
+
+    entries: list[msgspec.Raw]
+    last_seq: int
+    is_last: bool
 
 
 class Journal:
@@ -84,25 +95,24 @@ class Journal:
         self.touch(sandbox)
 
     async def read(self, sandbox: Sandbox, after: int, limit: int, kind: str | None) -> tuple[list[msgspec.Raw], bool]:
-        """Entries numbered above `after`, oldest first, at most `limit`; and whether there are more."""
+        """Entries numbered above `after`, oldest first, at most `limit`; and whether there are more.
+
+        It looks at a page of rows at a time: an entry of a rare kind may be far.
+        """
         await self._store.submit(sandbox.name, lambda tx: None)  # what is buffered is written first
-
-        def work(tx: StoreTransaction) -> list[msgspec.Raw]:
-            found: list[msgspec.Raw] = []
-            mark = "" if kind is None else f'"kind":"{kind}"'
-            for entries in tx.journal(after):
-                if mark not in entries:
-                    continue  # to decode them all would keep everybody else waiting
-                for entry in msgspec.json.decode(entries, type=list[msgspec.Raw]):
-                    head = msgspec.json.decode(entry, type=_Head)
-                    if head.seq > after and kind in (None, head.kind):
-                        found.append(entry)
-                if len(found) > limit:
-                    break
-            return found
-
-        found = await self._store.submit(sandbox.name, work)
-        return found[:limit], len(found) > limit
+        found: list[msgspec.Raw] = []
+        epoch, place = sandbox.epoch, after
+        while True:
+            page = await self._store.submit(
+                sandbox.name, partial(_page, place=place, after=after, limit=limit - len(found), kind=kind)
+            )
+            if sandbox.epoch != epoch:  # its journal began anew
+                found, epoch, place = [], sandbox.epoch, after
+                continue
+            found += page.entries
+            if page.is_last or len(found) > limit:
+                return found[:limit], len(found) > limit
+            place = page.last_seq
 
     def buffered(self, sandbox: str) -> list[bytes]:
         """What is not written yet, as JSON, in order."""
@@ -132,6 +142,23 @@ class Journal:
     def drop(self, sandbox: str) -> None:
         self._dirty.pop(sandbox, None)
         self._lost[sandbox] = self._lost.get(sandbox, 0) + len(self._pending.pop(sandbox, ()))
+
+
+def _page(tx: StoreTransaction, *, place: int, after: int, limit: int, kind: str | None) -> _Page:
+    """Entries above `after`, from the rows behind `place`: until there are more than `limit`, or a page of rows was looked at."""
+    found: list[msgspec.Raw] = []
+    mark = "" if kind is None else f'"kind":"{kind}"'
+    rows = size = 0
+    for last_seq, entries in tx.journal(place):
+        rows, size = rows + 1, size + len(entries)
+        if mark in entries:  # to decode them all would keep everybody else waiting
+            for entry in msgspec.json.decode(entries, type=list[msgspec.Raw]):
+                head = msgspec.json.decode(entry, type=_Head)
+                if head.seq > after and kind in (None, head.kind):
+                    found.append(entry)
+        if len(found) > limit or rows == PAGE_ROWS or size >= _PAGE_SIZE:
+            return _Page(found, last_seq, False)
+    return _Page(found, place, True)
 
 
 def _array(entries: list[bytes]) -> str:

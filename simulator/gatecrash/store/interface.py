@@ -95,8 +95,8 @@ class StoreTransaction(Transaction, Protocol):
     def add_journal(self, last_seq: int, entries: str) -> None:
         """Append a JSON array of entries, the last of them numbered `last_seq`."""
 
-    def journal(self, after: int) -> Iterator[str]:
-        """The arrays that hold entries numbered above `after`, in order."""
+    def journal(self, after: int) -> Iterator[tuple[int, str]]:
+        """The arrays that hold entries numbered above `after`, in order, each behind the number of its last entry."""
 
     def probe(self) -> None:
         """Write something that changes nothing, to see whether the store can still be written."""

@@ -139,12 +139,12 @@ class SqliteTransaction:
         rows = self._execute(_PENDING_IN_ORDER if in_order else _PENDING_BY_DUE, (self._life, endpoint_id, limit))
         return [PendingDelivery(*row) for row in rows]
 
-    def cancel_deliveries(self, endpoint_id: str) -> None:
-        self._execute(
-            "UPDATE deliveries SET status = 'canceled', next_attempt_at = NULL "
-            "WHERE life = ? AND endpoint_id = ? AND status = 'pending'",
-            (self._life, endpoint_id),
-        )
+    def cancel_deliveries(self, endpoint_id: str, until: str, limit: int) -> int:
+        return self._execute(
+            "UPDATE deliveries SET status = 'canceled', next_attempt_at = NULL WHERE rowid IN (SELECT rowid FROM deliveries "
+            "WHERE life = ? AND endpoint_id = ? AND status = 'pending' AND id <= ? ORDER BY id LIMIT ?)",
+            (self._life, endpoint_id, until, limit),
+        ).rowcount
 
     def balances(self) -> Sequence[Balance]:
         rows = self._execute(
@@ -233,9 +233,10 @@ class SqliteTransaction:
     def add_journal(self, last_seq: int, entries: str) -> None:
         self._execute("INSERT INTO journal (life, last_seq, entries) VALUES (?, ?, ?)", (self._life, last_seq, entries))
 
-    def journal(self, after: int) -> Iterator[str]:
-        query = "SELECT entries FROM journal WHERE life = ? AND last_seq > ? ORDER BY last_seq"
-        return (entries for (entries,) in self._execute(query, (self._life, after)))
+    def journal(self, after: int) -> Iterator[tuple[int, str]]:
+        return self._execute(
+            "SELECT last_seq, entries FROM journal WHERE life = ? AND last_seq > ? ORDER BY last_seq", (self._life, after)
+        )
 
     def probe(self) -> None:
         self._execute("INSERT INTO meta (key, value) VALUES ('probe', '') ON CONFLICT (key) DO UPDATE SET value = excluded.value")

@@ -154,7 +154,7 @@ _ALL = (
         _check_type,
     ),
     Operation("events.deliveries", ListDeliveries, _list_deliveries),
-    Operation("events.resend", Resend, lambda ctx, p: Page(events.resend(ctx, p.id, p.endpoint_id), False)),
+    Operation("events.resend", Resend, lambda ctx, p: Page(*events.resend(ctx, p.id, p.endpoint_id))),
 )
 
 OPERATIONS: dict[str, Operation] = {operation.name: operation for operation in _ALL}
