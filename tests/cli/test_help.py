@@ -113,6 +113,7 @@ def test_the_url_file_holds_the_address_of_each_dialect(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.glob("urls.json*")] == ["urls.json"], "no draft is left"
     assert urls["native"] in server.log
     assert "state in memory" in server.log
+    assert f"{urls['native']}/docs" in server.log
 
 
 def test_a_url_file_of_an_earlier_run_is_not_taken_for_this_one(tmp_path: Path) -> None:

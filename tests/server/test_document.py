@@ -48,3 +48,20 @@ async def test_pages_are_got_and_nothing_else(client: Client, path: str) -> None
 async def test_the_page_may_not_be_framed_and_the_card_fields_may(client: Client) -> None:
     assert "frame-ancestors 'none'" in (await client.get("/docs")).headers["Content-Security-Policy"]
     assert "frame-ancestors" not in (await client.get("/hosted/card-fields")).headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("accept", [None, "*/*", "application/json"])
+async def test_a_program_is_told_where_everything_is(client: Client, gateway: LiveGateway, accept: str | None) -> None:
+    told = (await client.get("/", key=None, headers={"Accept": accept} if accept else {})).expect(200)
+    assert (told["name"], told["version"]) == ("gatecrash", __version__)
+    assert told["dialects"]["native"] == f"{gateway.url}/"
+    for page in ("docs", "openapi"):
+        assert told[page].startswith(gateway.url)
+        (await client.get(told[page].removeprefix(gateway.url), key=None)).expect(200)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_browser_is_sent_to_the_page_that_shows_the_contract(client: Client, method: str) -> None:
+    accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    async with client.http.request(method, client.url + "/", headers={"Accept": accept}, allow_redirects=False) as sent:
+        assert (sent.status, sent.headers["Location"], sent.headers["Vary"]) == (302, "/docs", "Accept")

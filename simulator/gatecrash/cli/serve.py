@@ -195,6 +195,7 @@ def _serve(
                 print(f"  {dialect}: {url}")
         if made_up is not None:
             print(f"  control API: beyond loopback it needs the header `{guard.TOKEN_HEADER}: {made_up}`")
+        print(f"  {urls['native']}/ says where everything is, {urls['native']}/docs shows the API to browse")
         print(f"  try: curl {urls['native']}/v1/charges -H 'Authorization: Bearer sk_test_me'", flush=True)
 
     settings = Settings(

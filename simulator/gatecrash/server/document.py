@@ -14,8 +14,13 @@ _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\]
 
 def served(host: str | None) -> bytes:
     """The contract as JSON. Its server is `host`, as the request named it; without a good one, where the document came from."""
-    url = f"http://{host}" if host is not None and _HOST.fullmatch(host) else "/"
+    url = url_by(host) or "/"
     return msgspec.json.encode({**_document(), "servers": [{"url": url, "description": "This gateway."}]})
+
+
+def url_by(host: str | None) -> str:
+    """The URL that a request reached this gateway by, from its Host; empty where that is no good one."""
+    return f"http://{host}" if host is not None and _HOST.fullmatch(host) else ""
 
 
 @cache

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from aiohttp import web
 
+from gatecrash import __version__
 from gatecrash.core.errors import CATALOGUE, Refused
+from gatecrash.dialects import registry
 from gatecrash.dialects.interface import Asked
 from gatecrash.dialects.native.errors import status_of
 from gatecrash.server import document
@@ -33,6 +35,17 @@ def _file(name: str, policy: str) -> Page:
     return page
 
 
+def _index(asked: Asked) -> web.StreamResponse:
+    """Where everything is: JSON for programs; a browser is sent to the page that shows it."""
+    vary = {"Vary": "Accept"}
+    if "text/html" in asked.headers.get("Accept", "").lower():
+        return web.Response(status=302, headers={"Location": "/docs", **vary})
+    url = document.url_by(asked.headers.get("Host"))
+    dialects = {name: f"{url}/" if name == "native" else f"{url}/{name}" for name in registry.load()}
+    where = {"docs": f"{url}/docs", "openapi": f"{url}/openapi.json", "control": f"{url}/_gatecrash"}
+    return web.json_response({"name": "gatecrash", "version": __version__, "dialects": dialects, **where}, headers=vary)
+
+
 def _openapi(asked: Asked) -> web.StreamResponse:
     return web.Response(body=document.served(asked.headers.get("Host")), content_type="application/json")
 
@@ -47,6 +60,7 @@ def _error(asked: Asked) -> web.StreamResponse:
 
 
 PAGES: dict[str, Page] = {
+    "/": _index,
     "/hosted/card-fields": _file("card_fields.html", _FRAMED),
     "/hosted/card-fields.js": _file("card_fields.js", _FRAMED),
     "/hosted/card-fields.css": _file("card_fields.css", _FRAMED),
