@@ -69,3 +69,50 @@ def test_a_fault_on_the_way_ends_it_in_words(cli: Cli) -> None:
 def test_the_help_names_every_type(cli: Cli) -> None:
     shown = cli("trigger", "--help").stdout
     assert all(event_type in shown for event_type in FACTS)
+
+
+# --- on a charge that the shop made
+
+ON_AN_AUTHORIZED = ("charge.captured", "charge.voided", "charge.expired")
+
+
+@pytest.mark.parametrize("event_type", ON_AN_AUTHORIZED)
+def test_it_acts_on_the_charge_that_is_named(cli: Cli, event_type: str) -> None:
+    charge = cli.sandbox.charge(capture=False)
+    event = cli.json("trigger", event_type, "--charge", charge["id"])["event"]
+    assert (event["type"], event["data"]["id"]) == (event_type, charge["id"])
+    assert len(cli.sandbox.charges()) == 1
+
+
+def test_it_finds_the_newest_charge_of_an_order_and_acts_on_a_part_of_it(cli: Cli) -> None:
+    cli.sandbox.charge(1000, order_id="o-1")
+    newest = cli.sandbox.charge(2000, order_id="o-1")
+    for part in ("500", "700"):
+        event = cli.json("trigger", "refund.succeeded", "--order-id", "o-1", "--amount", part)["event"]
+        assert (event["data"]["charge_id"], event["data"]["amount"]) == (newest["id"], int(part))
+    assert len(cli.sandbox.charges()) == 2
+    assert "took the charge" in cli("trigger", "refund.succeeded", "--order-id", "o-1").stdout
+
+
+def test_a_dispute_comes_of_the_charge_of_a_card_that_is_disputed_and_of_no_other(cli: Cli) -> None:
+    disputed = cli.sandbox.charge(card="4000000000000259", order_id="o-1")
+    event = cli.json("trigger", "dispute.won", "--order-id", "o-1")["event"]
+    assert event["data"]["charge_id"] == disputed["id"]
+    visa = cli.sandbox.charge()
+    told = cli.refused("trigger", "dispute.opened", "--charge", visa["id"], code=2)
+    assert "comes of a charge of the test card" in told
+    assert "a card that ends in 4242" in told
+
+
+def test_what_cannot_come_of_the_charge_is_refused_in_words(cli: Cli) -> None:
+    charge = cli.sandbox.charge()
+    assert "comes of a charge of its own" in cli.refused("trigger", "charge.succeeded", "--charge", charge["id"], code=2)
+    assert "no charge 'txn_1'" in cli.refused("trigger", "charge.voided", "--charge", "txn_1", code=1)
+    assert "only a charge that is authorized" in cli("trigger", "charge.voided", "--charge", charge["id"], code=2).stderr
+    assert "describe another" in cli("trigger", "charge.voided", "--charge", charge["id"], "--currency", "eur", code=2).stderr
+
+
+def test_a_new_charge_bears_the_metadata(cli: Cli) -> None:
+    event = cli.json("trigger", "charge.succeeded", "--metadata", "cart=7", "--metadata", "note=a=b")["event"]
+    assert event["data"]["metadata"] == {"cart": "7", "note": "a=b"}
+    assert "expected NAME=VALUE" in cli("trigger", "charge.succeeded", "--metadata", "cart", code=2).stderr

@@ -2,9 +2,10 @@
 
 import os
 from base64 import b32encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from gatecrash.client.call import Json, given
 from gatecrash.client.errors import GatewayError
@@ -17,12 +18,21 @@ _TIMERS_MAX = 500
 
 
 class Terms(NamedTuple):
-    """What is sold to whom. `card`: a test number."""
+    """What is sold to whom. `card`: a test number. `amount`, of an existing charge: the part that is captured or refunded."""
 
-    amount: int = 4200
+    amount: int | None = None
     currency: str = "usd"
     order_id: str | None = None
     card: str = VISA
+    metadata: Mapping[str, str] | None = None
+
+    @property
+    def price(self) -> int:
+        return 4200 if self.amount is None else self.amount
+
+
+class CannotActOn(Exception):
+    """The event cannot come of the charge that was named; the message says why, and what to do."""
 
 
 class Happened(Exception):
@@ -39,6 +49,14 @@ class Run:
     def __init__(self, sandbox: Sandbox, terms: Terms, tell: Callable[[str], object]) -> None:
         self.sandbox, self.terms, self._tell = sandbox, terms, tell
         self.made: dict[str, str] = {}
+        self.part: int | None = None  # of an existing charge
+        self._before: frozenset[str] = frozenset()
+
+    def act_on(self, charge: Json) -> None:
+        """Go on with a charge that is there; what has happened to it so far is none of this run's events."""
+        self.made["charge"], self.part = charge["id"], self.terms.amount
+        self._before = frozenset(event["id"] for event in self.events())
+        self._tell(f"took the charge {charge['id']}, which is {charge['status']}")
 
     def did(self, deed: str, made: Json) -> None:
         self.made[made["object"]] = made["id"]
@@ -52,7 +70,11 @@ class Run:
         """What happened to what was made, oldest first."""
         ours = set(self.made.values())
         found = self.sandbox.events(type=wanted or None)
-        return [event for event in reversed(found) if ours & {v for v in event["data"].values() if isinstance(v, str)}]
+        return [
+            event
+            for event in reversed(found)
+            if event["id"] not in self._before and ours & {v for v in event["data"].values() if isinstance(v, str)}
+        ]
 
     def wait_for(self, wanted: str) -> Json:
         """The event, with the sandbox's clock moved from timer to timer until it has happened. Raises Happened."""
@@ -84,8 +106,8 @@ def charge(run: Run, *, capture: bool = True) -> None:
     terms = run.terms
     try:
         made = run.sandbox.charge(
-            terms.amount, terms.currency, card=terms.card, capture=capture, order_id=terms.order_id,
-            idempotency_key=_new_key(),
+            terms.price, terms.currency, card=terms.card, capture=capture, order_id=terms.order_id,
+            metadata=terms.metadata, idempotency_key=_new_key(),
         )  # fmt: skip
     except GatewayError as error:
         if error.charge_id is None:
@@ -99,7 +121,7 @@ def authorize(run: Run) -> None:
 
 
 def capture(run: Run) -> None:
-    run.did("captured it", run.post(f"/v1/charges/{run.made['charge']}/capture"))
+    run.did("captured it", run.post(f"/v1/charges/{run.made['charge']}/capture", amount=run.part))
 
 
 def void(run: Run) -> None:
@@ -107,15 +129,15 @@ def void(run: Run) -> None:
 
 
 def refund(run: Run) -> None:
-    run.did("refunded it", run.post(f"/v1/charges/{run.made['charge']}/refunds"))
+    run.did("refunded it", run.post(f"/v1/charges/{run.made['charge']}/refunds", amount=run.part))
 
 
 def debit(run: Run) -> None:
     account = {"routing_number": "110000000", "account_number": _ACCOUNT}
     nonce = run.sandbox.request("POST", "/v1/tokens", {"bank_account": account}, key=run.sandbox.publishable_key)["id"]
     terms = run.terms
-    body = {"amount": terms.amount, "currency": terms.currency, "payment_nonce": nonce, "order_id": terms.order_id}
-    run.did("debited a bank account", run.post("/v1/charges", **body))
+    body = {"amount": terms.price, "currency": terms.currency, "payment_nonce": nonce, "order_id": terms.order_id}
+    run.did("debited a bank account", run.post("/v1/charges", **body, metadata=terms.metadata))
 
 
 def be_disputed(run: Run) -> None:
@@ -129,8 +151,8 @@ def answer_well(run: Run) -> None:
 def subscribe(run: Run) -> None:
     terms = run.terms
     method = _save(run, terms.card)
-    body = {"payment_method": method, "amount": terms.amount, "currency": terms.currency, "order_id": terms.order_id}
-    run.did("saved a card and charged it for the first month", run.post("/v1/subscriptions", **body))
+    body = {"payment_method": method, "amount": terms.price, "currency": terms.currency, "order_id": terms.order_id}
+    run.did("saved a card and charged it for the first month", run.post("/v1/subscriptions", **body, metadata=terms.metadata))
 
 
 def switch_to_a_bad_card(run: Run) -> None:
@@ -147,10 +169,14 @@ def _save(run: Run, card: str) -> str:
 
 
 class Recipe(NamedTuple):
-    """`steps` are done in turn, then the clock moves until the event has happened. `card`: the test card that does it."""
+    """`steps` are done in turn, then the clock moves until the event has happened. `card`: the test card that does it.
+
+    `acts`: the first step only makes a charge, and the event may as well come of a charge that is there.
+    """
 
     steps: tuple[Step, ...]
     card: str = VISA
+    acts: bool = False
 
 
 _DECLINED = "4000000000000002"
@@ -165,18 +191,18 @@ RECIPES: dict[str, Recipe] = {
     "charge.failed": Recipe((charge,), _DECLINED),
     "charge.authorized": Recipe((authorize,)),
     "charge.processing": Recipe((debit,)),
-    "charge.captured": Recipe((authorize, capture)),
-    "charge.voided": Recipe((authorize, void)),
-    "charge.expired": Recipe((authorize,)),
-    "refund.succeeded": Recipe((charge, refund)),
-    "refund.failed": Recipe((charge, refund), _REFUND_FAILS),
-    "dispute.opened": Recipe((charge,), _DISPUTED),
-    "dispute.updated": Recipe((charge, be_disputed, answer_well), _DISPUTED),
-    "dispute.funds_withdrawn": Recipe((charge,), _DISPUTED),
-    "dispute.funds_reinstated": Recipe((charge, be_disputed, answer_well), _DISPUTED),
-    "dispute.won": Recipe((charge, be_disputed, answer_well), _DISPUTED),
-    "dispute.lost": Recipe((charge,), _DISPUTED),
-    "dispute.closed": Recipe((charge, be_disputed, answer_well), _INQUIRED),
+    "charge.captured": Recipe((authorize, capture), acts=True),
+    "charge.voided": Recipe((authorize, void), acts=True),
+    "charge.expired": Recipe((authorize,), acts=True),
+    "refund.succeeded": Recipe((charge, refund), acts=True),
+    "refund.failed": Recipe((charge, refund), _REFUND_FAILS, acts=True),
+    "dispute.opened": Recipe((charge,), _DISPUTED, acts=True),
+    "dispute.updated": Recipe((charge, be_disputed, answer_well), _DISPUTED, acts=True),
+    "dispute.funds_withdrawn": Recipe((charge,), _DISPUTED, acts=True),
+    "dispute.funds_reinstated": Recipe((charge, be_disputed, answer_well), _DISPUTED, acts=True),
+    "dispute.won": Recipe((charge, be_disputed, answer_well), _DISPUTED, acts=True),
+    "dispute.lost": Recipe((charge,), _DISPUTED, acts=True),
+    "dispute.closed": Recipe((charge, be_disputed, answer_well), _INQUIRED, acts=True),
     "subscription.created": Recipe((subscribe,)),
     "subscription.renewed": Recipe((subscribe,)),
     "subscription.past_due": Recipe((subscribe, switch_to_a_bad_card)),
@@ -185,14 +211,51 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def trigger(sandbox: Sandbox, event_type: str, terms: Terms | None = None, tell: Callable[[str], object] = str) -> Json:
+def trigger(
+    sandbox: Sandbox,
+    event_type: str,
+    terms: Terms | None = None,
+    tell: Callable[[str], object] = str,
+    *,
+    charge_id: str | None = None,
+) -> Json:
     """Make an event of this type happen; the event. `tell` hears what is done, in words, as it is done.
 
-    `terms`: what is sold; by default 42.00 usd to the card that the recipe wants. Raises KeyError for a type without a recipe,
-    Happened when something else came of it, GatewayError and GatewayUnreachable.
+    `terms`: what is sold; by default 42.00 usd to the card that the recipe wants. It comes of the charge `charge_id`, or of the
+    newest charge of the order that `terms` name, where the type can come of an existing charge; else a new charge is made. Raises
+    KeyError for a type without a recipe, CannotActOn, Happened when something else came of it, GatewayError, GatewayUnreachable.
     """
     recipe = RECIPES[event_type]
     run = Run(sandbox, terms or Terms(card=recipe.card), tell)
-    for step in recipe.steps:
+    existing = _existing(run, event_type, charge_id)
+    if existing is not None:
+        run.act_on(existing)
+    for step in recipe.steps if existing is None else recipe.steps[1:]:
         step(run)
     return run.wait_for(event_type)
+
+
+def _existing(run: Run, event_type: str, charge_id: str | None) -> Json | None:
+    """The charge that the event is to come of; None if one is to be made."""
+    recipe, sandbox = RECIPES[event_type], run.sandbox
+    if not recipe.acts:
+        if charge_id is not None:
+            raise CannotActOn(f"{event_type} comes of a charge of its own, and none was expected; leave the charge out.")
+        return None
+    found: Json
+    if charge_id is not None:
+        found = sandbox.request("GET", f"/v1/charges/{quote(charge_id, safe='')}")
+    else:
+        of_the_order = [] if run.terms.order_id is None else sandbox.charges(order_id=run.terms.order_id)
+        paid = [each for each in of_the_order if each["status"] not in ("failed", "voided", "expired")]
+        if not paid:
+            return None
+        found = paid[0]
+    last4 = (found["card"] or {}).get("last4")
+    if recipe.card != VISA and last4 != recipe.card[-4:]:
+        paid_with = f"a card that ends in {last4}" if last4 else "a bank account"
+        raise CannotActOn(
+            f"{event_type} comes of a charge of the test card {recipe.card}, and {found['id']} was paid with {paid_with}; "
+            "pay the order with that card, or leave the charge out."
+        )
+    return found
