@@ -106,10 +106,56 @@ def test_who_presses_ctrl_c_at_a_question_is_done(tmp_path: Path) -> None:
     assert not (tmp_path / "profile.toml").exists()
 
 
+def naive(folder: Path) -> Path:
+    """The profile of the naive merchant, in a folder."""
+    text = REFERENCE.read_text(encoding="utf-8").replace("[start.env]", '[start.env]\nMUTANT = "naive"')
+    path = folder / "naive.toml"
+    path.write_text(text.replace('cwd = ".."', f'cwd = "{REFERENCE.parent.parent}"'), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("more", [(), ("--world", "simulated", "--faults", "0", "--jobs", "1")], ids=["real", "simulated"])
+def test_a_reader_that_goes_away_changes_neither_verdict_nor_reports(tmp_path: Path, more: tuple[str, ...]) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    arguments = ("prove", str(naive(tmp_path)), "--story", "lost-response", "--junit", "j.xml", *more)
+    done = subprocess.run(
+        [sys.executable, "-m", "gatecrash", *arguments],
+        cwd=tmp_path,
+        stdout=writes,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writes)
+    assert done.returncode == 1, done.stderr
+    assert "Error" not in done.stderr
+    assert (tmp_path / "j.xml").exists()
+
+
+def test_a_demo_that_is_interrupted_tells_of_the_runs_that_were_played(tmp_path: Path) -> None:
+    stories = ("--story", "happy-path", "--story", STORY)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "gatecrash", "demo", "--merchant", "reference", *stories, "--json"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    try:
+        # both stories' processes have run, and those of one are gone; its outcome may be under way to the list
+        until(lambda: len(survivors(tmp_path)) > 3 or running.poll() is not None)
+        until(lambda: len(survivors(tmp_path)) == 3 or running.poll() is not None)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=PATIENCE_S)
+    finally:
+        running.kill()
+        running.wait()
+    assert running.returncode == 130, err
+    assert [(each["story"], each["violations"]) for each in json.loads(out)] in ([], [("happy-path", [])])
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
 def test_what_was_found_before_an_interrupt_is_saved_told_and_reported(tmp_path: Path, sent: signal.Signals) -> None:
-    text = REFERENCE.read_text(encoding="utf-8").replace('shop.sqlite"]', 'shop.sqlite", "--mutant", "naive"]')
-    (tmp_path / "naive.toml").write_text(text.replace('cwd = ".."', f'cwd = "{REFERENCE.parent.parent}"'), encoding="utf-8")
+    naive(tmp_path)
     # the long story is told first: what is found while it goes on is not told yet
     stories = ("--story", STORY, "--story", "lost-response")
     running = subprocess.Popen(
@@ -155,8 +201,17 @@ def test_mutants_that_are_interrupted_tell_of_those_that_were_played(tmp_path: P
         assert (said["incomplete"], said["verdict"]) == ("interrupted", "unfinished"), said
 
 
-def children(pid: int) -> str:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
+def children(pid: int) -> list[str]:
+    """The ids of the processes that any thread of this one has started: each thread lists its own."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [child for each in lists for child in _read(each).split()]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""  # the thread has ended meanwhile
 
 
 def survivors(scratch: Path) -> list[str]:

@@ -1,13 +1,15 @@
 """What verbs that run worlds share: whoever stops them leaves nothing running, and a set-up that is wrong is told as such."""
 
 import asyncio
+import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TextIO, TypeVar
 
 import click
 
@@ -21,7 +23,9 @@ T = TypeVar("T")
 
 
 def runs_worlds(verb: Callable[P, T]) -> Callable[P, T]:
-    """Decorates a verb: exit code 2 and one message when its set-up is wrong, 130 when it was interrupted."""
+    """Decorate a verb: exit code 2 and one message when its set-up is wrong, 130 when it was interrupted. A reader of its output
+    that goes away (`| head`) changes nothing: the reports are written, and the exit code is that of the verdict.
+    """
 
     @wraps(verb)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -31,7 +35,8 @@ def runs_worlds(verb: Callable[P, T]) -> Callable[P, T]:
 
         name = click.get_current_context().info_name
         try:
-            return verb(*args, **kwargs)
+            with _outlasting_readers():
+                return verb(*args, **kwargs)
         except (ProfileError, StoryError, SetupFailed, FileNotFoundError) as error:
             raise WrongUse(f"{name}: {error}") from error
         except WrongUse as error:
@@ -41,6 +46,45 @@ def runs_worlds(verb: Callable[P, T]) -> Callable[P, T]:
             sys.exit(130)
 
     return guarded
+
+
+class _Outlasting:
+    """A stream of text that drops what is written once its reader has gone."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except BrokenPipeError:
+            self._drop()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Point the stream at nothing, with what it has not written yet."""
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, self._stream.fileno())
+        os.close(nothing)
+
+
+@contextmanager
+def _outlasting_readers() -> Iterator[None]:
+    streams = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = map(_Outlasting, streams)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = streams
 
 
 def not_simulated(error: "PlayerFailed", profile: Path | str | None = None) -> WrongUse:

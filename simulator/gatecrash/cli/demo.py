@@ -3,14 +3,16 @@ by side.
 """
 
 import asyncio
-import json
 import sys
+import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import click
 
+from gatecrash.cli._output import document
 from gatecrash.cli._progress import Countdown, shown
+from gatecrash.cli._proof import end_early
 from gatecrash.cli._worlds import run, runs_worlds
 from gatecrash.counted import counted
 
@@ -40,7 +42,7 @@ def command(as_json: bool, story_names: tuple[str, ...], merchant_names: tuple[s
     merchant (charge, then save; a timeout means failed; webhooks ignored), then the reference merchant.
 
     Exit code: 0 when the reference merchant is clean and the naive one was caught, 1 otherwise, 2 when the
-    set-up is wrong, 130 when it was interrupted.
+    set-up is wrong, 130 when it was interrupted: what was played until then is told.
     """
     from gatecrash.harness.demo import STORIES
     from gatecrash.harness.merchant_profile import reference
@@ -50,11 +52,20 @@ def command(as_json: bool, story_names: tuple[str, ...], merchant_names: tuple[s
         reference(None if name == "reference" else name) for name in MERCHANTS if not merchant_names or name in merchant_names
     ]
     stories = choose(load_all(), story_names or STORIES)
-    outcomes = run(_play(stories, profiles, quiet=as_json))
+    outcomes: list[Outcome] = []
+    failure: BaseException | None = None
+    began = time.monotonic()
+    try:
+        run(_play(stories, profiles, outcomes, quiet=as_json))
+    except (KeyboardInterrupt, asyncio.CancelledError) as error:
+        failure = error
     if as_json:
         from gatecrash.harness.report import row
 
-        click.echo(json.dumps([row(outcome) for outcome in outcomes], indent=2))
+        document([row(outcome) for outcome in outcomes])
+    elif outcomes:
+        _tell(outcomes, len(stories), len(stories) * len(profiles), time.monotonic() - began)
+    end_early(failure)
     sys.exit(0 if _as_it_should_be(outcomes) else 1)
 
 
@@ -67,23 +78,12 @@ def _as_it_should_be(outcomes: "list[Outcome]") -> bool:
     )
 
 
-async def _play(stories: "list[Story]", profiles: "list[MerchantProfile]", *, quiet: bool) -> "list[Outcome]":
-    """Plays everything; unless quiet, prints each merchant's table when it is complete, then the verdict."""
+async def _play(stories: "list[Story]", profiles: "list[MerchantProfile]", outcomes: "list[Outcome]", *, quiet: bool) -> None:
+    """Play everything; what comes of it is put into `outcomes` one by one. Unless quiet, print each merchant's table when it is
+    complete.
+    """
     from gatecrash.harness.demo import play_all
 
-    outcomes: list[Outcome] = []
-    if quiet:
-        async with aclosing(play_all(stories, profiles)) as runs:
-            async for outcome in runs:
-                outcomes.append(outcome)
-        return outcomes
-
-    from rich.console import Console
-
-    from gatecrash.harness.report import HEADINGS, show, summary
-
-    console = Console(highlight=False)
-    began = asyncio.get_running_loop().time()
     total = len(stories) * len(profiles)
     to_go = Countdown(total)
     with shown(f"0 of {total} runs") as show_progress:
@@ -91,10 +91,30 @@ async def _play(stories: "list[Story]", profiles: "list[MerchantProfile]", *, qu
             async for outcome in runs:
                 outcomes.append(outcome)
                 show_progress(f"{len(outcomes)} of {total} runs{to_go(len(outcomes))}")
-                if len(outcomes) % len(stories) == 0:
-                    show(console, outcomes[-len(stories) :], HEADINGS[outcome.merchant])
+                if not quiet and len(outcomes) % len(stories) == 0:
+                    _show(outcomes[-len(stories) :])
+
+
+def _show(outcomes: "list[Outcome]") -> None:
+    """Print the table of one merchant."""
+    from rich.console import Console
+
+    from gatecrash.harness.report import HEADINGS, show
+
+    show(Console(highlight=False), outcomes, HEADINGS[outcomes[0].merchant])
+
+
+def _tell(outcomes: "list[Outcome]", stories: int, total: int, seconds: float) -> None:
+    """Print the table that an interrupt left incomplete, then the verdict in words."""
+    from rich.console import Console
+
+    from gatecrash.harness.explore.verdict import INTERRUPTED
+    from gatecrash.harness.report import summary
+
+    if left := len(outcomes) % stories:
+        _show(outcomes[-left:])
+    console = Console(highlight=False)
     for line in summary(outcomes):
         console.print(line)
-    seconds = asyncio.get_running_loop().time() - began
-    console.print(f"{counted(total, 'run')} in {seconds:.0f} s, each with a gateway and a shop of its own.")
-    return outcomes
+    incomplete = f"INCOMPLETE, {INTERRUPTED} after {len(outcomes)} of {total}: " if len(outcomes) < total else ""
+    console.print(f"{incomplete}{counted(len(outcomes), 'run')} in {seconds:.0f} s, each with a gateway and a shop of its own.")
