@@ -1,10 +1,11 @@
 """Each cause of a violation, by a history whose evidence fits it; and runs of one cause told together, the worst first."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from gatecrash.harness.history import Ask, Attempt, Charge, History, Note, Order, Posted
+from gatecrash.harness.history import Ask, Attempt, Charge, History, Note, Order, Posted, Refund
 from gatecrash.harness.oracles import EXPECTATION, ORACLES, Violation
 from gatecrash.harness.oracles.causes import CAUSES, cause_of
 from gatecrash.harness.report import by_cause
@@ -28,12 +29,14 @@ def charge(amount: int = 4200, **changes: Any) -> Charge:
     return Charge(**{**made, "amount_refunded": 0, "currency": "usd", **changes})
 
 
-def calls(*told: tuple[str, str | None, int | None], more: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+def calls(*told: tuple[str, str | None, int | None], sources: str = "", more: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
     """Calls one after the other: operation, key, and what each was answered; None where it was not."""
     journal: list[dict[str, Any]] = []
     for number, (operation, key, status) in enumerate(told):
         common = {"request_id": f"r{number}", "operation": operation, "order_id": "o1"}
         journal.append({**common, "kind": "request", "changes": True, "idempotency_key": key, "amount": 1000})
+        if sources:
+            journal[-1]["source"] = f"nonce_{sources[number]}"
         if status is not None:
             journal.append({**common, "kind": "answer", "status": status})
     return {"journal": (*journal, *more)}
@@ -53,11 +56,6 @@ def noted(text: str) -> dict[str, Any]:
     return {"notes": (Note(0, "customer", "shop", text),)}
 
 
-def at_once() -> dict[str, Any]:
-    first, first_answer, second, second_answer = calls(("charges.create", "a", 201), ("charges.create", "b", 201))["journal"]
-    return {"journal": (first, second, first_answer, second_answer)}
-
-
 def echo() -> dict[str, Any]:
     first, answer, again, done = calls(("refunds.create", "a", 201), ("refunds.create", "b", 201))["journal"]
     webhook = {"kind": "delivery", "event_type": "refund.succeeded", "event_id": "evt_1", "order_id": "o1", "status": 200}
@@ -65,12 +63,27 @@ def echo() -> dict[str, Any]:
 
 
 CREATE, REFUND = "charges.create", "refunds.create"
-PRESSED_TWICE = order(attempts=(VISA, VISA))
+PRESSED_TWICE = order(attempts=(VISA, replace(VISA, nonce="nonce_2", early=True)))
+FAILED_FIRST = replace(VISA, nonce="nonce_0", told="error", detail="502")
+ASKED_TWICE = order(
+    asks=(Ask(kind="refund", amount=1000, at_ms=0, status=200), Ask(kind="refund", amount=1000, at_ms=1, status=200))
+)
+FAILED_REFUND = Refund(id="r1", charge="txn_1", amount=1000, at_ms=0, status="failed")
 #: oracle, cause → a history with the evidence of it; the message, where that is part of the evidence.
 SHOWN: dict[tuple[str, str], History | tuple[History, str]] = {
     ("S1", "key after its life"): run(**calls((CREATE, "k", 201), (CREATE, "k", 201))),
-    ("S1", "no key"): run(**calls((CREATE, "k", None), (CREATE, None, 201))),
-    ("S1", "two payments at once"): run(PRESSED_TWICE, **at_once()),
+    ("S1", "no key"): run(**calls((CREATE, None, 201), (CREATE, None, 400), (CREATE, None, 201), sources="112")),
+    ("S1", "key forgotten at a restart"): run(**calls((CREATE, "a", None), (CREATE, "b", 201), sources="11"), **KILLED),
+    ("S1", "two keys for one payment"): run(**calls((CREATE, "a", None), (CREATE, "b", 201), sources="11")),
+    ("S1", "409 taken for a failure"): run(
+        order(attempts=(FAILED_FIRST, VISA)), **calls((CREATE, "a", 409), (CREATE, "b", 201), sources="01")
+    ),
+    ("S1", "unknown taken for a failure"): run(
+        order(attempts=(FAILED_FIRST, VISA)), **calls((CREATE, None, None), (CREATE, None, 201), sources="01")
+    ),
+    ("S1", "two payments at once"): run(PRESSED_TWICE, **calls((CREATE, None, 201), (CREATE, None, 201), sources="12")),
+    ("S1", "charge without a key"): run(**calls((CREATE, None, 201), (CREATE, None, 201), sources="12")),
+    ("S1", "killed between charge and commit"): run(**calls((CREATE, "a", 201), (CREATE, "b", 201), sources="12"), **KILLED),
     ("S1", "new key after a lost answer"): run(**calls((CREATE, "a", None), (CREATE, "b", 201))),
     ("S1", "charged though known to be paid"): run(**calls((CREATE, "a", 201), (CREATE, "b", 201))),
     ("S2", "other currency"): run(None, charge(currency="eur")),
@@ -84,11 +97,18 @@ SHOWN: dict[tuple[str, str], History | tuple[History, str]] = {
     ("S3", "expired authorization"): run(None, charge(amount_captured=0, status="expired")),
     ("S3", "cancelled, then captured"): run(None, charge(amount_captured=0, status="voided")),
     ("S3", "refused key taken for a payment"): run(None, charge(order="o2"), **calls((CREATE, "customer", 422))),
+    ("S3", "under way taken for paid"): run(None, charge(0, status="failed"), **calls((CREATE, "k", 202))),
+    ("S3", "too little charged"): run(None, charge(1)),
+    ("S3", "refund made elsewhere"): run(
+        None, charge(), refunds=(Refund(id="r1", charge="txn_1", amount=4200, at_ms=0, elsewhere=True),)
+    ),
     ("S3", "no answer taken for success"): run(None, charge(order="o2"), **calls((CREATE, "k", None))),
     ("S4", "forgotten at a restart"): run(**KILLED),
-    ("S4", "the same event twice"): run(**told(200, 200)),
+    ("S4", "the same event twice"): run(**told(None, 200)),
     ("S4", "two ways to ship"): run(**told(200)),
     ("S5", "acknowledged too early"): run(**told(200, **KILLED)),
+    ("S5", "event before its order"): run(order(attempts=()), **told(200)),
+    ("S5", "marked as seen before it was applied"): run(**told(503, 200)),
     ("S5", "error swallowed"): run(
         **told(200, log="Traceback (most recent call last):\n  File 'app.py', line 3, in webhook\nKeyError: 'order'")
     ),
@@ -109,6 +129,7 @@ SHOWN: dict[tuple[str, str], History | tuple[History, str]] = {
     ),
     ("S9", "card number kept"): (run(), "the merchant's log holds the number of the card visa"),
     ("S9", "secret kept"): (run(), "the merchant's log holds the secret key"),
+    ("L1", "cancelled while paying"): run(order("CANCELLED", cancelled=True)),
     ("L1", "closed while the outcome was unknown"): run(order("CANCELLED")),
     ("L1", "409 taken for a failure"): run(order("FAILED"), **calls((CREATE, "k", None), (CREATE, "k", 409))),
     ("L1", "unknown taken for a failure"): run(order("FAILED"), **calls((CREATE, "k", 500))),
@@ -149,11 +170,27 @@ SHOWN: dict[tuple[str, str], History | tuple[History, str]] = {
     ("L4", "a way to PAID that ships nothing"): run(),
     ("L5", "old key for a new card"): run(order("FAILED"), **calls((CREATE, "k", 402), (CREATE, "k", 422))),
     ("L5", "order closed for good"): run(order("FAILED"), **calls((CREATE, "k", 402))),
+    ("L6", "refund came back unheard"): run(refunds=(FAILED_REFUND,)),
+    ("L6", "one key for two refunds"): run(ASKED_TWICE, **calls((REFUND, "k", 201), (REFUND, "k", 201))),
+    ("L6", "lost answer taken for a refund"): run(**calls((REFUND, "k", None))),
+    ("L6", "refused refund promised"): run(**calls((REFUND, "k", 409))),
+    ("L6", "refund never asked for"): run(),
     ("P1", "no key"): (run(), "order o1: r1 had asked for the same; this came without a key."),
     ("P1", "new key too early"): (run(), "order o1: r1 had asked for the same; this came under a new key."),
     ("P2", "Retry-After ignored"): (run(), "order o1: Retry-After was 1 s, and the call came again after 0.1 s."),
     ("P2", "no backoff"): (run(), "order o1: Try 4 under one key; the pauses between them did not grow."),
     ("P3", "key not of the attempt"): run(),
+    ("books", "refund came back unheard"): run(refunds=(FAILED_REFUND,)),
+    ("books", "refused refund booked"): run(**calls((REFUND, "k", 409))),
+    ("books", "one key for two refunds"): run(
+        **calls(
+            (REFUND, "k", 201),
+            more=(
+                {"kind": "request", "request_id": "again", "operation": REFUND, "changes": True},
+                {"kind": "answer", "request_id": "again", "operation": REFUND, "status": 201, "replayed": True},
+            ),
+        )
+    ),
     ("books", "refund booked twice"): run(),
     (EXPECTATION, "customer left without an answer"): run(
         order(attempts=(Attempt(card="visa", nonce="n", told="error", detail="no answer"),))
@@ -188,7 +225,7 @@ def test_runs_of_one_cause_are_told_together_and_the_worst_first() -> None:
         outcome("happy-path", run()),
         outcome("busy-gateway", run(), "P2"),
         outcome("lost-response", lost, "S1", "L1"),
-        outcome("double-click", run(PRESSED_TWICE, **at_once()), "S1"),
+        outcome("double-click", SHOWN["S1", "two payments at once"], "S1"),
         outcome("timeout", lost, "L1", "S1"),
     ])  # fmt: skip
     assert [(each.code, [outcome.story.name for outcome in each.outcomes]) for each in groups] == [

@@ -5,10 +5,11 @@ The first cause of a code whose evidence is there is told with the violation. A 
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from gatecrash.core import money
-from gatecrash.harness.history import History, Order
+from gatecrash.harness.history import FAILED_REFUND, History, Order
 from gatecrash.harness.oracles._oracle import Violation
 from gatecrash.harness.oracles.trust import spoils
 
@@ -41,12 +42,13 @@ class Evidence:
     def _calls(self) -> Iterator[tuple[Entry, Entry]]:
         """The shop's requests that do something about the order, each with its answer; `{}` where none was journaled."""
         answers = {each["request_id"]: each for each in self.history.entries("answer") if "request_id" in each}
+        by_harness = self.history.by_harness
         order = self.order
         charges = {charge.id for charge in self.history.charges if order is not None and charge.order == order.id}
         for entry in self.history.entries("request"):
             about = entry.get("order_id")
             mine = about is None or order is None or about == order.id or entry.get("charge_id") in charges
-            if mine and entry.get("changes"):
+            if mine and entry.get("changes") and entry.get("request_id") not in by_harness:
                 yield entry, answers.get(entry.get("request_id"), {})
 
     def asked(self, operation: str) -> list[tuple[Entry, Entry]]:
@@ -114,25 +116,50 @@ def _keys(calls: list[tuple[Entry, Entry]]) -> list[object]:
     return [call.get("idempotency_key") for call, _ in calls]
 
 
-def _same_key_charged_again(seen: Evidence) -> bool:
+def _resent(seen: Evidence) -> list[list[tuple[Entry, Entry]]]:
+    """The calls of each payment, that is of each nonce, that was sent more than once."""
+    payments: dict[object, list[tuple[Entry, Entry]]] = {}
+    for call, answer in seen.asked("charges.create"):
+        if call.get("source") is not None:
+            payments.setdefault(call["source"], []).append((call, answer))
+    return [calls for calls in payments.values() if len(calls) > 1]
+
+
+def _key_outlived(seen: Evidence) -> bool:
+    """Whether a key was new to the gateway when it came again: it charged twice, or refused the nonce that it had taken."""
     keys = [key for key in _keys(seen.done("charges.create")) if key]
-    return len(keys) != len(set(keys))
+    return len(keys) != len(set(keys)) or any(
+        answer.get("code") == "nonce_used" and not answer.get("replayed") and call.get("idempotency_key") in _keys(calls[:number])
+        for calls in _resent(seen)
+        for number, (call, answer) in enumerate(calls)
+        if call.get("idempotency_key")
+    )
+
+
+def _resent_without_key(seen: Evidence) -> bool:
+    return any(None in _keys(calls) for calls in _resent(seen))
+
+
+def _two_keys(seen: Evidence) -> bool:
+    return any(len(set(_keys(calls))) > 1 for calls in _resent(seen))
+
+
+def _charged(seen: Evidence) -> set[object]:
+    """The nonces that the gateway was asked to charge."""
+    return {call.get("source") for call, _ in seen.asked("charges.create")}
+
+
+def _told_of_a_failure(seen: Evidence) -> bool:
+    """Whether the page told of a failure before it was paid once more, though the gateway had not refused that payment."""
+    refused = {call.get("source") for call, answer in seen.asked("charges.create") if 400 <= (answer.get("status") or 0) < 409}
+    attempts = seen.order.attempts[:-1] if seen.order is not None else ()
+    return any(each.nonce in _charged(seen) - refused and each.answered and each.told in ("FAILED", "error") for each in attempts)
 
 
 def _at_once(seen: Evidence) -> bool:
-    """Whether a second payment began before the first was answered, each from a press of its own."""
-    open_calls: set[str] = set()
-    mine = {call["request_id"] for call, _ in seen.asked("charges.create")}
-    for entry in seen.history.journal:
-        if entry.get("request_id") not in mine:
-            continue
-        if entry.get("kind") == "request":
-            if open_calls and seen.order is not None and len(seen.order.attempts) > 1:
-                return True
-            open_calls.add(entry["request_id"])
-        elif entry.get("kind") == "answer":
-            open_calls.discard(entry["request_id"])
-    return False
+    """Whether a payment was begun before the customer had been told what became of the one before, and both went through."""
+    attempts = [each for each in seen.order.attempts if each.nonce in _charged(seen)] if seen.order is not None else []
+    return any(after.early and before.answered for before, after in pairwise(attempts))
 
 
 def _echo(seen: Evidence) -> bool:
@@ -170,6 +197,17 @@ def _rounded(seen: Evidence) -> bool:
     return any(0 < abs(asked - owed) <= 2 and currency == its for asked, currency, owed, its in seen.prices)
 
 
+def _refused_then_accepted(seen: Evidence) -> bool:
+    """Whether the shop failed at an event of the payment, and took the same one later."""
+    failed: set[object] = set()
+    for entry, _ in seen.deliveries:
+        if (entry.get("status") or 0) >= 500:
+            failed.add(entry.get("event_id"))
+        elif _good(entry) and entry.get("event_id") in failed:
+            return True
+    return False
+
+
 def _spoiled_and_accepted(seen: Evidence, kind: str) -> bool:
     return any(
         _good(entry) and any(spoils(fault) and fault.get("fault") == kind for fault in faults)
@@ -199,7 +237,7 @@ _LOOK = "look the payment up first (GET /v1/charges?order_id=…)"
 CAUSES: Mapping[str, tuple[tuple[Callable[[Evidence], bool], Cause], ...]] = {
     "S1": (
         (
-            _same_key_charged_again,
+            _key_outlived,
             Cause(
                 "key after its life",
                 "The same key was sent again after its life: a gateway keeps it for 24 h, and then the call is new.",
@@ -207,19 +245,67 @@ CAUSES: Mapping[str, tuple[tuple[Callable[[Evidence], bool], Cause], ...]] = {
             ),
         ),
         (
-            lambda seen: None in _keys(seen.done("charges.create")),
+            _resent_without_key,
             Cause(
                 "no key",
-                "A charge went out without an Idempotency-Key, so the gateway could not know the repeat.",
+                "A payment was sent again without an Idempotency-Key, so the gateway could not know the repeat.",
                 "Store a key with the attempt before the first call, and send it with every try.",
+            ),
+        ),
+        (
+            lambda seen: _two_keys(seen) and seen.killed,
+            Cause(
+                "key forgotten at a restart",
+                "The shop was killed, and sent the same payment again under another key when it was back.",
+                "Store the key itself with the attempt before the first call: what is in memory dies with the process.",
+            ),
+        ),
+        (
+            _two_keys,
+            Cause(
+                "two keys for one payment",
+                "The same payment was sent under more than one key, so the gateway could not know the repeat.",
+                "Store one key with the attempt, and send it with every try, whether the page, a webhook or a job makes it.",
+            ),
+        ),
+        (
+            lambda seen: _told_of_a_failure(seen) and seen.refused(409),
+            Cause(
+                "409 taken for a failure",
+                "The gateway answered 409: the first call was still at work. The shop told of a failure, and was paid again.",
+                "Repeat the call under its key after Retry-After: it gets the answer of the first.",
+            ),
+        ),
+        (
+            _told_of_a_failure,
+            Cause(
+                "unknown taken for a failure",
+                "The outcome of the first payment was unknown, the page told of a failure, and the customer paid again.",
+                "Without a clear answer the outcome is unknown: keep the order pending, and repeat under the same key.",
             ),
         ),
         (
             _at_once,
             Cause(
                 "two payments at once",
-                "Two payments of the order were under way at once, each under a key of its own.",
+                "A second payment of the order began while the first was open, each under a key of its own.",
                 "Let an order have one open attempt: lock its row, or have a unique constraint, before you call.",
+            ),
+        ),
+        (
+            lambda seen: None in _keys(seen.done("charges.create")),
+            Cause(
+                "charge without a key",
+                "A charge went out without an Idempotency-Key, and nothing tied it to an attempt of the order.",
+                "Store an attempt with a key before the first call, and let an order have one that is open.",
+            ),
+        ),
+        (
+            lambda seen: seen.killed,
+            Cause(
+                "killed between charge and commit",
+                "The process was killed after the call, forgot the payment, and took another one.",
+                f"Store the attempt before the call; at start, {_LOOK} for attempts without an outcome.",
             ),
         ),
         (
@@ -336,7 +422,38 @@ CAUSES: Mapping[str, tuple[tuple[Callable[[Evidence], bool], Cause], ...]] = {
             ),
         ),
         (
-            lambda seen: bool(seen.unknown("charges.create")),
+            lambda seen: (
+                seen.order is not None
+                and any(each.status == "failed" for each in seen.history.charges_of(seen.order))
+                and any(answer.get("status") in (201, 202) for _, answer in seen.asked("charges.create"))
+            ),
+            Cause(
+                "under way taken for paid",
+                "The payment was under way, as a bank debit is for days, and was refused later; the shop had taken it for paid.",
+                "An order is paid by charge.succeeded alone: `processing` is no outcome.",
+            ),
+        ),
+        (
+            lambda seen: bool(seen.prices),
+            Cause(
+                "too little charged",
+                "The shop charged less than the order costs, and took that for the whole.",
+                "Charge what the stored order says, and compare amount and currency before it is paid.",
+            ),
+        ),
+        (
+            lambda seen: (
+                seen.order is not None
+                and any(each.elsewhere and each.status != "failed" for each in seen.history.refunds_of(seen.order))
+            ),
+            Cause(
+                "refund made elsewhere",
+                "Money was given back on the gateway's own pages, and the shop did not take that in.",
+                "Apply refund.succeeded to its order, whoever asked for the refund.",
+            ),
+        ),
+        (
+            lambda seen: bool(seen.asked("charges.create")),
             Cause(
                 "no answer taken for success",
                 "The call had no answer, or an error, and the shop took that for a payment.",
@@ -354,7 +471,7 @@ CAUSES: Mapping[str, tuple[tuple[Callable[[Evidence], bool], Cause], ...]] = {
             ),
         ),
         (
-            lambda seen: len({entry.get("event_id") for entry, _ in seen.deliveries}) < len(seen.deliveries),
+            lambda seen: any(entry.get("copy") or (entry.get("attempt") or 1) > 1 for entry, _ in seen.deliveries),
             Cause(
                 "the same event twice",
                 "The same event was delivered more than once, and each time the order was shipped.",
@@ -377,6 +494,22 @@ CAUSES: Mapping[str, tuple[tuple[Callable[[Evidence], bool], Cause], ...]] = {
                 "acknowledged too early",
                 "The shop answered 2xx, and its process was killed before the write was durable.",
                 "Write first, in one transaction, and acknowledge after the commit.",
+            ),
+        ),
+        (
+            lambda seen: seen.order is not None and not seen.order.attempts,
+            Cause(
+                "event before its order",
+                "The event told of an order that the shop did not know yet, and the shop acknowledged it.",
+                "Refuse with 5xx what you cannot apply yet: it comes again.",
+            ),
+        ),
+        (
+            _refused_then_accepted,
+            Cause(
+                "marked as seen before it was applied",
+                "The shop failed at the event, and acknowledged the next delivery of it without applying it.",
+                "Store the event's id in the transaction that applies it, so that neither stands alone.",
             ),
         ),
         (
@@ -501,6 +634,14 @@ CAUSES: Mapping[str, tuple[tuple[Callable[[Evidence], bool], Cause], ...]] = {
     ),
     "L1": (
         (
+            lambda seen: seen.order is not None and seen.order.status == "CANCELLED" and seen.order.cancelled,
+            Cause(
+                "cancelled while paying",
+                "The customer cancelled while a payment was under way, and the shop let go of the order without a look at it.",
+                "Settle the open attempt first: cancel when its outcome is known, and give back what was taken.",
+            ),
+        ),
+        (
             lambda seen: seen.order is not None and seen.order.status == "CANCELLED" and not seen.order.cancelled,
             Cause(
                 "closed while the outcome was unknown",
@@ -509,7 +650,7 @@ CAUSES: Mapping[str, tuple[tuple[Callable[[Evidence], bool], Cause], ...]] = {
             ),
         ),
         (
-            lambda seen: seen.refused(409),
+            lambda seen: seen.refused(409) and seen.order is not None and seen.order.status == "FAILED",
             Cause(
                 "409 taken for a failure",
                 "The gateway answered 409: the first call was still at work. The shop took that for a failure.",
@@ -517,10 +658,10 @@ CAUSES: Mapping[str, tuple[tuple[Callable[[Evidence], bool], Cause], ...]] = {
             ),
         ),
         (
-            lambda seen: bool(seen.unknown("charges.create")) and seen.order is not None and seen.order.status == "FAILED",
+            lambda seen: seen.order is not None and seen.order.status == "FAILED",
             Cause(
                 "unknown taken for a failure",
-                "The call had no answer, or a 5xx, though it had charged; the shop took that for a failure.",
+                "The call had no answer in time, or a 5xx, though it had charged; the shop took that for a failure.",
                 "Without a clear answer the outcome is unknown: keep the order pending, and repeat under the same key.",
             ),
         ),
@@ -541,10 +682,10 @@ CAUSES: Mapping[str, tuple[tuple[Callable[[Evidence], bool], Cause], ...]] = {
             ),
         ),
         (
-            lambda seen: bool(seen.unknown("charges.create")),
+            lambda seen: bool(seen.asked("charges.create")),
             Cause(
                 "outcome never learned",
-                "The answer to the call was lost, and neither a webhook nor a look-up told the shop.",
+                "The answer to the call was lost or too late, and neither a webhook nor a look-up told the shop.",
                 f"Reconcile: now and then {_LOOK} for attempts without an outcome.",
             ),
         ),
@@ -636,8 +777,8 @@ CAUSES: Mapping[str, tuple[tuple[Callable[[Evidence], bool], Cause], ...]] = {
             lambda seen: re.search(r"\b(400|401|403)\b", seen.message) is not None,
             Cause(
                 "genuine event refused",
-                "The shop refused a genuine event, as if its signature were wrong.",
-                "Check that the endpoint's secret is the one in force, and that the raw bytes are verified.",
+                "The shop refused a genuine event, as if its signature were wrong: usually JSON that was read and written again.",
+                "Verify the raw bytes of the body, before any parsing; and check that the endpoint's secret is the one in force.",
             ),
         ),
         (
@@ -685,6 +826,54 @@ CAUSES: Mapping[str, tuple[tuple[Callable[[Evidence], bool], Cause], ...]] = {
             ),
         ),
     ),
+    "L6": (
+        (
+            lambda seen: (
+                seen.order is not None and any(each.status == FAILED_REFUND for each in seen.history.refunds_of(seen.order))
+            ),
+            Cause(
+                "refund came back unheard",
+                "The bank sent the refund back, and the shop still shows it as made.",
+                "Listen to refund.failed, and take the refund out of the order again.",
+            ),
+        ),
+        (
+            lambda seen: (
+                len({call.get("idempotency_key") for call, _ in seen.asked("refunds.create")}) == 1
+                and seen.order is not None
+                and len(seen.order.asked_to("refund")) > 1
+            ),
+            Cause(
+                "one key for two refunds",
+                "Two refunds went out under one key, so the second was the first once more, and gave nothing back.",
+                "Give each refund a key of its own, and store it before the call.",
+            ),
+        ),
+        (
+            lambda seen: bool(seen.unknown("refunds.create")),
+            Cause(
+                "lost answer taken for a refund",
+                "The call for the refund had no answer, or a 5xx, and the shop took it for made.",
+                "Repeat the call under its key until its outcome is known, and book the refund only then.",
+            ),
+        ),
+        (
+            lambda seen: any(400 <= (answer.get("status") or 0) < 500 for _, answer in seen.asked("refunds.create")),
+            Cause(
+                "refused refund promised",
+                "The gateway refused the refund, and the shop promised or booked it all the same.",
+                "Read the answer to the refund before you promise it, and show that it was refused.",
+            ),
+        ),
+        (
+            lambda seen: True,
+            Cause(
+                "refund never asked for",
+                "The shop promised a refund that it never asked the gateway to make, or only in part.",
+                "Store the wish before the call, and take up at start what has no call yet.",
+            ),
+        ),
+    ),
     "P1": (
         (
             lambda seen: "without a key" in seen.message,
@@ -728,6 +917,34 @@ CAUSES: Mapping[str, tuple[tuple[Callable[[Evidence], bool], Cause], ...]] = {
         ),
     ),
     "books": (
+        (
+            lambda seen: (
+                seen.order is not None and any(each.status == FAILED_REFUND for each in seen.history.refunds_of(seen.order))
+            ),
+            Cause(
+                "refund came back unheard",
+                "The bank sent the refund back, and the shop's books still have it.",
+                "Listen to refund.failed, and take the refund out of the books again.",
+            ),
+        ),
+        (
+            lambda seen: any(400 <= (answer.get("status") or 0) < 500 for _, answer in seen.asked("refunds.create")),
+            Cause(
+                "refused refund booked",
+                "The gateway refused the refund, and the shop booked it all the same.",
+                "Book a refund by the answer to it, or by its webhook, and not when it is asked for.",
+            ),
+        ),
+        (
+            lambda seen: (
+                any(answer.get("replayed") for _, answer in seen.asked("refunds.create")) and not seen.unknown("refunds.create")
+            ),
+            Cause(
+                "one key for two refunds",
+                "Two refunds went out under one key, so the second was the first once more, and the shop booked both.",
+                "Give each refund a key of its own, and store it before the call.",
+            ),
+        ),
         (
             lambda seen: True,
             Cause(
