@@ -12,6 +12,7 @@ ONCE = (
     "harness/workloads",
     # in processes of their own: every story, mutant and example, and the verbs that play them
     "examples",
+    "docs",
     "harness/simulated/test_pruning.py",
     "scenarios",
     "harness/explore",
