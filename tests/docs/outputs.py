@@ -1,7 +1,7 @@
 """What README.md and the pages of docs/ and examples/ show of commands; `python -m tests.docs.outputs [PAGE…]` writes it anew.
 
 A `console` block behind `<!-- output -->` is run: a shell runs each line that begins with `$ `, in a folder with copies of the
-examples. Each page has a gateway of its own, whose sandboxes stand still at NOON. What differs in each run becomes `…` (UNSTABLE).
+examples. Each page has a gateway of its own; its sandboxes stand still at NOON. What differs in each run becomes `…` (UNSTABLE).
 A page may leave more out: a line `…` stands for any lines, and `…` within a line for anything. A block that is true is left as it
 is. One that is stale is written whole, to be shortened again by hand.
 
