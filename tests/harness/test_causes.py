@@ -232,3 +232,10 @@ def test_runs_of_one_cause_are_told_together_and_the_worst_first() -> None:
         ("S1", ["lost-response", "timeout"]), ("S1", ["double-click"]), ("P2", ["busy-gateway"]),
     ]  # fmt: skip
     assert groups[0].heading == "S1 charged twice: new key after a lost answer, in 2 stories"
+
+
+def test_a_call_of_the_harness_is_no_evidence_against_the_shop() -> None:
+    refused = calls((REFUND, "k", 409))
+    of_the_shop = cause_of(run(**refused), Violation("L6", "order o1 is wrong"))
+    of_the_harness = cause_of(run(**refused, by_harness=frozenset({"r0"})), Violation("L6", "order o1 is wrong"))
+    assert [each and each.name for each in (of_the_shop, of_the_harness)] == ["refused refund promised", "refund never asked for"]

@@ -50,7 +50,7 @@ class Calls:
 
     def __init__(self, history: History) -> None:
         by_nonce = {attempt.nonce: order.id for order in history.orders for attempt in order.attempts}
-        requests = list(history.entries("request"))
+        requests = [entry for entry in history.journal if entry.get("kind") == "request"]
         self._known: dict[object, str] = {}  # what is surer later
         for named in (
             {order.id: order.id for order in history.orders},

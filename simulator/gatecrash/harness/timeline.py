@@ -93,7 +93,7 @@ def _journal(history: History, several: bool) -> Iterator[Message]:
     asked = {entry["request_id"]: entry for entry in history.journal if entry["kind"] == "request"}
     orders = _Orders(history) if several else None
     labels = _key_labels(history.journal)
-    cards = {entry.get("request_id") for entry in history.entries("request") if entry.get("operation") == "tokens.create"}
+    cards = {entry.get("request_id") for entry in asked.values() if entry.get("operation") == "tokens.create"}
     during: list[Message] = []  # of one moment
     for at_ms, entry in in_real_time(history.journal):
         if entry.get("request_id") in history.by_harness and entry.get("request_id") not in cards:

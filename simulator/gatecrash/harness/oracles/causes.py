@@ -42,13 +42,12 @@ class Evidence:
     def _calls(self) -> Iterator[tuple[Entry, Entry]]:
         """The shop's requests that do something about the order, each with its answer; `{}` where none was journaled."""
         answers = {each["request_id"]: each for each in self.history.entries("answer") if "request_id" in each}
-        by_harness = self.history.by_harness
         order = self.order
         charges = {charge.id for charge in self.history.charges if order is not None and charge.order == order.id}
         for entry in self.history.entries("request"):
             about = entry.get("order_id")
             mine = about is None or order is None or about == order.id or entry.get("charge_id") in charges
-            if mine and entry.get("changes") and entry.get("request_id") not in by_harness:
+            if mine and entry.get("changes"):
                 yield entry, answers.get(entry.get("request_id"), {})
 
     def asked(self, operation: str) -> list[tuple[Entry, Entry]]:
