@@ -44,6 +44,20 @@ def good_cards(context: Any, raw_schema: dict[str, Any]) -> None:
 
 
 @schemathesis.hook("before_load_schema")
+def names_of_dialects(context: Any, raw_schema: dict[str, Any]) -> None:
+    """Which names a gateway knows depends on the dialects that it speaks; an invented one is refused by every gateway."""
+    schemas = raw_schema["components"]["schemas"]
+    events = [*schemas["EventType"]["enum"], None]
+    match = schemas["FaultMatch"]["properties"]
+    match["event_type"] = {"enum": events}
+    match["dialect"] = {"enum": ["native", None]}
+    match["call"] = {"enum": ["charges.create", "charges.get", None]}
+    for kind in schemas["FaultRule"]["oneOf"]:
+        if "until" in (params := kind["properties"].get("params", {}).get("properties", {})):
+            params["until"] = {"enum": events}
+
+
+@schemathesis.hook("before_load_schema")
 def own_sandbox(context: Any, raw_schema: dict[str, Any]) -> None:
     """A key acts on its own sandbox, so an invented name is always another's."""
     raw_schema["components"]["parameters"]["SandboxName"]["schema"] = {"enum": ["fuzz-rooms"]}

@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from gatecrash.core.vault import KEY_BYTES
+from gatecrash.dialects.interface import Dialect
 from gatecrash.server.app import App
 from gatecrash.server.gateway import Gateway
 from gatecrash.server.host import Host
@@ -15,10 +16,22 @@ from tests.support.clock import ManualClock
 
 
 class LiveGateway:
-    """`url` is where it listens; `gateway` is the thing itself; `clock` its real time."""
+    """`url` is where it listens; `gateway` is the thing itself; `clock` its real time.
 
-    def __init__(self, path: str = ":memory:", seed: str = "7", *, durable: bool = True, **host: Any) -> None:
-        self.path, self.clock, self.durable = path, ManualClock(), durable
+    `dialects`: in the place of the installed ones. `urls`: where each of them listens on a port of its own.
+    """
+
+    def __init__(
+        self,
+        path: str = ":memory:",
+        seed: str = "7",
+        *,
+        durable: bool = True,
+        dialects: dict[str, Dialect] | None = None,
+        **host: Any,
+    ) -> None:
+        self.path, self.clock, self.durable, self.dialects = path, ManualClock(), durable, dialects
+        self.urls: dict[str, str] = {}
         self.host = Host(now=self.clock, entropy=os.urandom, vault_key=bytes(KEY_BYTES), seed=seed, **host)
         self.gateway: Gateway
         self.url = ""
@@ -26,23 +39,34 @@ class LiveGateway:
 
     async def start(self) -> None:
         """Also a second time: a gateway over the same file, on the same port."""
-        self.gateway = Gateway(SqliteStore(self.path, durable=self.durable), self.host)
+        self.gateway = Gateway(SqliteStore(self.path, durable=self.durable), self.host, self.dialects)
         await self.gateway.start()
         dialects = self.gateway.dialects
         mounts = {"" if name == "native" else f"/{name}": dialect for name, dialect in dialects.items()}
-        self._runner = web.ServerRunner(App(self.gateway, mounts, main=True).server, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
-        await site.start()
-        self.gateway.ready = True
-        self.port = self._runner.addresses[0][1]
+        self._runners = [await self._listen(mounts, main=True, port=self.port)]
+        self.port = self._runners[0].addresses[0][1]
         self.url = f"http://127.0.0.1:{self.port}"
         held.hold(self.url, "gateway")
+        for name, dialect in (self.dialects or {}).items():
+            if name == "native":
+                continue
+            runner = await self._listen({"": dialect}, main=False, port=0)
+            self._runners.append(runner)
+            self.urls[name] = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            held.exempt(f"{self.url}/{name}/", f"{self.urls[name]}/")
+        self.gateway.ready = True
+
+    async def _listen(self, mounts: dict[str, Dialect], *, main: bool, port: int) -> web.ServerRunner:
+        runner = web.ServerRunner(App(self.gateway, mounts, main=main).server, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        return runner
 
     async def stop(self) -> None:
         held.let_go(self.url)
         self.gateway.ready = False
-        await self._runner.cleanup()
+        for runner in self._runners:
+            await runner.cleanup()
         await self.gateway.close()
 
     async def restart(self) -> None:

@@ -22,6 +22,8 @@ breaches: list[Breach] = []
 # contract → operation → statuses that were seen, in this process
 seen: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
 _other_dialects = tuple(f"/{name}/" for name in registry.load() if name != "native")
+# the beginnings of URLs at which another dialect is spoken than the contract's
+_exempt: set[str] = set()
 
 
 def hold(url: str, contract: str) -> None:
@@ -30,6 +32,11 @@ def hold(url: str, contract: str) -> None:
     A gateway that nobody told of is known by its Request-Id.
     """
     _held[url] = contract
+
+
+def exempt(*beginnings: str) -> None:
+    """Hold nothing whose URL begins so: another dialect is spoken there."""
+    _exempt.update(beginnings)
 
 
 def let_go(url: str) -> None:
@@ -41,7 +48,7 @@ def check(
 ) -> None:
     """Raise Breach unless the contract of `origin`, if it is held to one, has this answer. `asked`: the request's headers."""
     name = _held.get(origin) or ("gateway" if headers.get("Request-Id", "").startswith("req_") else None)
-    if name is None or path.startswith(_other_dialects):
+    if name is None or path.startswith(_other_dialects) or f"{origin}{path}".startswith(tuple(_exempt)):
         return
     contract = load(name)
     try:

@@ -12,21 +12,26 @@ from tests.support.waiting import PATIENCE_S, written
 
 
 class ServerProcess:
-    """A running `serve`. `folder` holds its url file and its log; `descriptors` is how many files it may have open."""
+    """A running `serve`. `folder` holds its url file and its log; `descriptors` is how many files it may have open.
 
-    def __init__(self, folder: Path, *flags: str, descriptors: int | None = None) -> None:
+    `path`: a folder of packages that are installed for it alone. `urls`: where each dialect listens.
+    """
+
+    def __init__(self, folder: Path, *flags: str, descriptors: int | None = None, path: Path | None = None) -> None:
         self.url_file, self.log_file = folder / "urls.json", folder / "serve.log"
         self.url_file.unlink(missing_ok=True)
         arguments = ["serve", "--port", "0", "--url-file", str(self.url_file), *flags]
-        env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        env = {**os.environ, "PYTHONUNBUFFERED": "1", **({} if path is None else {"PYTHONPATH": str(path)})}
         self.process: subprocess.Popen[bytes] | warm.Forked
         with self.log_file.open("ab") as log:
-            if descriptors is None:
+            if descriptors is None and path is None:
                 self.process = warm.start(arguments, env=env, cwd=Path.cwd(), output=log.fileno())
             else:
-                limited = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", sys.executable, "-m", "gatecrash", *arguments]
-                self.process = subprocess.Popen(limited, stdout=log, stderr=log, env=env)
-        self.url: str = json.loads(written(self.url_file, self.process, self.log_file))["native"]
+                limit = "" if descriptors is None else f"ulimit -n {descriptors}; "
+                command = ["sh", "-c", f'{limit}exec "$@"', "sh", sys.executable, "-m", "gatecrash", *arguments]
+                self.process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
+        self.urls: dict[str, str] = json.loads(written(self.url_file, self.process, self.log_file))
+        self.url = self.urls["native"]
         held.hold(self.url, "gateway")
 
     @property

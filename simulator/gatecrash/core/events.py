@@ -18,13 +18,17 @@ def tell(
     data: dict[str, Any],
     *,
     object_id: str,
+    fact: str | None = None,
     order_id: str | None = None,
     amount: int | None = None,
 ) -> Event:
-    """Record an event in a dialect's words; start a delivery to each of that dialect's endpoints that wants it."""
+    """Record an event in a dialect's words; start a delivery to each of that dialect's endpoints that wants it.
+
+    `fact`: which of core.facts.FACTS it tells of. Fault rules, stories and lint know the event by that, too.
+    """
     event = Event(
-        id=ctx.ids.new("evt"), dialect=dialect, type=event_type, object_id=object_id, order_id=order_id, amount=amount, data=data,
-        created_at=ctx.now,
+        id=ctx.ids.new("evt"), dialect=dialect, type=event_type, fact=fact, object_id=object_id, order_id=order_id, amount=amount,
+        data=data, created_at=ctx.now,
     )  # fmt: skip
     ctx.tx.insert(event)
     endpoints, has_more = ctx.tx.page(Endpoint, SLICE, None, status="enabled", dialect=dialect)

@@ -19,7 +19,7 @@ def attempted(ctx: Context, endpoint_id: str, event: Event) -> None:
     """An event was on its way to an endpoint: let go of what waited for that."""
     for hold in ctx.tx.find(Hold, endpoint_id=endpoint_id):
         # ids sort by creation
-        if hold.awaited and hold.event_id < event.id and hold.event_type in (None, event.type):
+        if hold.awaited and hold.event_id < event.id and hold.event_type in (None, event.type, event.fact):
             hold.awaited -= 1
             ctx.tx.put(hold)
             if not hold.awaited:

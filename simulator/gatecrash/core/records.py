@@ -176,17 +176,26 @@ class Endpoint(Record, kw_only=True):
 
 
 class Event(Record, kw_only=True):
-    """Something that happened, in the words of `dialect`. `data` is what that dialect tells of it, as it was then."""
+    """Something that happened, in the words of `dialect`. `data` is what that dialect tells of it, as it was then.
+
+    `fact`: what it tells of in the core's words, one of core.facts.FACTS; None where the core has no word for it.
+    """
 
     TABLE: ClassVar[str] = "events"
     id: str
     dialect: str
     type: str
+    fact: str | None = None
     object_id: str
     order_id: str | None = None
     amount: int | None = None
     data: dict[str, Any]
     created_at: int
+
+    @property
+    def told_as(self) -> str | None:
+        """The fact, where the type is another word for it."""
+        return None if self.fact == self.type else self.fact
 
 
 class Attempt(Struct, kw_only=True, omit_defaults=True):

@@ -70,7 +70,8 @@ class Call(NamedTuple):
 
     `name` is the dialect's own word for it, `does` one of core.verbs.VERBS, or `name` itself where the core has no word.
     `changes`: whether it changes anything. `run` does the work inside a transaction; `admit` refuses there before anything is
-    done, and such a refusal is not kept under the key. `about` is given a context only where a rule needs what the store knows.
+    done, and such a refusal is not kept under the key. `about` is given a context where a rule needs what the store knows, and
+    always with `about_stored`: for calls whose parameters do not tell their order and amount.
     `note`: what the journal keeps of the body, as a JSON value. `url`: where webhooks are to go because of this call.
     """
 
@@ -86,6 +87,7 @@ class Call(NamedTuple):
     fingerprint: bytes = b""
     admit: Callable[[Context], None] | None = None
     url: str | None = None
+    about_stored: bool = False
 
 
 class Route(NamedTuple):

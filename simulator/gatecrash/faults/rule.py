@@ -50,8 +50,17 @@ class Labels(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True
     card: str | None = None  # its last four digits
 
 
+class AttemptLabels(Labels, frozen=True):
+    """Labels of a webhook attempt. `fact` is what it tells of, in the core's words; `event_type` is the dialect's own."""
+
+    fact: str | None = None
+
+
 class Match(Labels, frozen=True):
-    """Labels that are wanted: every one that is given must be equal. What no label ever is, is refused."""
+    """Labels that are wanted: every one that is given must be equal. What no label ever is, is refused.
+
+    `event_type` is a dialect's own type or the core's word, so that a rule on `charge.succeeded` strikes in every dialect.
+    """
 
     path: Annotated[str, Meta(pattern="^(/|https?://)")] | None = None
     amount: Annotated[int, Meta(ge=1)] | None = None
@@ -59,7 +68,11 @@ class Match(Labels, frozen=True):
     card: Annotated[str, Meta(pattern="^[0-9]{4}$")] | None = None
 
     def fits(self, labels: Labels) -> bool:
-        return all(getattr(self, name) in (None, getattr(labels, name)) for name in self.__struct_fields__)
+        told = (None, labels.event_type, labels.fact if isinstance(labels, AttemptLabels) else None)
+        return self.event_type in told and all(getattr(self, name) in (None, getattr(labels, name)) for name in _EQUAL)
+
+
+_EQUAL = tuple(name for name in Match.__struct_fields__ if name != "event_type")
 
 
 class RuleParams(Struct, forbid_unknown_fields=True):

@@ -91,13 +91,14 @@ _ANSWER_LOST = ("lost the answer", "no answer within", "reset by peer", "Server 
 
 
 class Delivery(NamedTuple):
-    """An attempt to deliver a webhook. `acknowledged`: with an answer its dialect takes for one. `struck`: a fault rule had its
-    hands in it.
+    """An attempt to deliver a webhook that tells of `fact`. `acknowledged`: with an answer its dialect takes for one. `struck`: a
+    fault rule had its hands in it.
     """
 
     seq: int
     endpoint_id: str
     event_type: str
+    fact: str
     event_id: str
     order_id: str | None
     attempt: int
@@ -127,6 +128,11 @@ class Pace:
     def seconds(self, since: int, until: int) -> float | None:
         """Real seconds between two moments, at most; None when nobody can tell."""
         return None if not self._rate else max(0, until - since) / 1000 / self._rate
+
+
+def fact_of(entry: Entry) -> str:
+    """What a webhook tells of, in the core's words; the dialect's own type where the core has none. "" for other entries."""
+    return entry.get("fact") or entry.get("event_type") or ""
 
 
 def milliseconds(at: str) -> int:

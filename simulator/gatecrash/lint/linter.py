@@ -4,7 +4,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from gatecrash.lint.calls import REMEMBERED, Call, Delivery, Entry, Pace, milliseconds
+from gatecrash.lint.calls import REMEMBERED, Call, Delivery, Entry, Pace, fact_of, milliseconds
 from gatecrash.lint.rules import RULES, Rule
 from gatecrash.lint.watches import Found, Watch
 
@@ -81,14 +81,14 @@ class Linter:
             self._struck.append((entry.get("event_type"), entry.get("order_id"), entry.get("attempt")))
         if entry["station"] in _ARRIVED:
             for _, watch in self._watches:
-                watch.arrived(entry.get("event_type") or "", entry.get("order_id"))
+                watch.arrived(fact_of(entry), entry.get("order_id"))
         yield from ()
 
     def _delivery(self, entry: Entry) -> Iterator[Finding]:
         struck = (entry["event_type"], entry.get("order_id"), entry["attempt"]) in self._struck
         delivery = Delivery(
-            entry["seq"], entry["endpoint_id"], entry["event_type"], entry["event_id"], entry.get("order_id"), entry["attempt"],
-            entry["outcome"] == "succeeded", entry["status"], entry["error"], entry.get("latency_ms"), struck,
+            entry["seq"], entry["endpoint_id"], entry["event_type"], fact_of(entry), entry["event_id"], entry.get("order_id"),
+            entry["attempt"], entry["outcome"] == "succeeded", entry["status"], entry["error"], entry.get("latency_ms"), struck,
         )  # fmt: skip
         yield from self._tell(lambda watch: watch.delivered(delivery))
 

@@ -53,7 +53,7 @@ class Watch:
         """A webhook was attempted."""
         yield from ()
 
-    def arrived(self, event_type: str, order_id: str | None) -> None:
+    def arrived(self, fact: str, order_id: str | None) -> None:
         """A webhook has been read by the client, whatever becomes of its answer."""
 
     def left(self, now: int | None) -> Iterator[Found]:
@@ -277,10 +277,10 @@ class NewKey(Open):
     def settles(self, delivery: Delivery) -> bool:
         # who is told that it succeeded has less reason than ever to ask again; who was told, and died before it could
         # acknowledge that, knows all the same
-        return delivery.may_have_told and not delivery.event_type.endswith(_TOLD_OF_MONEY)
+        return delivery.may_have_told and not delivery.fact.endswith(_TOLD_OF_MONEY)
 
-    def arrived(self, event_type: str, order_id: str | None) -> None:
-        if order_id is not None and not event_type.endswith(_TOLD_OF_MONEY):
+    def arrived(self, fact: str, order_id: str | None) -> None:
+        if order_id is not None and not fact.endswith(_TOLD_OF_MONEY):
             self._close(self.found_by("order", order_id))
 
     def before(self, call: Call) -> Iterator[Found]:

@@ -15,7 +15,7 @@ from gatecrash.core.records import Attempt, Delivery, Endpoint, Event, Hold
 from gatecrash.core.timers import clear_the_timer
 from gatecrash.core.transaction import Context
 from gatecrash.faults.exchange import Broken
-from gatecrash.faults.rule import DELIVER, Labels
+from gatecrash.faults.rule import DELIVER, AttemptLabels
 from gatecrash.server.attempt_exchange import AttemptExchange, Lost, Orders
 from gatecrash.server.sandbox import Sandbox
 from gatecrash.server.state import State
@@ -99,9 +99,9 @@ class Deliveries:
         dialect = self._state.dialects[told.endpoint.dialect]
         url, timeout_s = told.endpoint.url, dialect.schedule.timeout_s
         whose: dict[str, Any] = {"sandbox": sandbox.name, "verify": told.endpoint.verify}
-        labels = Labels(
-            operation=DELIVER, dialect=dialect.name, path=url, order_id=told.event.order_id,
-            event_type=told.event.type, amount=told.event.amount, attempt=told.number,
+        labels = AttemptLabels(
+            operation=DELIVER, dialect=dialect.name, path=url, order_id=told.event.order_id, event_type=told.event.type,
+            amount=told.event.amount, attempt=told.number, fact=told.event.told_as,
         )  # fmt: skip
 
         async def pass_station(station: str) -> None:
@@ -188,6 +188,7 @@ class Deliveries:
             "delivery",
             {
                 "delivery_id": told.delivery.id, "event_id": told.event.id, "event_type": told.event.type,
+                **({} if told.event.told_as is None else {"fact": told.event.told_as}),
                 "order_id": told.event.order_id, "endpoint_id": told.endpoint.id, "attempt": told.number, "copy": copy,
                 "outcome": "succeeded" if succeeded else "failed", "status": sent.status, "error": sent.error,
                 "latency_ms": latency_ms,

@@ -150,9 +150,9 @@ class Passage:
         call = self._call
         if isinstance(call, Refused):
             return About()
-        if not self._exchange.armed:
+        if not self._exchange.armed and not call.about_stored:
             return call.about(None)
-        # only a rule needs what the store knows, and whoever reads of a call that a rule struck
+        # a look into the store costs a commit: only rules need it, and dialects whose calls name no order
         return await self._run(call.about)
 
     def _labels(self) -> Labels:

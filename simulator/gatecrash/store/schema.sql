@@ -195,6 +195,7 @@ CREATE TABLE events (
     id          TEXT NOT NULL,
     dialect     TEXT NOT NULL,              -- in whose words it is
     type        TEXT NOT NULL,
+    fact        TEXT,                       -- the same in the core's words; NULL: it has none for it
     object_id   TEXT NOT NULL,
     order_id    TEXT,
     amount      INTEGER,

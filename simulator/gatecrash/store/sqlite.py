@@ -29,7 +29,7 @@ R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 MEMORY = ":memory:"
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _SCHEMA = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
 # how many turns without a new job end a group, and how many jobs do
 _PATIENCE_TURNS = 4

@@ -20,8 +20,9 @@ def hear(ctx: Context, fact: Fact) -> None:
     """Tell native endpoints of every fact, with the object as it is now."""
     subject = fact.subject
     events.tell(
-        ctx, NAME, fact.what, msgspec.to_builtins(subject), object_id=subject.id, order_id=subject.order_id, amount=subject.amount
-    )
+        ctx, NAME, fact.what, msgspec.to_builtins(subject), fact=fact.what, object_id=subject.id, order_id=subject.order_id,
+        amount=subject.amount,
+    )  # fmt: skip
 
 
 def message(told: Event, secrets: Sequence[str], real_now: int) -> Message:

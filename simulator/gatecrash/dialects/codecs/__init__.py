@@ -1,0 +1,1 @@
+"""Codecs: bodies that are no JSON → nested values, for the dialects that speak them."""
