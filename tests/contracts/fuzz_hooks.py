@@ -32,6 +32,15 @@ def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
 
 
 @schemathesis.hook("before_load_schema")
+def answers_at_the_edge(context: Any, raw_schema: dict[str, Any]) -> None:
+    """A query parameter that comes twice is refused whatever was asked; the contract says so once, and not at each operation."""
+    for item in raw_schema["paths"].values():
+        for operation in item.values():
+            if isinstance(operation, dict) and "responses" in operation:
+                operation["responses"].setdefault("400", {"$ref": "#/components/responses/GivenTwice"})
+
+
+@schemathesis.hook("before_load_schema")
 def good_cards(context: Any, raw_schema: dict[str, Any]) -> None:
     """An invented number is never a test card, and without one nothing else can happen: approved, declined, slow, disputed."""
     card = raw_schema["components"]["schemas"]["CardGiven"]["properties"]

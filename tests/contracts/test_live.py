@@ -311,6 +311,11 @@ async def test_every_type_of_event_looks_as_the_contract_says_told_or_listed(che
         (await checked.get(f"/v1/events/{event_id}/deliveries")).expect(200)
     await checked.get("/_gatecrash/journal?limit=1000")
     await checked.get("/_gatecrash/books")
+    charges = (await checked.get("/_gatecrash/charges")).expect(200)["data"]
+    assert any(charge["refunds"] for charge in charges)
+    facts = (await checked.get("/_gatecrash/facts")).expect(200)["data"]
+    assert [fact["event_id"] for fact in facts] == [event["id"] for event in listed]
+    assert [fact["what"] for fact in facts] == [event["type"] for event in listed]
 
 
 async def test_at_the_end_of_time_what_ends_later_is_still_in_the_contract(checked: CheckedClient) -> None:

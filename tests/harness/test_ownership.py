@@ -11,7 +11,7 @@ NONCES = {"nonce_1": "o1", "nonce_2": "o2"}
 
 
 def charge(number: int, reference: str | None, nonce: str | None = None) -> dict[str, Any]:
-    return {"id": f"txn_{number}", "order_id": reference, "payment_nonce": nonce or f"nonce_{number}"}
+    return {"id": f"txn_{number}", "order_id": reference, "source": nonce or f"nonce_{number}"}
 
 
 @pytest.mark.parametrize("references", [("o1", "o2"), ("R-7", "R-8"), (None, None), ("shop", "shop"), ("o2", "o1")])
@@ -19,8 +19,8 @@ def test_a_charge_and_what_follows_from_it_belong_to_the_order_of_its_nonce(refe
     charges = [charge(number, reference) for number, reference in enumerate(references, 1)]
     objects = Objects(charges, NONCES)
     for number, (made, reference) in enumerate(zip(charges, references, strict=True), 1):
-        refund = {"id": f"re_{number}", "charge_id": made["id"], "order_id": reference}
-        subscription = {"id": f"sub_{number}", "latest_charge_id": made["id"], "order_id": reference}
+        refund = {"object_id": f"re_{number}", "charge_id": made["id"], "order_id": reference}
+        subscription = {"object_id": f"sub_{number}", "charge_id": made["id"], "order_id": reference}
         assert {objects.order_of(each) for each in (made, refund, subscription)} == {f"o{number}"}
 
 

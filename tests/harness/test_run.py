@@ -130,9 +130,9 @@ class ScriptedWorld(World):
                 return {"data": self.journal, "has_more": False}
             case "GET", "/_gatecrash/books":
                 return {"balanced": True}
-            case "GET", "/v1/charges":
+            case "GET", "/_gatecrash/charges":
                 return {"data": self.charges, "has_more": False}
-            case "GET", "/v1/events":
+            case "GET", "/_gatecrash/facts":
                 return {"data": [], "has_more": False}
         raise AssertionError(f"the harness asked the gateway for {method} {path}")
 
@@ -141,7 +141,10 @@ def charge(number: int, nonce: str) -> dict[str, Any]:
     return {
         "id": f"txn_{number}",
         "order_id": "whatever the shop called it",
-        "payment_nonce": nonce,
+        "source": nonce,
+        "ref": None,
+        "refunds": [],
+        "disputes": [],
         "status": "succeeded",
         "amount": 4200,
         "amount_captured": 4200,

@@ -105,7 +105,7 @@ def test_where_there_are_several_orders_each_line_says_which_one_it_is_about() -
         id="txn_1", order="cart-1", status="succeeded", amount=4200, amount_captured=4200, amount_refunded=0, currency="usd"
     )
     journal = (
-        entry(20, "request", request_id="r1", operation="charges.create", method="POST", body={"payment_nonce": "nonce_2"}),
+        entry(20, "request", request_id="r1", operation="charges.create", method="POST", source="nonce_2"),
         entry(21, "answer", request_id="r1", status=201),
         entry(22, "request", request_id="r2", operation="refunds.create", method="POST", path="/v1/charges/txn_1/refunds"),
         entry(23, "fault", fault="hang", station="request.received", order_id="cart-1"),

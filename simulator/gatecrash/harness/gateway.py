@@ -1,11 +1,12 @@
-"""The harness's hand on the gateway: the customer's card form, the control API, and the reading of the
-books.
+"""The harness's hand on the gateway: the control API, and the reading of charges, facts and books. What is said in the dialect of
+the merchant goes through its till (`harness/tills/`).
 
 Speaks HTTP through the world, and outlasts a gateway that is being restarted: every call is repeated until
 answered.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -13,11 +14,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from gatecrash.core.endpoints import secret_by_name
-from gatecrash.harness.cards import token_fields
 from gatecrash.harness.history import Charge, Refund
 from gatecrash.harness.ownership import Objects
+from gatecrash.harness.tills import TILLS
+from gatecrash.harness.tills.till import Event, Keys, Till
 from gatecrash.harness.timeline import in_real_time
 from gatecrash.harness.world import Host, Reply, SetupFailed, World
+from gatecrash.lint.calls import fact_of
 
 #: The clocks of gateway and harness agree to so many milliseconds.
 _CLOCK_MS = 5
@@ -25,6 +28,8 @@ _CLOCK_MS = 5
 WINNING_EVIDENCE = "winning_evidence"
 #: Statuses of a chargeback while the bank has the money.
 _KEPT = frozenset({"needs_response", "under_review", "lost"})
+#: Facts by which money was taken.
+_CAPTURES = ("charge.succeeded", "charge.captured")
 ANSWER_WITHIN_S = 20.0
 #: Time is moved past webhooks, and each of them may be one that the shop keeps waiting.
 ADVANCE_WITHIN_S = 600.0
@@ -63,41 +68,47 @@ class Gateway:
     ahead_ms: int = 0  #: how far the sandbox clock is ahead of the world's, as it was last seen: never more than it is
     made: list[tuple[int, int, str, str]] = field(default_factory=list)  #: calls of ours: begun and ended at, method, path
 
+    till: Till = field(init=False)  #: how the merchant's dialect is spoken
+
+    def __post_init__(self) -> None:
+        self.till = TILLS[self.world.profile.dialect](self._must, Keys(self.secret_key, self.publishable_key))
+
     async def register_webhooks(self, url: str) -> str:
         """Registers the merchant's webhook URL; returns the signing secret, for a merchant that runs already that of `listen`."""
         profile = self.world.profile
-        given = {} if profile.start else {"secret": secret_by_name(profile.sandbox)}
-        registered = await self._must("POST", "/v1/webhook_endpoints", {"url": url, **given})
-        self.endpoint = str(registered["id"])
-        return str(registered["secret"])
+        registered = await self.till.register(url, None if profile.start else secret_by_name(profile.sandbox))
+        self.endpoint = registered.id
+        return registered.secret
 
     async def rotate_secret(self, overlap_s: float) -> str:
         """A new signing secret; the old one signs as well for so long."""
-        rotated = await self._must("POST", f"/v1/webhook_endpoints/{self.endpoint}/rotate_secret", {"overlap_s": overlap_s})
-        return str(rotated["secret"])
+        return await self.till.rotate_secret(self.endpoint, overlap_s)
 
     async def give_up_webhooks(self) -> None:
         """Nobody is told of anything any more; does nothing where nobody is."""
         if self.endpoint:
-            await self._ask("DELETE", f"/v1/webhook_endpoints/{self.endpoint}")  # the shop may have removed it
+            with suppress(SetupFailed):  # the shop may have removed it
+                await self.till.give_up(self.endpoint)
             self.endpoint = ""
 
     async def charge_elsewhere(self, card: str, amount: int, currency: str, order_id: str) -> None:
         """A charge for the order by somebody with the merchant's key, and not by the shop: a payment link, a colleague."""
-        body = {"amount": amount, "currency": currency, "payment_nonce": await self.nonce(card), "order_id": order_id}
-        headers = {"Idempotency-Key": f"elsewhere-{order_id}-{len(self.elsewhere)}"}
+        source, key = await self.nonce(card), f"elsewhere-{order_id}-{len(self.elsewhere)}"
         async with self.world.undisturbed():
-            self.elsewhere.add((await self._must("POST", "/v1/charges", body, headers=headers))["id"])
+            self.elsewhere.add(await self.till.charge(source, amount, currency, order_id, key))
 
-    async def newest_event(self, order_id: str, order_by_nonce: Mapping[str, str]) -> dict[str, Any] | None:
+    async def newest_event(self, order_id: str, order_by_nonce: Mapping[str, str]) -> Event | None:
         """The latest event about an order."""
-        events = await self._all("/v1/events")  # a rule of the story may stand in the way of a list of charges
-        objects = Objects((event["data"] for event in events if event["type"].startswith("charge.")), order_by_nonce)
-        return next((event for event in events if objects.order_of(event.get("data") or {}) == order_id), None)
+        facts, objects = await self._all("facts", "event_id"), Objects(await self._all("charges", "id"), order_by_nonce)
+        its = (fact for fact in facts if fact["dialect"] == self.world.profile.dialect and objects.order_of(fact) == order_id)
+        if (newest := next(its, None)) is None:
+            return None
+        async with self.world.undisturbed():
+            return await self.till.event(newest["event_id"])
 
     async def nonce(self, card: str) -> str:
         """What the customer's card form does: a card by name becomes a single-use nonce."""
-        return str((await self._must("POST", "/v1/tokens", token_fields(card), key=self.publishable_key))["id"])
+        return await self.till.pay_with(card)
 
     async def refund_elsewhere(self, order_id: str, order_by_nonce: Mapping[str, str], amount: int | None) -> int:
         """Give back so much of an order's latest charge, or the rest, as somebody does on the gateway's own pages; how much that
@@ -107,35 +118,35 @@ class Gateway:
         if not charges:
             return 0
         charge = charges[-1]
-        headers = {"Idempotency-Key": f"elsewhere-{charge.id}-{charge.amount_refunded}"}
         async with self.world.undisturbed():
-            body = {} if amount is None else {"amount": amount}
-            refund = await self._must("POST", f"/v1/charges/{charge.id}/refunds", body, headers=headers)
-        self.elsewhere.add(refund["id"])
-        return int(refund["amount"])
+            key = f"elsewhere-{charge.id}-{charge.amount_refunded}"
+            refund_id, given = await self.till.refund(charge.id, charge.ref, amount, key)
+        self.elsewhere.add(refund_id)
+        return given
 
     async def told_of_chargeback(self, order_id: str, order_by_nonce: Mapping[str, str]) -> bool:
         """Whether the merchant has acknowledged that a bank took back the money of this order, and the bank has it still."""
         async with self.world.undisturbed():
             mine = {each["id"] for each in await self._disputes(order_id, order_by_nonce) if each["status"] in _KEPT}
-            events = await self._all("/v1/events") if mine else []
+            facts = await self._all("facts", "event_id") if mine else []
             told = {each["event_id"] for each in await self.journal(kind="delivery") if 200 <= (each.get("status") or 0) < 300}
-        news = (each for each in events if each["id"] in told and each["data"]["id"] in mine)
-        return any(each["data"]["stage"] == "chargeback" for each in news)
+        return any(
+            fact["dispute_id"] in mine and fact["event_id"] in told and fact["dispute_stage"] == "chargeback" for fact in facts
+        )
 
     async def answer_dispute(self, order_id: str, order_by_nonce: Mapping[str, str], *, wins: bool) -> bool:
         """Send the bank evidence, as staff does on the gateway's own pages; whether a dispute of the order waited for it."""
         waiting = [each for each in await self._disputes(order_id, order_by_nonce) if each["status"] == "needs_response"]
         for dispute in waiting:
-            body = {"text": WINNING_EVIDENCE if wins else "the parcel was delivered"}
-            headers = {"Idempotency-Key": f"evidence-{dispute['id']}-{dispute['stage']}"}
+            text, key = WINNING_EVIDENCE if wins else "the parcel was delivered", f"evidence-{dispute['id']}-{dispute['stage']}"
             async with self.world.undisturbed():
-                await self._must("POST", f"/v1/disputes/{dispute['id']}/evidence", body, headers=headers)
+                await self.till.answer_dispute(dispute["id"], text, key)
         return bool(waiting)
 
     async def _disputes(self, order_id: str, order_by_nonce: Mapping[str, str]) -> list[dict[str, Any]]:
-        objects = Objects(await self._all("/v1/charges"), order_by_nonce)
-        return [each for each in await self._all("/v1/disputes") if objects.order_of(each) == order_id]
+        charges = await self._all("charges", "id")
+        objects = Objects(charges, order_by_nonce)
+        return [dispute for charge in charges if objects.order_of(charge) == order_id for dispute in charge["disputes"]]
 
     async def arm(self, rule: Mapping[str, Any], *, standing: bool = False) -> str:
         """Returns the rule's id."""
@@ -164,8 +175,10 @@ class Gateway:
         return any(entry.get("station") == station for entry in await self.journal(kind="fault"))
 
     async def told_of(self, event_type: str) -> bool:
-        """Whether the merchant was sent a webhook of this type, or family of types, and has answered it, or has not in time."""
-        told = [str(entry.get("event_type")) for entry in await self.journal(kind="delivery")]
+        """Whether the merchant was sent a webhook that tells of this fact, or of its family, and has answered it, or has not in
+        time.
+        """
+        told = [fact_of(entry) for entry in await self.journal(kind="delivery")]
         return any(each == event_type or each.startswith(f"{event_type}.") for each in told)
 
     async def answering(self) -> bool:
@@ -233,13 +246,13 @@ class Gateway:
 
     async def record(self, order_by_nonce: Mapping[str, str]) -> Record:
         """All charges and refunds of the sandbox, oldest first, and the order that each event is about."""
-        charges = [*reversed(await self._all("/v1/charges"))]
-        events = [*reversed(await self._all("/v1/events"))]
+        charges = [*reversed(await self._all("charges", "id"))]
+        facts = [*reversed(await self._all("facts", "event_id"))]
         objects, periods = Objects(charges, order_by_nonce), set[str]()
-        made, refunds, captured_ms = [], {}, dict[str, int]()
-        for event in events:
-            if event["type"].startswith("charge.") and event["data"]["amount_captured"]:
-                captured_ms.setdefault(event["data"]["id"], _ms(datetime.fromisoformat(event["timestamp"])))
+        made, captured_ms = [], dict[str, int]()
+        for fact in facts:
+            if fact["what"] in _CAPTURES and fact["dialect"] == "native":  # which tells every fact, with the core's object
+                captured_ms.setdefault(fact["object_id"], _ms(datetime.fromisoformat(fact["at"])))
         for charge in charges:
             subscription = charge.get("subscription_id")
             made.append(
@@ -254,35 +267,38 @@ class Gateway:
                     elsewhere=charge["id"] in self.elsewhere,
                     renewal=subscription in periods,
                     captured_ms=captured_ms.get(charge["id"]),
+                    ref=charge.get("ref"),
                 )
             )
             periods |= {subscription} - {None}
-        for event in events:
-            if event["type"].startswith("refund."):
-                refunds[event["data"]["id"]] = self._refund(event["data"])  # the last word about it stands
+        # one that is pending has given nothing back yet
+        refunds = [(charge["id"], each) for charge in charges for each in charge["refunds"] if each["status"] != "pending"]
+        refunds.sort(key=lambda pair: str(pair[1]["id"]))  # ids sort by creation
         return Record(
-            tuple(made), tuple(refunds.values()), {event["id"]: objects.order_of(event.get("data") or {}) for event in events}
+            tuple(made),
+            tuple(self._refund(charge_id, refund) for charge_id, refund in refunds),
+            {fact["event_id"]: objects.order_of(fact) for fact in facts},
         )
 
-    def _refund(self, data: Mapping[str, Any]) -> Refund:
+    def _refund(self, charge_id: str, refund: Mapping[str, Any]) -> Refund:
         return Refund(
-            id=data["id"],
-            charge=data["charge_id"],
-            amount=data["amount"],
-            at_ms=_ms(datetime.fromisoformat(data["created_at"])),
-            status=data["status"],
-            elsewhere=data["id"] in self.elsewhere,
+            id=refund["id"],
+            charge=charge_id,
+            amount=refund["amount"],
+            at_ms=_ms(datetime.fromisoformat(refund["created_at"])),
+            status=refund["status"],
+            elsewhere=refund["id"] in self.elsewhere,
         )
 
-    async def _all(self, path: str) -> list[dict[str, Any]]:
-        """Every page of a list, newest first."""
+    async def _all(self, what: str, id: str) -> list[dict[str, Any]]:
+        """Every page of a list of the control API, newest first; `id` is the field that the next page starts after."""
         found: list[dict[str, Any]] = []
         more, cursor = True, ""
         while more:
-            page = await self._must("GET", f"{path}?limit=100{cursor}")
+            page = await self._must("GET", f"/_gatecrash/{what}?limit=100{cursor}")
             found += page["data"]
             more = bool(page["has_more"]) and bool(page["data"])
-            cursor = f"&starting_after={page['data'][-1]['id']}" if page["data"] else ""
+            cursor = f"&starting_after={page['data'][-1][id]}" if page["data"] else ""
         return found
 
     async def _ask(
@@ -293,6 +309,7 @@ class Gateway:
         key: str = "",
         headers: Mapping[str, str] = _NONE,
         timeout_s: float = ANSWER_WITHIN_S,
+        form: bool = False,
     ) -> Reply:
         """The first answer that is not the lack of one, nor a gateway busy with coming up."""
         headers = {"Authorization": f"Bearer {key or self.secret_key}", **headers}
@@ -300,11 +317,11 @@ class Gateway:
         began_ms = self.world.wall_ms()
 
         async def answered() -> Reply | None:
-            reply = await self.world.request(Host.GATEWAY, method, path, body, headers=headers, timeout_s=timeout_s)
+            reply = await self.world.request(Host.GATEWAY, method, path, body, form=form, headers=headers, timeout_s=timeout_s)
             return reply if reply.status not in (0, 502, 503) else None
 
         reply = await self.world.until(answered, within_s=ANSWER_WITHIN_S)
-        if path.startswith("/v1/"):
+        if path.startswith(self.till.prefix):
             self.made.append((began_ms, self.world.wall_ms(), method, path.partition("?")[0]))
         if reply is None:
             raise SetupFailed(f"the gateway did not answer {method} {path} within {ANSWER_WITHIN_S:.0f} s")

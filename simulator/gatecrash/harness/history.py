@@ -62,6 +62,7 @@ class Charge:
     currency: str
     elsewhere: bool = False
     renewal: bool = False
+    ref: str | None = None  #: the dialect's object that it is an attempt of
     captured_ms: int | None = None  #: when money was first taken, in sandbox time; None when that is not known
 
     @property

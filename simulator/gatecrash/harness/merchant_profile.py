@@ -17,7 +17,8 @@ from gatecrash import resources
 from gatecrash.harness.documents import Origin, Place, hold_to, read, schema
 from gatecrash.harness.history import REFUNDED
 from gatecrash.harness.templates import AMOUNTS, Call, Command, placeholders, resolve
-from gatecrash.spelling import nearest
+from gatecrash.harness.tills import TILLS
+from gatecrash.spelling import nearest, no_such
 
 #: What a command, an environment and a log's name may speak of; a call knows the order as well.
 WORLD_VALUES = frozenset(
@@ -101,16 +102,18 @@ class MerchantProfile:
     payment when its answer has no word. Without `place_order` the shop has no orders of its own, and is known by what the
     customer's browser calls them; without `read_order` it does not tell what it believes of them.
 
-    Without `start` the merchant runs already, at `url`, and speaks to a gateway at `gateway_port` with the keys of
-    `sandbox`. `reconcile_s` is how often the shop asks the gateway about what it does not know, in real seconds:
-    the harness waits that long for it; `patience_s`, how long it waits for the gateway. `fulfilments` points to a
-    number or a list, `refunded` to an amount, in minor units unless `decimal`; None when the shop does not tell.
+    `dialect` is what the shop speaks to the gateway. Without `start` the merchant runs already, at `url`, and speaks to a
+    gateway at `gateway_port` with the keys of `sandbox`. `reconcile_s` is how often the shop asks the gateway about what it
+    does not know, in real seconds: the harness waits that long for it; `patience_s`, how long it waits for the gateway.
+    `fulfilments` points to a number or a list, `refunded` to an amount, in minor units unless `decimal`; None when the shop
+    does not tell.
     """
 
     name: str
     start: Start | None = None
     simulated: Simulated | None = None
     url: str | None = None
+    dialect: str = "native"
     gateway_port: int = 8402
     sandbox: str = "story"
     ready: str = "/healthz"
@@ -249,6 +252,7 @@ def _build(raw: Mapping[str, Any], origin: Origin) -> MerchantProfile:
         "refunded": read_order.get("refunded"),
         "webhook_path": raw.get("webhooks", {}).get("path"),
         "ready": raw.get("ready"),
+        "dialect": gateway.get("dialect"),
         "gateway_port": gateway.get("port"),
         "sandbox": gateway.get("sandbox"),
     }
@@ -301,6 +305,9 @@ def _call(raw: Mapping[str, Any]) -> Call:
 
 def _check(raw: Mapping[str, Any], origin: Origin) -> None:
     """Raises ProfileError for what the schema cannot see."""
+    dialect = raw.get("gateway", {}).get("dialect", "native")
+    if dialect not in TILLS:
+        raise ProfileError(f"{origin.at('gateway', 'dialect')}: {no_such('till for the dialect', [dialect], sorted(TILLS))}")
     taken = _taken(raw, origin)
     _check_placeholders(raw, origin, taken)
     for name, call in raw.items():

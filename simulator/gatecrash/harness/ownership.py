@@ -12,36 +12,40 @@ from gatecrash.harness.history import History, Order
 Json = Mapping[str, Any]
 
 
-def references(charges: Iterable[Json], order_by_nonce: Mapping[str, str], named: str = "payment_nonce") -> dict[str, str]:
-    """The order behind each `order_id` that the shop gave to charges with a known nonce; one used for two orders says nothing.
-    `named` is the field of the nonce.
-    """
+def references(charges: Iterable[Json], order_by_nonce: Mapping[str, str]) -> dict[str, str]:
+    """The order behind each `order_id` that the shop gave to charges with a known nonce; one used for two orders says nothing."""
     found: dict[str, set[str]] = {}
     for charge in charges:
-        order, reference = order_by_nonce.get(str(charge.get(named))), charge.get("order_id")
+        order, reference = order_by_nonce.get(str(charge.get("source"))), charge.get("order_id")
         if order is not None and isinstance(reference, str):
             found.setdefault(reference, set()).add(order)
     return {reference: orders.pop() for reference, orders in found.items() if len(orders) == 1}
 
 
 class Objects:
-    """Whose order the gateway's objects are about: charges, and what names one of them."""
+    """Whose order the gateway's objects are about: charges, and what names one of them, in the shapes of `/_gatecrash/`."""
 
     def __init__(self, charges: Iterable[Json], order_by_nonce: Mapping[str, str]) -> None:
         charges = list(charges)
         self._by_nonce = order_by_nonce
         self._by_reference = references(charges, order_by_nonce)
-        self._by_charge = {charge["id"]: self._of_charge(charge) for charge in charges}
+        # a later attempt of the same intent comes last, and counts
+        self._by_object = {
+            each: self._of_charge(charge)
+            for charge in charges
+            for each in (charge["id"], charge.get("ref"), *(refund["id"] for refund in charge.get("refunds", ())))
+            if each is not None
+        }
 
     def order_of(self, data: Json) -> str | None:
-        """The order of a charge, refund, dispute or subscription; None where the shop named none and no charge tells."""
-        for name in ("id", "charge_id", "latest_charge_id"):
-            if data.get(name) in self._by_charge:
-                return self._by_charge[data[name]]
+        """The order of a charge, or of a fact; None where the shop named none and no charge tells."""
+        for name in ("id", "object_id", "charge_id"):
+            if data.get(name) in self._by_object:
+                return self._by_object[data[name]]
         return self._of_charge(data)
 
     def _of_charge(self, charge: Json) -> str | None:
-        nonce, reference = str(charge.get("payment_nonce")), charge.get("order_id")
+        nonce, reference = str(charge.get("source")), charge.get("order_id")
         return self._by_nonce.get(nonce) or self._by_reference.get(str(reference), reference)
 
 
@@ -54,7 +58,7 @@ class Calls:
         self._known: dict[object, str] = {}  # what is surer later
         for named in (
             {order.id: order.id for order in history.orders},
-            references(requests, by_nonce, named="source"),
+            references(requests, by_nonce),
             {event: order for event, order in history.order_by_event.items() if order is not None},
             {charge.id: charge.order for charge in history.charges if charge.order is not None},
             by_nonce,

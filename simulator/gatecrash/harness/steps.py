@@ -14,6 +14,7 @@ from gatecrash.harness.customer import Customer, OrderInProgress
 from gatecrash.harness.gateway import Gateway
 from gatecrash.harness.history import KILLED, WEBHOOK_ANSWER_S, Posted
 from gatecrash.harness.story import Story
+from gatecrash.harness.tills.till import Event
 from gatecrash.harness.world import CannotPlay, Host, SetupFailed, World
 
 #: A customer tries a payment this often before giving up for the day.
@@ -130,7 +131,8 @@ async def charge_elsewhere(stage: Stage, argument: Mapping[str, Any]) -> None:
 async def post_webhook(stage: Stage, argument: Mapping[str, Any]) -> None:
     signature, age_s, layout = argument["signature"], argument.get("age_s", 0), argument.get("layout", "compact")
     event = await _event(stage, signature, argument)
-    how = f"{event['type']}, signature {signature}, signed {age_s} s ago, {layout} JSON"
+    till = stage.gateway.till
+    how = f"{till.id_and_type(event)[1]}, signature {signature}, signed {age_s} s ago, {layout} JSON"
     secrets = {"valid": stage.world.values["webhook_secret"], "retired": stage.retired[-1] if stage.retired else ""}
     path = stage.world.profile.webhook_path
     assert path is not None, "stories that need it are left out"
@@ -138,21 +140,21 @@ async def post_webhook(stage: Stage, argument: Mapping[str, Any]) -> None:
         stage.customer.note(
             "gateway" if signature == "valid" else "customer", "shop", f"Gatecrash posts {how}", stage.order.number
         )
-        headers, body = stranger.sign(event, signature, layout, stage.world.wall_ms() / 1000 - age_s, secrets)
+        headers, body = stranger.sign(till, event, signature, layout, stage.world.wall_ms() / 1000 - age_s, secrets)
         reply = await stage.world.request(Host.MERCHANT, "POST", path, body, headers=headers, timeout_s=WEBHOOK_ANSWER_S)
-        stage.posted.append(stranger.posted(stage.order, event, signature, age_s, how, reply))
+        stage.posted.append(stranger.posted(till, stage.order, event, signature, age_s, how, reply))
         if reply.ok:
             return
 
 
-async def _event(stage: Stage, signature: str, argument: Mapping[str, Any]) -> dict[str, Any]:
+async def _event(stage: Stage, signature: str, argument: Mapping[str, Any]) -> Event:
     now = stage.world.wall_ms() / 1000
     if signature != "valid":
-        return stranger.forgery(stage.order, argument, now)
+        return stranger.forgery(stage.gateway.till, stage.order, argument, now)
     event = await stage.gateway.newest_event(stage.order.id, stage.customer.order_by_nonce)
     if event is None:
         raise CannotPlay("post_webhook: the gateway has no event about the order that could be posted once more")
-    return stranger.genuine(event, argument, now)
+    return stage.gateway.till.told_again(event, argument, now)
 
 
 async def rotate_secret(stage: Stage, argument: Mapping[str, float] | None) -> None:

@@ -117,7 +117,7 @@ def _journal(history: History, several: bool) -> Iterator[Message]:
 
 
 class _Orders:
-    """Which order, by its number, an entry of the journal is about: it says so, or names a nonce, a charge or an event of it."""
+    """Which order, by its number, an entry of the journal is about: it says so, or names a source, a charge or an event of it."""
 
     def __init__(self, history: History) -> None:
         number = {order.id: index for index, order in enumerate(history.orders, 1)}
@@ -128,9 +128,7 @@ class _Orders:
         }
 
     def about(self, entry: Mapping[str, Any]) -> int:
-        body = entry.get("body")
-        nonce = body.get("payment_nonce") if isinstance(body, Mapping) else None
-        told = (nonce, entry.get("event_id"), entry.get("order_id"), *str(entry.get("path", "")).split("/"))
+        told = (entry.get("source"), entry.get("event_id"), entry.get("order_id"), *str(entry.get("path", "")).split("/"))
         return next((self._known[each] for each in told if each in self._known), 0)
 
 

@@ -17,7 +17,7 @@ from gatecrash.dialects.interface import Answer, Asked
 from gatecrash.dialects.native.errors import problem
 from gatecrash.faults.rule import Match, Rule, RuleParams, new_rule
 from gatecrash.faults.stations import STATIONS, table
-from gatecrash.server import sandbox_calls, strict
+from gatecrash.server import sandbox_calls, strict, truth
 from gatecrash.server.gateway import Gateway
 from gatecrash.server.guard import Guard
 from gatecrash.server.sandbox import Sandbox
@@ -340,6 +340,14 @@ async def _books(gateway: Gateway, sandbox: Sandbox, params: Nothing, asked: Ask
     return await gateway.run(sandbox, ledger.books)
 
 
+async def _charges(gateway: Gateway, sandbox: Sandbox, params: truth.ReadPage, asked: Asked) -> Any:
+    return await gateway.run(sandbox, lambda ctx: truth.charges(ctx, params))
+
+
+async def _facts(gateway: Gateway, sandbox: Sandbox, params: truth.ReadPage, asked: Asked) -> Any:
+    return await gateway.run(sandbox, lambda ctx: truth.facts(ctx, params))
+
+
 def listed(items: list[Any]) -> dict[str, Any]:
     return {"data": items, "has_more": False}
 
@@ -375,4 +383,6 @@ ROUTES = (
     ControlRoute("GET", "/_gatecrash/strict", Nothing, _strict),
     ControlRoute("POST", "/_gatecrash/strict", SetStrict, _set_strict),
     ControlRoute("GET", "/_gatecrash/books", Nothing, _books),
+    ControlRoute("GET", "/_gatecrash/charges", truth.ReadPage, _charges),
+    ControlRoute("GET", "/_gatecrash/facts", truth.ReadPage, _facts),
 )

@@ -12,6 +12,7 @@ from gatecrash.core import money
 from gatecrash.harness.history import FAILED_REFUND, History, Order
 from gatecrash.harness.oracles._oracle import Violation
 from gatecrash.harness.oracles.trust import spoils
+from gatecrash.lint.calls import fact_of
 
 Entry = Mapping[str, Any]
 #: Endings of the event types that tell a shop of a payment, a refund or a dispute; others are news to it.
@@ -81,7 +82,7 @@ class Evidence:
         ]
 
     def acknowledged(self, ending: str) -> bool:
-        return any(_good(entry) and str(entry.get("event_type")).endswith(ending) for entry, _ in self.deliveries)
+        return any(_good(entry) and fact_of(entry).endswith(ending) for entry, _ in self.deliveries)
 
     @property
     def failed_inside(self) -> bool:
@@ -167,7 +168,7 @@ def _echo(seen: Evidence) -> bool:
     for entry in seen.history.journal:
         kind, operation = entry.get("kind"), entry.get("operation")
         answered |= kind == "answer" and operation == "refunds.create" and _good(entry)
-        told |= kind == "delivery" and str(entry.get("event_type")).startswith("refund.")
+        told |= kind == "delivery" and fact_of(entry).startswith("refund.")
         if kind == "request" and operation == "refunds.create" and told and answered:
             return True
     return False
@@ -220,9 +221,7 @@ def _forged_and_accepted(seen: Evidence, word: str = "") -> bool:
 
 
 def _accepts_other_types(seen: Evidence) -> bool:
-    types = [str(each.event_type) for each in seen.history.posted] + [
-        str(entry.get("event_type")) for entry, _ in seen.deliveries
-    ]
+    types = [str(each.event_type) for each in seen.history.posted] + [fact_of(entry) for entry, _ in seen.deliveries]
     refused = next((each for each in types if each in seen.message), "")
     return bool(refused) and not refused.startswith(_KNOWN)
 
@@ -565,7 +564,7 @@ CAUSES: Mapping[str, tuple[tuple[Callable[[Evidence], bool], Cause], ...]] = {
     "S7": (
         (
             lambda seen: (
-                any(str(entry.get("event_type")).endswith(".failed") for entry, _ in seen.deliveries)
+                any(fact_of(entry).endswith(".failed") for entry, _ in seen.deliveries)
                 or any(each.event_type.endswith(".failed") for each in seen.history.posted)
             ),
             Cause(

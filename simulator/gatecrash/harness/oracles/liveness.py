@@ -22,6 +22,7 @@ from gatecrash.harness.history import (
 from gatecrash.harness.oracles._oracle import Findings, oracle
 from gatecrash.harness.oracles.trust import spoils
 from gatecrash.harness.ownership import Calls
+from gatecrash.lint.calls import fact_of
 
 #: What an unpaid order is closed as.
 CLOSED_UNPAID = frozenset({FAILED, "CANCELLED"})
@@ -107,7 +108,7 @@ def never_accepted(history: History) -> Findings:
         status, error = entry.get("status"), str(entry.get("error") or "")
         silent = status is None and error.startswith(UNANSWERED) and not faults
         if silent or (isinstance(status, int) and not any(map(spoils, faults))):
-            note(str(entry.get("event_id")), str(entry.get("event_type")), status)
+            note(str(entry.get("event_id")), fact_of(entry), status)
     for posted in history.posted:
         if posted.genuine and (posted.timed_out or posted.status is not None):
             note(posted.event, posted.event_type, posted.status)

@@ -3,6 +3,7 @@
 from gatecrash.core import money
 from gatecrash.harness.history import FAILED_REFUND, PAID, REFUNDED, SHOWS_PAYMENT, TERMINAL, History, Order
 from gatecrash.harness.oracles._oracle import Findings, oracle
+from gatecrash.lint.calls import fact_of
 
 
 @oracle("S1", "charged twice")
@@ -81,7 +82,7 @@ def acknowledged_and_lost(history: History) -> Findings:
     process died in between. Write first, acknowledge after. Judged from deliveries answered 2xx against the
     order's final status.
     """
-    told = [(str(entry.get("event_id")), str(entry.get("event_type")), entry.get("status")) for entry, _ in history.deliveries()]
+    told = [(str(entry.get("event_id")), fact_of(entry), entry.get("status")) for entry, _ in history.deliveries()]
     told += [(posted.event, posted.event_type, posted.status) for posted in history.posted if posted.genuine]
     acknowledged = {
         history.order_by_event.get(event): event

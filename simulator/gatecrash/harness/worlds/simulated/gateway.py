@@ -61,7 +61,7 @@ class SimulatedGateway:
         await gateway.start()
         for row in await store.submit("", lambda tx: tx.sandboxes()):
             gateway.find_sandbox(row.name)  # what looks at a simulated world asks for sandboxes that nothing has used yet
-        app = App(gateway, {"": self._dialects["native"]}, main=True)
+        app = App(gateway, {"" if name == "native" else f"/{name}": each for name, each in self._dialects.items()}, main=True)
         await asyncio.get_running_loop().create_server(app.server, "127.0.0.1", port)
         gateway.ready = True
         self.state, self._app, self._life = gateway, app, incarnation

@@ -11,13 +11,13 @@ from typing import Any
 
 from gatecrash.faults.exchange import Exchange
 from gatecrash.faults.plane import Plane, Recorder
-from gatecrash.faults.rule import DELIVER, Labels, Rule, RuleParams, new_rule
+from gatecrash.faults.rule import DELIVER, AttemptLabels, Labels, Rule, RuleParams, new_rule
 from gatecrash.harness.explore.fault import Fault, Point, Schedule
 from gatecrash.harness.worlds.simulated import alphabet
 from gatecrash.harness.worlds.simulated.labels import BEFORE, WEBHOOK
 
 #: What customers and the harness ask of the gateway, not the merchant.
-NOT_THE_MERCHANTS = frozenset({"tokens.create", "webhook_endpoints.create", "webhook_endpoints.rotate_secret", "events.list"})
+NOT_THE_MERCHANTS = frozenset({"tokens.create", "webhook_endpoints.create", "webhook_endpoints.rotate_secret"})
 _READS = (".get", ".list", ".deliveries")
 #: How the ids of the explorer's own rules begin.
 EXPLORED = "explored_"
@@ -184,7 +184,12 @@ def _way(labels: Labels) -> str | None:
 
 
 def _label(labels: Labels) -> str:
-    return f"{WEBHOOK}{labels.event_type}" if labels.operation == DELIVER else str(labels.operation)
+    return f"{WEBHOOK}{_fact(labels)}" if labels.operation == DELIVER else str(labels.operation)
+
+
+def _fact(labels: Labels) -> str | None:
+    """What a webhook tells of in the core's words, so that labels read alike in every dialect; else its own type."""
+    return (labels.fact if isinstance(labels, AttemptLabels) else None) or labels.event_type
 
 
 def as_rule(fault: Fault, patience_s: float) -> Mapping[str, Any] | None:
