@@ -145,6 +145,13 @@ def test_a_profile_with_a_mistake_is_refused_with_the_line_what_was_found_and_wh
     assert told in str(refused.value)
 
 
+def test_a_dialect_without_a_till_is_refused_with_the_nearest() -> None:
+    text = PROFILE + '\n[gateway]\ndialect = "nativ"\n'
+    with pytest.raises(ProfileError, match=r"\[gateway\] dialect: no till for the dialect called 'nativ'; did you mean native\?"):
+        parse(text, Path("merchant.toml"))
+    assert parse(text.replace("nativ", "native"), Path("merchant.toml")).dialect == "native"
+
+
 def test_a_profile_without_a_start_says_where_the_merchant_runs() -> None:
     text = PROFILE[: PROFILE.index("[start]")] + 'url = "http://127.0.0.1:8500/"\n' + PROFILE[PROFILE.index("[place_order]") :]
     shop = parse(text, Path("merchant.toml"))
