@@ -18,6 +18,8 @@ GATEWAY = load("gateway")
 NATIVE_POSTS = [each.id for each in GATEWAY.operations.values() if each.method == "POST" and each.path.startswith("/v1/")]
 # what cannot be provoked from outside: bugs, a full disk, a gateway that starts or stops
 UNSEEN = {"500", "503"}
+# statuses that tests of their own bring about: tests/server/test_moving.py
+ELSEWHERE = {"clock.advance": {"409"}}
 
 
 class CheckedClient(Client):
@@ -198,7 +200,7 @@ async def test_every_operation_answers_as_the_contract_says(checked: CheckedClie
         assert (again.raw, again.headers["Idempotent-Replayed"]) == (first.raw, "true")
 
     for operation in GATEWAY.operations.values():
-        promised = operation.spec["responses"].keys() - UNSEEN
+        promised = operation.spec["responses"].keys() - UNSEEN - ELSEWHERE.get(operation.id, set())
         assert checked.seen[operation.id] >= promised, f"{operation.id}: never seen: {promised - checked.seen[operation.id]}"
 
 

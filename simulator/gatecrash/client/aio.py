@@ -58,6 +58,7 @@ class AsyncFaults(Twin[Faults]):
     remove = awaited(Faults.remove)
     clear = awaited(Faults.clear)
     never_struck = awaited(Faults.never_struck)
+    forget = awaited(Faults.forget)
     stations = awaited(Faults.stations)
 
 
@@ -68,6 +69,7 @@ class AsyncClock(Twin[Clock]):
     scale = awaited(Clock.scale)
     auto = awaited(Clock.auto)
     real = awaited(Clock.real)
+    stop = awaited(Clock.stop)
 
 
 class AsyncWebhooks(Twin[Webhooks]):

@@ -179,9 +179,9 @@ CREATE TABLE webhook_endpoints (
     status              TEXT NOT NULL CHECK (status IN ('enabled', 'disabled')),
     disabled_reason     TEXT,
     failing_since       INTEGER,            -- when an attempt failed first, of those since the last success
+    scheme              TEXT NOT NULL,      -- how it is signed
     verify              INTEGER NOT NULL,   -- whether an https receiver's certificate is checked
-    scheme              TEXT NOT NULL,          -- how it is signed
-    sealed_secret       BLOB NOT NULL,          -- AES-256-GCM, bound to the id
+    sealed_secret       BLOB NOT NULL,      -- AES-256-GCM, bound to the id
     sealed_old_secret   BLOB,
     old_secret_until    INTEGER,
     rotated_at          INTEGER,

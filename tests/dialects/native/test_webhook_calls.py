@@ -10,7 +10,7 @@ pytestmark = pytest.mark.asyncio
 
 ENDPOINT = {
     "object", "id", "url", "events", "description", "status", "disabled_reason", "failing_since", "signature_scheme",
-    "public_key", "created_at",
+    "verify", "public_key", "created_at",
 }  # fmt: skip
 # nobody listens on the discard port of loopback
 URL = "http://127.0.0.1:9/hook"
