@@ -53,7 +53,7 @@ ARROWS = {
     "pytest_plugin": {"client", "counted", "Gateway", "Sandbox"},
     "cli": {
         *("client", "core", "counted", "dialects", "faults", "files", "harness", "lint", "resources", "server", "spelling"),
-        *("webhooks", "__version__"),
+        *("webhooks", "yaml_text", "__version__"),
     },
     "__init__": {"client", "embedded"},
     "__main__": {"cli"},

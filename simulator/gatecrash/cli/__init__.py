@@ -33,6 +33,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "faults": "What breaks, where and when: add, list and remove fault rules.",
         "clock": "A sandbox's time: show, freeze, advance, scale.",
         "trigger": "Make an event happen, by doing what causes it.",
+        "seed": "Make many objects at once, from a file; a second run makes nothing.",
         "sandboxes": "List, reset, snapshot and restore sandboxes.",
     },
     "Watch a running gateway": {

@@ -150,6 +150,7 @@ class AsyncSandbox(Twin[Sandbox]):
     charge = awaited(Sandbox.charge)
     request = awaited(Sandbox.request)
     charges = awaited(Sandbox.charges)
+    subscriptions = awaited(Sandbox.subscriptions)
     refunds = awaited(Sandbox.refunds)
     events = awaited(Sandbox.events)
     deliveries = awaited(Sandbox.deliveries)

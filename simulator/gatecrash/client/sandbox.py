@@ -133,6 +133,10 @@ class Sandbox:
         """All charges, newest first."""
         return self._calls.every("/v1/charges", order_id=order_id, status=status)
 
+    def subscriptions(self, *, status: str | None = None) -> Jsons:
+        """All subscriptions, newest first."""
+        return self._calls.every("/v1/subscriptions", status=status)
+
     def refunds(self, *, charge_id: str | None = None) -> Jsons:
         """All refunds, newest first."""
         return self._calls.every("/v1/refunds", charge_id=charge_id)

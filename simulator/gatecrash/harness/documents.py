@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
@@ -53,6 +54,21 @@ def read(path: Path, error: type[Exception], advice: str = "") -> str:
         raise error(f"{path}: is a folder; name a file{f' in it, such as {path / inside[0]}' if inside else advice}") from flaw
     except OSError as flaw:
         raise error(f"{path}: cannot be read: {flaw.strerror or flaw}{advice}") from flaw
+
+
+def lines_of(node: yaml.Node | None, place: Place = ()) -> dict[Place, int]:
+    """The line of every value of a YAML document, by its place: YAML's own loader forgets them."""
+    if node is None:
+        return {}
+    lines = {place: node.start_mark.line + 1}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            lines |= lines_of(value, (*place, key.value))
+            lines[(*place, key.value)] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            lines |= lines_of(value, (*place, index))
+    return lines
 
 
 def hold_to(schema_name: str, document: Any, origin: Origin, error: type[Exception], *, hint: str = "") -> None:

@@ -14,7 +14,7 @@ import yaml
 
 from gatecrash import resources
 from gatecrash.harness.channels import CHANNELS
-from gatecrash.harness.documents import Origin, Place, hold_to, read, schema
+from gatecrash.harness.documents import Origin, Place, hold_to, lines_of, read, schema
 from gatecrash.spelling import nearest, no_such
 from gatecrash.yaml_text import read_with_places
 
@@ -76,7 +76,7 @@ def parse(text: str, path: Path) -> Story:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise StoryError(f"{where}: not YAML: {getattr(error, 'problem', None) or error}") from error
-    lines = _lines(node)
+    lines = lines_of(node)
     story = parse_document(raw, path, lines)
     if story.name != path.stem:
         raise StoryError(
@@ -212,18 +212,3 @@ def _build(raw: Mapping[str, Any], path: Path, lines: Mapping[Place, int]) -> St
         path=path,
         document=raw,
     )
-
-
-def _lines(node: yaml.Node | None, place: Place = ()) -> dict[Place, int]:
-    """The line of every value, by its place: YAML's own loader forgets them."""
-    if node is None:
-        return {}
-    lines = {place: node.start_mark.line + 1}
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            lines |= _lines(value, (*place, key.value))
-            lines[(*place, key.value)] = key.start_mark.line + 1
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            lines |= _lines(value, (*place, index))
-    return lines
