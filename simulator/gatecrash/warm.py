@@ -145,6 +145,7 @@ def _serve(asks: socket.socket) -> None:
     signal.set_wakeup_fd(wake.fileno())
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
     children: dict[int, socket.socket] = {}
+    ours = (asks, woken, wake)
     ended: set[int] = set()
     with selectors.DefaultSelector() as selector:
         selector.register(asks, selectors.EVENT_READ)
@@ -152,7 +153,7 @@ def _serve(asks: socket.socket) -> None:
         while True:
             for key, _ in selector.select():
                 if key.fileobj is asks:
-                    tells = _fork(asks, children, selector)
+                    tells = _fork(ours, children, selector)
                     if tells is None:
                         return
                     selector.register(tells[1], selectors.EVENT_READ, tells[0])
@@ -180,8 +181,9 @@ def _tell_end(pid: int, tells: socket.socket) -> bool:
 
 
 def _fork(
-    asks: socket.socket, children: dict[int, socket.socket], selector: selectors.BaseSelector
+    ours: tuple[socket.socket, ...], children: dict[int, socket.socket], selector: selectors.BaseSelector
 ) -> tuple[int, socket.socket] | None:
+    asks = ours[0]
     size = _exactly(asks, 4)
     if size is None:
         return None
@@ -199,8 +201,8 @@ def _fork(
         os.close(begins)
         os.close(begun)
         selector.close()
-        asks.close()
-        for other in (*children.values(), tells):
+        signal.set_wakeup_fd(-1)
+        for other in (*ours, *children.values(), tells):
             other.close()
         _be_gateway(json.loads(body), stdin, output)
     os.close(begins)
@@ -226,7 +228,6 @@ def _be_gateway(asked: dict[str, Any], stdin: int, output: int) -> None:
     """In the child: what a start of `gatecrash ARGUMENTS…` would have made, then that."""
     status = 1
     try:
-        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs us in the background may have it ignored
         for descriptor, place in ((stdin, 0), (output, 1), (output, 2)):

@@ -120,7 +120,7 @@ async def test_told_to_stop_it_stops_clean_and_takes_its_memory_folder_along(
     assert gone(worker)
     assert list(scratch.iterdir()) == []
     assert "Traceback" not in server.log
-    assert server.log.count("\n") == 2, server.log
+    assert server.log.count("\n") == 3, server.log
 
 
 @pytest.mark.asyncio

@@ -20,12 +20,13 @@ class ServerProcess:
     def __init__(self, folder: Path, *flags: str, descriptors: int | None = None, path: Path | None = None) -> None:
         self.url_file, self.log_file = folder / "urls.json", folder / "serve.log"
         self.url_file.unlink(missing_ok=True)
-        arguments = ["serve", "--port", "0", "--url-file", str(self.url_file), *flags]
+        # a pipe for standard input: the gateway ends with this process, however that ends
+        arguments = ["serve", "--with-stdin", "--port", "0", "--url-file", str(self.url_file), *flags]
         env = {**os.environ, "PYTHONUNBUFFERED": "1", **({} if path is None else {"PYTHONPATH": str(path)})}
         self.process: subprocess.Popen[bytes] | warm.Forked
         with self.log_file.open("ab") as log:
             if descriptors is None and path is None:
-                self.process = warm.start(arguments, env=env, cwd=Path.cwd(), output=log.fileno())
+                self.process = warm.start(arguments, env=env, cwd=Path.cwd(), output=log.fileno(), stdin=True)
             else:
                 limit = "" if descriptors is None else f"ulimit -n {descriptors}; "
                 command = ["sh", "-c", f'{limit}exec "$@"', "sh", sys.executable, "-m", "gatecrash", *arguments]
@@ -52,6 +53,9 @@ class ServerProcess:
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
+        finally:
+            if self.process.stdin is not None:
+                self.process.stdin.close()
 
 
 class ShopProcess:

@@ -49,7 +49,17 @@ _GAPS = (
         "what the shop has booked as refunded is not known: [read_order] has no refunded",
     ),
     _Gap(
-        ("S5", "S6", "L3"),
+        ("L6", "S10"),
+        lambda profile: profile.refund is None,
+        "nobody gives money back on the order of staff: there is no [refund]",
+    ),
+    _Gap(
+        ("S11",),
+        lambda profile: profile.ship is None,
+        "nobody ships on the order of staff: there is no [ship]",
+    ),
+    _Gap(
+        ("S5", "S6", "L3", "S10", "S11"),
         lambda profile: profile.webhook_path is None,
         "the shop is sent no webhooks: there is no [webhooks]",
     ),
