@@ -9,7 +9,7 @@ READ = frozenset(
     PREFIX + name
     for name in (
         "PORT", "HOST", "DATA", "MEMORY", "SEED", "URL_FILE", "ALLOW_HOST", "SERVER_NAME", "STRICT", "WITH_STDIN",
-        "CONTROL_TOKEN", "URL", "SANDBOX", "SECRET_KEY", "PUBLISHABLE_KEY", "HYPOTHESIS",
+        "CONTROL_TOKEN", "WEBHOOK_CA", "URL", "SANDBOX", "SECRET_KEY", "PUBLISHABLE_KEY", "HYPOTHESIS",
     )
 )  # fmt: skip
 
