@@ -30,6 +30,8 @@ TIMERS_MAX = 200
 RETRY_AFTER_MAX_S = 60.0
 #: Rounds of webhooks that a shop answers with further calls: one that never falls silent is judged as it stands.
 ECHOES_MAX = 10
+#: Nothing holds a call up any more, so a shop that would wait longer for an answer does not have to.
+SILENCE_S_MAX = 1.0
 #: How often a persistent customer tries again in the calm.
 CALM_TRIES = 3
 
@@ -139,7 +141,7 @@ async def _falls_silent(stage: Stage) -> None:
     answered a webhook is part of the run, and may lead to further webhooks.
     """
     profile = stage.world.profile
-    silence_s = max(profile.reconcile_s, profile.patience_s)
+    silence_s = max(profile.reconcile_s, min(profile.patience_s, SILENCE_S_MAX))
     for _ in range(ECHOES_MAX):
         journal, now_ms = await _journal(stage)
         heard = [at_ms for at_ms, entry in journal if entry["kind"] == "delivery" or entry.get("changes")]
