@@ -19,7 +19,9 @@ def make_folder(path: Path, mode: int = 0o700) -> None:
         if not path.is_dir():
             raise
     else:
-        (path / ".gitignore").write_text("*\n", encoding="ascii")
+        ignored = path / ".gitignore"
+        ignored.write_text("*\n", encoding="ascii")
+        ignored.chmod(mode & 0o644)
 
 
 def make_reports_folder(path: Path) -> None:

@@ -25,5 +25,5 @@ def test_a_file_of_another_version_is_refused_with_what_to_do(tmp_path: Path) ->
     old.execute("PRAGMA user_version = 1")
     old.close()
 
-    with pytest.raises(sqlite3.DatabaseError, match="of version 1, this shop knows 2; begin a new file"):
+    with pytest.raises(sqlite3.DatabaseError, match=r"of version 1, this shop knows \d+; begin a new file"):
         Store(path)

@@ -30,7 +30,7 @@ class ServerProcess:
             else:
                 limit = "" if descriptors is None else f"ulimit -n {descriptors}; "
                 command = ["sh", "-c", f'{limit}exec "$@"', "sh", sys.executable, "-m", "gatecrash", *arguments]
-                self.process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
+                self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=env)
         self.urls: dict[str, str] = json.loads(written(self.url_file, self.process, self.log_file))
         self.url = self.urls["native"]
         held.hold(self.url, "gateway")
