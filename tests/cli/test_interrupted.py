@@ -215,13 +215,14 @@ def _read(path: Path) -> str:
 
 
 def survivors(scratch: Path) -> list[str]:
-    """The command lines of running processes that mention the scratch directory."""
+    """The command lines of running processes that mention the scratch directory, or whose folder is below it."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            folder = os.readlink(entry.with_name("cwd"))
         except OSError:
             continue  # gone meanwhile
-        if str(scratch) in line and f"/{os.getpid()}/" not in str(entry):
+        if (str(scratch) in line or folder.startswith(f"{scratch}/")) and f"/{os.getpid()}/" not in str(entry):
             found.append(line)
     return found

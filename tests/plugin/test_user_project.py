@@ -180,7 +180,7 @@ def test_a_test_whose_rule_never_strikes_fails_unless_the_marker_allows_it(tmp_p
     assert "the test passed, and this never struck, so nothing was tested against it:" in done.stdout
     assert "@pytest.mark.gateway_fault('operation.committed', 'reset', match={'operation': 'charges.create'})" in done.stdout
     assert "with may_not_strike=True the marker allows it" in done.stdout
-    assert done.stdout.count("never struck") == 1
+    assert not re.search("FAILED .*(test_only_one_must_strike|test_it_took_the_rule_away)", done.stdout)
     assert "AssertionError: its own" in done.stdout
 
 

@@ -538,7 +538,7 @@ async def a_refund_on_top_of_a_dispute(stage: Stage) -> None:
     await stage.pay(order, "disputed")
     await stage.modify("ship", order, 1000)
     await stage.client.advance(2 * DAY)
-    await stage.modify("ship", order)  # nobody has told the shop yet
+    await stage.modify("ship", order, 3200)  # nobody has told the shop yet
     await stage.deliver(await stage.event("dispute.funds_withdrawn"))
     await stage.modify("refund", order, 500)
 

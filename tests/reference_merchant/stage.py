@@ -92,7 +92,7 @@ class Stage:
         told = (each for each in self.deliveries if each["order"] == order and each["type"].startswith("dispute."))
         if status < 300 and [each["type"] for each in told if each["status"] == 200][-1:] == ["dispute.funds_withdrawn"]:
             self.after_chargeback.add((kind, order))
-        if amount is not None:
+        if amount is not None and not 400 <= status < 500:  # what the shop refuses it does not owe
             self.asked[kind, order] = self.asked.get((kind, order), 0) + amount
         await self.see(order)
         return int(status)

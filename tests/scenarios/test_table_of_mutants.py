@@ -23,7 +23,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "mutants.md"
 MUTANTS = known()
 STORIES = {story.name: story for story in load_all()}
 #: Of the counterexamples in the table those that lie between two commits of the merchant, or between two messages on their way.
-BEYOND_REAL_PROCESSES = frozenset({"no_key", "key_in_memory", "charge_first", "cancel_blindly"})
+BEYOND_REAL_PROCESSES = frozenset({"no_key", "key_in_memory", "charge_first", "cancel_blindly", "dispute_refunded"})
 #: Another counterexample of as many faults: the first is one that no real process can be struck with, or in which a webhook races
 #: with a customer, who is slower in real processes.
 OTHERS = {

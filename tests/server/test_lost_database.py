@@ -161,10 +161,9 @@ def spoil_table(path: Path, table: str) -> None:
         ("DROP TABLE fault_rules", "fault_rules"),
         ("DROP INDEX timers_by_due", "timers_by_due"),
         ("ALTER TABLE sandboxes RENAME COLUMN clock TO watch", "sandboxes"),
-        ("UPDATE sandboxes SET clock = 'five o''clock'", "malformed"),
     ],
 )
-def test_a_damaged_schema_or_row_is_refused_at_the_start_in_one_line(tmp_path: Path, change: str, said: str) -> None:
+def test_a_damaged_schema_is_refused_at_the_start_in_one_line(tmp_path: Path, change: str, said: str) -> None:
     data = tmp_path / "data"
     server = ServerProcess(tmp_path, "--data", str(data))
     Sandbox(server.url, "me").charges()
