@@ -183,7 +183,7 @@ def test_what_was_found_before_an_interrupt_is_saved_told_and_reported(tmp_path:
 
 
 def test_mutants_that_are_interrupted_tell_of_those_that_were_played(tmp_path: Path) -> None:
-    for arguments in (("--mutant", "recon_none"), ("--world", "simulated", "--mutant", "no_dedupe")):
+    for arguments in (("--mutant", "recon_none"), ("--world", "simulated", "--faults", "2", "--mutant", "recon_404")):
         running = subprocess.Popen(
             [sys.executable, "-m", "gatecrash", "mutants", *arguments, "--json"], cwd=tmp_path, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
